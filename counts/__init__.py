@@ -1,0 +1,1 @@
+"""How many there are: the census, identity, effort, estimators and the report."""

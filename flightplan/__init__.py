@@ -1,0 +1,1 @@
+"""Where to fly: areas, designs, coverage, sorties, missions, and the vehicle that flies them."""
