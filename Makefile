@@ -1,0 +1,57 @@
+# Two commands set up all they need from python3 with venv, make and git: `make demo` and `make test`.
+PYTHON ?= python3
+VENV ?= .venv
+YOLO_VENV ?= .venv-yolo
+DEMO ?= demo
+SEED ?= 1
+SOURCES = pyproject.toml constraints.txt
+
+.PHONY: demo test test-yolo check bench docs clean python
+
+demo: $(VENV)/.base
+	$(VENV)/bin/overfly demo --seed $(SEED) --out $(DEMO)
+
+test: $(VENV)/.dev
+	$(VENV)/bin/python -m pytest -m "not yolo and not sitl" -n auto
+
+test-yolo: $(YOLO_VENV)/.yolo
+	$(YOLO_VENV)/bin/python -m pytest -m yolo
+
+check: $(VENV)/.dev
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports --config setup.cfg
+
+bench: $(VENV)/.base
+	$(VENV)/bin/python benchmarks/coverage.py --seeds 300 --pictures 10
+
+docs: $(VENV)/.dev
+	$(VENV)/bin/python -m pytest -q tests/overfly/test_docs.py
+
+clean:
+	rm -rf $(VENV) $(YOLO_VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+# A venv without pip is what Debian gives when python3-venv is missing: say so before anything half-made is left behind.
+python:
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is not installed: apt-get install python3 python3-venv"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
+	  || { echo "overfly runs on Python 3.11 to 3.13; $(PYTHON) is $$($(PYTHON) --version). Name another: make PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
+	  || { echo "$(PYTHON) cannot make virtual environments: apt-get install python3-venv (then run make again)"; exit 1; }
+
+$(VENV)/bin/python: | python
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.base: $(SOURCES) | $(VENV)/bin/python
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	touch $@
+
+$(VENV)/.dev: $(SOURCES) | $(VENV)/bin/python
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@ $(VENV)/.base
+
+$(YOLO_VENV)/.yolo: $(SOURCES) | python
+	$(PYTHON) -m venv $(YOLO_VENV)
+	$(YOLO_VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,yolo]'
+	touch $@
