@@ -1,0 +1,171 @@
+"""What works on this machine and what does not."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import importlib.util
+import os
+import platform
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+import overfly
+
+ROOMS = ("flightplan", "detect", "counts", "sim", "overfly")
+
+
+class Verdict(StrEnum):
+    """How a check ended: an `OPTIONAL` one that is absent keeps nothing from working but what it names."""
+
+    PASS = "pass"  # noqa: S105
+    FAIL = "fail"
+    OPTIONAL = "absent"
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing looked at, what was seen, and what to do where it is not right."""
+
+    name: str
+    verdict: Verdict
+    seen: str
+    remedy: str | None = None
+
+
+def examine() -> tuple[Check, ...]:
+    """Look at everything that overfly needs here; never raises."""
+    return tuple(_checks())
+
+
+def _checks() -> Iterator[Check]:
+    yield _python()
+    yield _one_house()
+    for name, why in _REQUIRED.items():
+        yield _required(name, why)
+    for probe in (_shipped_detector, _coordinates, _raster_and_vector, _writes):
+        yield _guarded(probe)
+    for name, (why, extra) in _OPTIONAL.items():
+        yield _optional(name, why, extra)
+
+
+_REQUIRED = {
+    "numpy": "arrays",
+    "scipy": "statistics",
+    "shapely": "geometry",
+    "pyproj": "coordinates",
+    "rasterio": "rasters",
+    "pyogrio": "vector files",
+    "sqlalchemy": "the census",
+    "alembic": "the census",
+    "onnxruntime": "detection",
+    "dronekit": "vehicles",
+    "pymavlink": "vehicles",
+    "PIL": "images",
+}
+_OPTIONAL = {
+    "ultralytics": ("training, and detecting with .pt models", "yolo"),
+    "psycopg": ("a census on PostgreSQL", "postgis"),
+}
+
+
+def _python() -> Check:
+    seen = f"{platform.python_implementation()} {platform.python_version()} on {platform.system()}"
+    if (3, 11) <= sys.version_info[:2] <= (3, 13):
+        return Check("python", Verdict.PASS, seen)
+    return Check("python", Verdict.FAIL, seen, "overfly is tested on Python 3.11 to 3.13.")
+
+
+def _one_house() -> Check:
+    folders = {}
+    for room in ROOMS:
+        spec = importlib.util.find_spec(room)
+        origin = spec.origin if spec else None
+        folders[room] = Path(origin).resolve().parents[1] if origin else None
+    if len(set(folders.values())) != 1 or None in folders.values():
+        seen = "; ".join(f"{room}: {folder or 'missing'}" for room, folder in folders.items())
+        return Check(
+            "one house", Verdict.FAIL, seen, "Another package shadows a room: reinstall overfly in a fresh venv."
+        )
+    try:
+        installed = importlib.metadata.version("overfly")
+    except importlib.metadata.PackageNotFoundError:
+        return Check("one house", Verdict.FAIL, "not installed", "Install it: pip install overfly")
+    if installed != overfly.__version__:
+        seen = f"installed as {installed}, imported as {overfly.__version__}"
+        return Check("one house", Verdict.FAIL, seen, "Reinstall overfly.")
+    return Check("one house", Verdict.PASS, f"overfly {installed} in {folders['overfly']}")
+
+
+def _required(name: str, why: str) -> Check:
+    try:
+        module = importlib.import_module(name)
+    except ImportError as error:
+        return Check(name, Verdict.FAIL, str(error), f"Needed for {why}: reinstall overfly.")
+    return Check(name, Verdict.PASS, f"{getattr(module, '__version__', 'present')} ({why})")
+
+
+def _optional(name: str, why: str, extra: str) -> Check:
+    if importlib.util.find_spec(name) is None:
+        return Check(name, Verdict.OPTIONAL, f"not installed; needed only for {why}", f"pip install 'overfly[{extra}]'")
+    return Check(name, Verdict.PASS, f"{importlib.metadata.version(name)} ({why})")
+
+
+def _guarded(probe: Callable[[], Check]) -> Check:
+    name = probe.__name__.removeprefix("_").replace("_", " ")
+    try:
+        return probe()
+    except Exception as error:  # a doctor reports what it meets, whatever it is
+        return Check(name, Verdict.FAIL, f"{type(error).__name__}: {error}", "Reinstall overfly.")
+
+
+def _shipped_detector() -> Check:
+    from detect.detectors import load_detector, shipped_model
+
+    detector = load_detector(shipped_model())
+    seen = f"{', '.join(detector.names)} [{detector.content_hash[:12]}], for simulation and demonstration only"
+    return Check("shipped detector", Verdict.PASS, seen)
+
+
+def _coordinates() -> Check:
+    import pyproj
+
+    group = pyproj.transformer.TransformerGroup("EPSG:4326+5773", "EPSG:4979", always_xy=True)
+    if group.best_available:
+        return Check("coordinates", Verdict.PASS, f"PROJ {pyproj.proj_version_str}, with a geoid grid")
+    return Check(
+        "coordinates",
+        Verdict.OPTIONAL,
+        f"PROJ {pyproj.proj_version_str}, no geoid grid: sea-level heights are not turned into ellipsoidal ones",
+        "apt-get install proj-data",
+    )
+
+
+def _raster_and_vector() -> Check:
+    import pyogrio
+    from rasterio.drivers import raster_driver_extensions
+
+    missing = [d for d in ("GeoJSON", "ESRI Shapefile", "GPKG") if d not in pyogrio.list_drivers()]
+    missing += [] if "GTiff" in raster_driver_extensions().values() else ["GTiff"]
+    if missing:
+        return Check(
+            "raster and vector", Verdict.FAIL, f"GDAL lacks {', '.join(missing)}", "Reinstall rasterio and pyogrio."
+        )
+    return Check("raster and vector", Verdict.PASS, f"GDAL {'.'.join(map(str, pyogrio.__gdal_version__))}")
+
+
+def _writes() -> Check:
+    with tempfile.TemporaryDirectory() as folder:
+        probe = Path(folder) / "probe"
+        probe.write_bytes(b"x")
+        status = os.statvfs(folder) if hasattr(os, "statvfs") else None
+    if status is None:
+        return Check("writes", Verdict.PASS, "a temporary folder can be written")
+    free_gb = status.f_bavail * status.f_frsize / 1e9
+    if free_gb < 1:
+        return Check("writes", Verdict.FAIL, f"{free_gb:.1f} GB free in {tempfile.gettempdir()}", "Free some space.")
+    return Check("writes", Verdict.PASS, f"{free_gb:.0f} GB free in {tempfile.gettempdir()}")

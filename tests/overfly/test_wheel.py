@@ -1,0 +1,55 @@
+"""The wheel holds the house and nothing else."""
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+ROOMS = ("flightplan", "detect", "counts", "sim", "overfly")
+# Whatever is not Python and ships: a new data file is added here on purpose or not at all.
+DATA = {
+    "counts/report/templates/report.html.j2",
+    "detect/models/overfly-demo.md",
+    "detect/models/overfly-demo.onnx",
+}
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
+    out = tmp_path_factory.mktemp("wheel")
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(out)],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+    )
+    (path,) = out.glob("*.whl")
+    return zipfile.ZipFile(path)
+
+
+def test_the_wheel_holds_every_module_and_only_the_listed_data(wheel: zipfile.ZipFile) -> None:
+    listed = subprocess.run(
+        ["git", "ls-files", "--", *ROOMS], cwd=ROOT, check=True, capture_output=True, text=True
+    ).stdout.splitlines()
+    modules = {name for name in listed if name.endswith(".py")}
+    held = {name for name in wheel.namelist() if ".dist-info/" not in name}
+    assert held == modules | DATA
+
+
+def test_the_wheel_brings_its_licence_and_one_command(wheel: zipfile.ZipFile) -> None:
+    names = wheel.namelist()
+    (entry_points,) = (n for n in names if n.endswith(".dist-info/entry_points.txt"))
+    assert any(n.endswith(".dist-info/licenses/LICENSE") for n in names)
+    assert "overfly = overfly.cli:main" in wheel.read(entry_points).decode()
+
+
+def test_the_base_install_asks_for_no_torch(wheel: zipfile.ZipFile) -> None:
+    (metadata,) = (n for n in wheel.namelist() if n.endswith(".dist-info/METADATA"))
+    required = [line for line in wheel.read(metadata).decode().splitlines() if line.startswith("Requires-Dist:")]
+    base = " ".join(line for line in required if "extra ==" not in line)
+    assert "numpy" in base
+    for heavy in ("torch", "ultralytics", "opencv"):
+        assert heavy not in base
