@@ -1,9 +1,24 @@
-"""One clock for link, vehicle and camera: wall time, or time that a simulator moves."""
+"""One clock for link, vehicle and camera: wall time, or time that a simulator moves.
+
+Lockstep, for a simulated vehicle and its ground station in one process, as fast as the machine allows and the same
+on every run: time stands still while anybody is at work or a message is on its way.
+
+- The ground station waits only through `wait`; who wakes it calls `notify`. A thread that has waited once takes part:
+  it is at work from its wake-up until its next `wait`, or until it calls `leave`.
+- Whoever sends a message calls `posted(address)` just before; whoever receives one calls `taken(address)` after
+  everything that it caused has been posted or notified. `address` is the ground station's end of the socket
+  (its `getsockname()`, the vehicle's `getpeername()`). Who sees a connection end calls `forget(address)`.
+- The vehicle reads its socket while `is_still()` is False, and when it is True makes one step and calls `advance`.
+
+All of these do nothing on wall time, so link and vehicle have one code for both.
+"""
 
 from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Hashable
+from dataclasses import dataclass
 from typing import Protocol
 
 
@@ -18,6 +33,26 @@ class Clock(Protocol):
         """Wait on a held condition for at most `timeout_s` seconds of this clock; False when they ran out."""
         ...
 
+    def notify(self, condition: threading.Condition) -> None:
+        """Wake everybody who waits on a held condition."""
+        ...
+
+    def leave(self) -> None:
+        """This thread will not wait any more: time need not stand still for it."""
+        ...
+
+    def posted(self, address: Hashable, messages: int = 1) -> None:
+        """Messages are about to be sent over the connection of the ground station at `address`."""
+        ...
+
+    def taken(self, address: Hashable, messages: int = 1) -> None:
+        """Messages were received, and all that they caused has been posted or notified."""
+        ...
+
+    def forget(self, address: Hashable) -> None:
+        """The connection has ended: nothing on it will arrive any more."""
+        ...
+
 
 class WallClock:
     """The computer's own clock."""
@@ -29,6 +64,30 @@ class WallClock:
     def wait(self, condition: threading.Condition, timeout_s: float) -> bool:
         """Wait on a held condition for at most `timeout_s` seconds; False when they ran out."""
         return condition.wait(timeout_s)
+
+    def notify(self, condition: threading.Condition) -> None:
+        """Wake everybody who waits on a held condition."""
+        condition.notify_all()
+
+    def leave(self) -> None:
+        """Nothing: wall time stands still for nobody."""
+
+    def posted(self, address: Hashable, messages: int = 1) -> None:
+        """Nothing: wall time does not wait for messages."""
+
+    def taken(self, address: Hashable, messages: int = 1) -> None:
+        """Nothing: wall time does not wait for messages."""
+
+    def forget(self, address: Hashable) -> None:
+        """Nothing: wall time does not wait for messages."""
+
+
+@dataclass
+class _Waiter:
+    condition: threading.Condition
+    deadline_s: float
+    woken: bool = False
+    in_time: bool = True
 
 
 class SimulatedClock:
@@ -42,30 +101,84 @@ class SimulatedClock:
     def __init__(self, start_s: float, *, stall_s: float = 30.0) -> None:
         self._now_s = start_s
         self._stall_s = stall_s
-        self._moved = threading.Condition()
+        self._lock = threading.Lock()
+        self._waiters: dict[int, _Waiter] = {}
+        self._at_work: set[int] = set()
+        self._under_way: dict[Hashable, int] = {}
+        self._messages = 0
 
     def now_s(self) -> float:
-        """Simulated seconds since 1970-01-01 UTC."""
-        with self._moved:
-            return self._now_s
+        """Seconds since 1970-01-01 UTC."""
+        return self._now_s
 
     def advance(self, seconds: float) -> None:
-        """Move the clock forward."""
-        with self._moved:
+        """Move the clock forward, and wake those whose time has come."""
+        with self._lock:
             self._now_s += seconds
-            self._moved.notify_all()
+            due = [(thread, w) for thread, w in self._waiters.items() if not w.woken and w.deadline_s <= self._now_s]
+            for thread, waiter in due:
+                waiter.woken, waiter.in_time = True, False
+                self._at_work.add(thread)
+        for _, waiter in due:
+            with waiter.condition:
+                waiter.condition.notify_all()
+
+    def is_still(self) -> bool:
+        """Whether somebody waits for time, nobody is at work and no message is on its way: time may move."""
+        return not self._messages and not self._at_work and bool(self._waiters)
 
     def wait(self, condition: threading.Condition, timeout_s: float) -> bool:
         """Wait on a held condition for at most `timeout_s` simulated seconds; False when they ran out."""
-        deadline_s = self.now_s() + timeout_s
-        seen_s, still_since = self.now_s(), time.monotonic()
+        thread = threading.get_ident()
+        with self._lock:
+            if timeout_s <= 0:
+                return False
+            waiter = self._waiters[thread] = _Waiter(condition, self._now_s + timeout_s)
+            self._at_work.discard(thread)
+        seen_s, still_since = self._now_s, time.monotonic()
         while True:
-            if condition.wait(0.002):
-                return True
-            now_s = self.now_s()
-            if now_s >= deadline_s:
-                return False
-            if now_s > seen_s:
-                seen_s, still_since = now_s, time.monotonic()
-            elif time.monotonic() - still_since > self._stall_s:
-                return False
+            notified = condition.wait(min(self._stall_s, 0.5))
+            with self._lock:
+                if waiter.woken or notified:
+                    break
+                if self._now_s > seen_s:
+                    seen_s, still_since = self._now_s, time.monotonic()
+                elif time.monotonic() - still_since >= self._stall_s:
+                    waiter.in_time = False
+                    break
+        with self._lock:
+            self._at_work.add(thread)
+            del self._waiters[thread]
+        return waiter.in_time
+
+    def notify(self, condition: threading.Condition) -> None:
+        """Wake everybody who waits on a held condition: from now on they count as being at work."""
+        with self._lock:
+            for thread, waiter in self._waiters.items():
+                if waiter.condition is condition and not waiter.woken:
+                    waiter.woken = True
+                    self._at_work.add(thread)
+        condition.notify_all()
+
+    def leave(self) -> None:
+        """This thread will not wait any more: time need not stand still for it."""
+        with self._lock:
+            self._at_work.discard(threading.get_ident())
+
+    def posted(self, address: Hashable, messages: int = 1) -> None:
+        """Messages are about to be sent over the connection of the ground station at `address`."""
+        with self._lock:
+            self._under_way[address] = self._under_way.get(address, 0) + messages
+            self._messages += messages
+
+    def taken(self, address: Hashable, messages: int = 1) -> None:
+        """Messages were received, and all that they caused has been posted or notified."""
+        with self._lock:
+            if address in self._under_way:
+                self._under_way[address] -= messages
+                self._messages -= messages
+
+    def forget(self, address: Hashable) -> None:
+        """The connection has ended: nothing on it will arrive any more."""
+        with self._lock:
+            self._messages -= self._under_way.pop(address, 0)
