@@ -1,0 +1,186 @@
+"""Legal ways through the air over an area: what may be flown over, shortest paths inside it, and the check of a path.
+
+All in one local frame's metres. The air is the area and an allowance around it, less the exclusions and a buffer around
+each. Paths are found in a slightly smaller, simplified copy of it; the check uses the exact one and knows nothing of
+how a path was found.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse
+import shapely
+from scipy.sparse.csgraph import dijkstra
+
+from flightplan.areas import StudyArea
+from flightplan.errors import PlanError
+from flightplan.frames import Floats
+
+_OUTER_TOLERANCE_M = 5.0
+_INNER_TOLERANCE_M = 1.0
+_INSET_M = 0.1
+_CHECK_TOLERANCE_M = 1e-3
+_ARC = 32
+
+
+@dataclass(frozen=True)
+class Airspace:
+    """Where the aircraft may be: (multi)polygon `allowed`, made of the area, `allowance_m` and `buffer_m`."""
+
+    allowed: Any
+    flyable: Any
+    allowance_m: float
+    buffer_m: float
+    _routes: dict[bytes, Floats] = field(default_factory=dict, repr=False, compare=False)
+
+    @classmethod
+    def over(cls, area: StudyArea, *, allowance_m: float, buffer_m: float) -> Airspace:
+        """Build the air over an area. Raises PlanError when nothing of it is left."""
+        land = shapely.union_all([area.localise(s.polygon) for s in area.strata])
+        kept_out = area.local_exclusions
+        allowed = shapely.difference(
+            shapely.buffer(land, allowance_m, quad_segs=_ARC), shapely.buffer(kept_out, buffer_m, quad_segs=_ARC)
+        )
+        outer = min(_OUTER_TOLERANCE_M, allowance_m / 6)
+        inside = shapely.simplify(shapely.buffer(land, allowance_m - outer, quad_segs=4), outer * 0.95)
+        outside = shapely.simplify(
+            shapely.buffer(kept_out, buffer_m + 2 * _INNER_TOLERANCE_M, quad_segs=4), _INNER_TOLERANCE_M * 0.95
+        )
+        flyable = shapely.difference(inside, outside)
+        if shapely.buffer(flyable, -_INSET_M).is_empty:
+            raise PlanError(
+                f"the exclusions and their buffer of {buffer_m:g} m leave nothing to fly over", where=area.name
+            )
+        shapely.prepare(allowed)
+        shapely.prepare(flyable)
+        return cls(allowed, flyable, allowance_m, buffer_m)
+
+    @cached_property
+    def inset(self) -> Any:
+        """The flyable region a hair smaller: points in it can be joined to its corners without rounding trouble."""
+        inset = shapely.buffer(self.flyable, -_INSET_M, join_style="mitre")
+        shapely.prepare(inset)
+        return inset
+
+    def part_of(self, points: npt.ArrayLike) -> npt.NDArray[np.intp]:
+        """Return for each of N points the number of the flyable part that holds it, -1 for none."""
+        where = shapely.points(np.atleast_2d(np.asarray(points, dtype=np.float64)))
+        tree = shapely.STRtree(shapely.get_parts(self.flyable))
+        query, part = tree.query(where, predicate="intersects")
+        found = np.full(len(where), -1, dtype=np.intp)
+        found[query] = part
+        return found
+
+    def nearest(self, point: npt.ArrayLike) -> Floats:
+        """Return the point of the inset region nearest to a point: itself when it is inside."""
+        where = shapely.Point(np.asarray(point, dtype=np.float64))
+        if shapely.covers(self.inset, where):
+            return np.asarray(where.coords[0])
+        return np.asarray(shapely.shortest_line(self.inset, where).coords[0])
+
+    def route(self, start: npt.ArrayLike, end: npt.ArrayLike) -> Floats:
+        """Return the shortest legal path as points (N, 2), both ends included.
+
+        Raises PlanError when no legal path joins them.
+        """
+        a, b = np.asarray(start, dtype=np.float64), np.asarray(end, dtype=np.float64)
+        if shapely.covers(self.flyable, shapely.LineString([a, b])):
+            return np.stack([a, b])
+        key = a.tobytes() + b.tobytes()
+        if key not in self._routes:
+            self._routes[key] = self._around(a, b)
+        return self._routes[key]
+
+    def metres_outside(self, path: npt.ArrayLike) -> float:
+        """Return the length of a path (N, 2) inside an exclusion's buffer or beyond the allowance."""
+        points = np.asarray(path, dtype=np.float64)
+        if len(points) < 2:
+            return 0.0
+        legs = shapely.linestrings(np.stack([points[:-1], points[1:]], axis=1))
+        suspects = legs[~shapely.covers(self.allowed, legs)]
+        outside = float(shapely.length(shapely.difference(suspects, self.allowed)).sum())
+        return outside if outside > _CHECK_TOLERANCE_M else 0.0
+
+    def _around(self, a: Floats, b: Floats) -> Floats:
+        """Search the corners inside growing ellipses around the two points.
+
+        A path of length s lies in the ellipse whose foci are its ends and whose string is s: a path found in an ellipse
+        and no longer than its string is the shortest of all.
+        """
+        corners = self._corners
+        direct_m = float(np.hypot(*(b - a)))
+        detour_m = np.hypot(*(corners - a).T) + np.hypot(*(corners - b).T)
+        for string_m in (direct_m + 300.0, 2 * direct_m + 600.0, 5 * direct_m + 3000.0, np.inf):
+            near = np.flatnonzero(detour_m <= string_m)
+            path, length_m = self._through(a, b, near)
+            if length_m <= string_m and path is not None:
+                return path
+        raise PlanError(
+            "no legal path joins two points of the plan",
+            where=f"({a[0]:.0f}, {a[1]:.0f}) and ({b[0]:.0f}, {b[1]:.0f}) m from the area's centre",
+            hint="The area falls into parts further apart than the allowance, or an exclusion cuts it",
+        )
+
+    def _through(self, a: Floats, b: Floats, near: npt.NDArray[np.intp]) -> tuple[Floats | None, float]:
+        """Return the shortest path by way of some of the corners, and its length; None and infinity without one."""
+        n = len(near)
+        points = np.vstack([self._corners[near], a, b])
+        i, j = np.triu_indices(n, k=1)
+        visible = self._see_each_other(near[i], near[j])
+        ends = np.concatenate([np.full(n, n), np.full(n, n + 1)])
+        others = np.concatenate([np.arange(n), np.arange(n)])
+        seen = self._clear(points[ends], points[others])
+        rows = np.concatenate([i[visible], ends[seen]])
+        columns = np.concatenate([j[visible], others[seen]])
+        cost = np.hypot(*(points[rows] - points[columns]).T)
+        graph = scipy.sparse.csr_array((cost, (rows, columns)), shape=(n + 2, n + 2))
+        distance, previous = dijkstra(graph, directed=False, indices=n, return_predecessors=True)
+        if not np.isfinite(distance[n + 1]):
+            return None, np.inf
+        steps = [n + 1]
+        while steps[-1] != n:
+            steps.append(int(previous[steps[-1]]))
+        return points[steps[::-1]], float(distance[n + 1])
+
+    @cached_property
+    def _corners(self) -> Floats:
+        return _reflex_corners(self.flyable)
+
+    @cached_property
+    def _known(self) -> npt.NDArray[np.int8]:
+        """Whether two corners see each other: 1 yes, 0 no, -1 not looked at yet."""
+        return np.full((len(self._corners),) * 2, -1, dtype=np.int8)
+
+    def _see_each_other(self, i: npt.NDArray[np.intp], j: npt.NDArray[np.intp]) -> npt.NDArray[np.bool_]:
+        unknown = self._known[i, j] < 0
+        a, b = i[unknown], j[unknown]
+        clear = self._clear(self._corners[a], self._corners[b])
+        self._known[a, b] = self._known[b, a] = clear
+        return self._known[i, j] > 0
+
+    def _clear(self, starts: Floats, ends: Floats) -> npt.NDArray[np.bool_]:
+        clear = np.zeros(len(starts), dtype=bool)
+        # In blocks, so that a park with a thousand corners does not hold half a million lines at once.
+        for block in range(0, len(starts), 50_000):
+            part = slice(block, block + 50_000)
+            rays = shapely.linestrings(np.stack([starts[part], ends[part]], axis=1))
+            clear[part] = shapely.covers(self.flyable, rays)
+        return clear
+
+
+def _reflex_corners(region: Any) -> Floats:
+    """Return the corners where the region's inner angle exceeds 180°, (N, 2)."""
+    found = [np.empty((0, 2))]
+    for part in shapely.get_parts(region):
+        oriented = shapely.orient_polygons(part)
+        for ring in (oriented.exterior, *oriented.interiors):
+            points = np.asarray(ring.coords)[:-1]
+            into, out = points - np.roll(points, 1, axis=0), np.roll(points, -1, axis=0) - points
+            turn = into[:, 0] * out[:, 1] - into[:, 1] * out[:, 0]
+            found.append(points[turn < 0])
+    return np.concatenate(found)
