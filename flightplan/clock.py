@@ -38,7 +38,7 @@ class Clock(Protocol):
         ...
 
     def leave(self) -> None:
-        """This thread will not wait any more: time need not stand still for it."""
+        """Take no more part, as the calling thread: time need not stand still for it."""
         ...
 
     def posted(self, address: Hashable, messages: int = 1) -> None:
@@ -161,7 +161,7 @@ class SimulatedClock:
         condition.notify_all()
 
     def leave(self) -> None:
-        """This thread will not wait any more: time need not stand still for it."""
+        """Take no more part, as the calling thread: time need not stand still for it."""
         with self._lock:
             self._at_work.discard(threading.get_ident())
 
