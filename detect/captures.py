@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+import os
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
+from detect.intrinsics import read_camera
+from detect.metadata import MAX_FILE_BYTES, read_metadata
+from detect.poses import read_pose
 from flightplan.camera import Camera
+from flightplan.errors import CaptureError, Skip
+
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff"})
 
 
 @dataclass(frozen=True)
@@ -16,8 +24,11 @@ class Capture:
 
     Unknown is None, and `unknown` says why by field name; `sources` says where each known field came from
     ("EXIF", "XMP drone-dji", "capture log", ...). `content_hash` is the SHA-256 of the file's bytes: the identity of
-    a capture. Attitude follows `flightplan.camera`. Heights: `altitude_msl_m` above mean sea level as the maker wrote
-    it, `altitude_ellipsoid_m` above WGS 84, `altitude_takeoff_m` above the take-off point.
+    a capture. `width_px` and `height_px`, the camera and the attitude are those of the image as it is seen (EXIF
+    orientation applied). Attitude follows `flightplan.camera`. Heights: `altitude_msl_m` above mean sea level as the
+    maker wrote it, `altitude_ellipsoid_m` above WGS 84, `altitude_takeoff_m` above the take-off point.
+    `airframe_yaw_deg` is where the nose pointed, whatever the gimbal did. `findings` are doubts about what was read,
+    one sentence each.
     """
 
     path: Path
@@ -40,3 +51,92 @@ class Capture:
     sources: Mapping[str, str] = field(default_factory=dict)
     unknown: Mapping[str, str] = field(default_factory=dict)
     findings: tuple[str, ...] = ()
+    airframe_yaw_deg: float | None = None
+    orientation: int = 1
+
+
+def find_images(sources: Iterable[Path]) -> tuple[list[Path], list[Skip]]:
+    """Find the pictures in folders (and the folders under them) and among single files.
+
+    Order: that of `sources`, and by path inside each; a file reached twice counts once. In folders, hidden files (macOS
+    writes a `._` beside each picture) and other kinds of file are passed over; a file named itself that is no picture
+    is skipped by name. Raises CaptureError where a source does not exist or nothing is left.
+    """
+    found: dict[Path, Path] = {}
+    skips: list[Skip] = []
+    asked = [Path(source) for source in sources]
+    for source in asked:
+        if source.is_dir():
+            for path in _pictures_under(source, skips):
+                found.setdefault(path.resolve(), path)
+        elif not source.exists():
+            raise CaptureError("There is no such file or folder", where=str(source))
+        elif source.suffix.lower() not in IMAGE_SUFFIXES or source.name.startswith("._"):
+            skips.append(Skip(str(source), "not a JPEG, PNG or TIFF picture"))
+        else:
+            found.setdefault(source.resolve(), source)
+    if not found:
+        raise CaptureError(
+            "No pictures found",
+            where=", ".join(map(str, asked)) or None,
+            hint="Name a folder that holds .jpg, .png or .tif files.",
+        )
+    return list(found.values()), skips
+
+
+def _pictures_under(folder: Path, skips: list[Skip]) -> list[Path]:
+    def refuse(error: OSError) -> None:
+        skips.append(Skip(str(error.filename), f"cannot be opened: {error.strerror}"))
+
+    pictures: list[Path] = []
+    for here, folders, names in os.walk(folder, onerror=refuse):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        pictures += [
+            Path(here, name)
+            for name in names
+            if not name.startswith(".") and os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES  # noqa: PTH122
+        ]
+    return sorted(pictures)
+
+
+def read_capture(path: Path, *, clock_utc_offset: timedelta | None = None) -> Capture:
+    """Read one picture's capture from its EXIF and XMP; the pixels are left alone.
+
+    `clock_utc_offset` is how far the camera's clock runs ahead of UTC, used where the file names no zone. A field that
+    is missing or makes no sense is None with its reason in `unknown`. Raises CaptureError for a file that is no
+    picture.
+    """
+    path = Path(path)
+    try:
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise CaptureError(
+                f"The file is over {MAX_FILE_BYTES >> 30} GB", where=str(path), hint="Read it as an orthomosaic."
+            )
+        data = path.read_bytes()
+    except OSError as error:
+        raise CaptureError(f"The file cannot be read ({error.strerror})", where=str(path)) from error
+    return capture_of(path, data, clock_utc_offset=clock_utc_offset)
+
+
+def capture_of(path: Path, data: bytes, *, clock_utc_offset: timedelta | None = None) -> Capture:
+    """`read_capture` for a file whose content is in hand already."""
+    metadata = read_metadata(path, data)
+    fields = read_pose(metadata, clock_utc_offset=clock_utc_offset)
+    read_camera(metadata, fields)
+    for name, tag in (("maker", "Make"), ("model", "Model")):
+        text = metadata.text(tag)
+        if text is not None:
+            fields.know(name, text, f"EXIF {tag}")
+        fields.miss(f"no EXIF {tag}", name)
+    width_px, height_px = metadata.size_as_seen_px
+    return Capture(
+        path=path,
+        content_hash=hashlib.sha256(data).hexdigest(),
+        width_px=width_px,
+        height_px=height_px,
+        orientation=metadata.orientation,
+        sources=fields.sources,
+        unknown=fields.unknown,
+        findings=(*metadata.flaws, *fields.findings),
+        **fields.values,
+    )
