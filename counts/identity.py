@@ -1,0 +1,348 @@
+"""Sightings to individuals: the same animal seen in several frames of one transect is counted once.
+
+Pairs of sightings in different frames are candidates when their distance fits their combined covariance and the way an
+animal can walk between the exposures. Errors common to a pass (a boresight, a satellite receiver's offset) cancel
+between its frames, so covariances here are those of the independent part. Candidates form components; within one,
+frames are taken in order of time and each frame's sightings are given one-to-one to the individuals so far at least
+total cost, so that two boxes of one frame are never one animal. Nothing is merged across transects: in a sample each
+unit counts what it saw.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse, stats
+from scipy.optimize import linear_sum_assignment
+from scipy.spatial import KDTree
+
+from flightplan.errors import EstimateError
+from flightplan.frames import Floats
+
+Ints = npt.NDArray[np.int64]
+
+
+class Doubt(StrEnum):
+    """Why a person should look at a pair."""
+
+    FAR = "merged, though further apart than nine in ten such pairs would be"
+    UNMERGED = "not merged, though they could be one animal"
+
+
+@dataclass(frozen=True)
+class AmbiguousPair:
+    """Two sightings, by their index in the input, that the data does not settle."""
+
+    first: int
+    second: int
+    mahalanobis_squared: float
+    doubt: Doubt
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Individuals of one label: as resolved, under the most merging the gate allows, and without any merging."""
+
+    chosen: int
+    merge_all: int
+    merge_none: int
+
+
+@dataclass(frozen=True)
+class Individuals:
+    """The sightings judged to be one animal, and where it stood.
+
+    `individual` (N,) gives each sighting its individual. For the M individuals: `positions` (M, 2) in metres, the mean
+    of the sightings weighted by their covariances (for a walking animal, of all its places), `covariances` (M, 2, 2),
+    `labels`, `transects`, `scores` the highest, `sightings` how many, `first_seen` the index of the earliest sighting.
+    Ordered by transect, label and time, whatever the order of the input.
+    """
+
+    individual: Ints
+    positions: Floats
+    covariances: Floats
+    labels: npt.NDArray[np.str_]
+    transects: npt.NDArray[np.generic]
+    scores: Floats
+    sightings: Ints
+    first_seen: Ints
+    counts: Mapping[str, Counts]
+    ambiguous: tuple[AmbiguousPair, ...]
+
+    def __len__(self) -> int:
+        return len(self.sightings)
+
+
+def resolve(
+    points: npt.ArrayLike,
+    covariances: npt.ArrayLike,
+    times_s: npt.ArrayLike,
+    frame_ids: npt.ArrayLike,
+    transect_ids: npt.ArrayLike,
+    labels: Sequence[str] | npt.NDArray[np.str_],
+    scores: npt.ArrayLike,
+    *,
+    speed_limit_mps: Mapping[str, float] | float = 1.5,
+    gate_probability: float = 0.997,
+    longest_gap_s: float = 60.0,
+    common_covariance: npt.ArrayLike | None = None,
+) -> Individuals:
+    """Resolve sightings into individuals within each transect and label.
+
+    `points` (N, 2) metres; `covariances` (N, 2, 2) m², the part independent between frames; `times_s` (N,) seconds, one
+    per frame; `frame_ids`, `transect_ids` (N,) of any sortable kind. `speed_limit_mps` is the speed that 95 % of
+    animals do not exceed, by label or for all. `gate_probability` is the share of true pairs the gate keeps. Frames
+    further apart in time than `longest_gap_s` are not compared. `common_covariance` (2, 2) is added to the individuals'
+    covariances at the end.
+
+    Raises EstimateError for arrays that do not match, a position or covariance that is not finite, a covariance that is
+    not positive definite, or a frame with two times.
+    """
+    s = _Sightings.checked(points, covariances, times_s, frame_ids, transect_ids, labels, scores, speed_limit_mps)
+    gate = float(stats.chi2.ppf(gate_probability, 2))
+    first, second, cost = _candidates(s, gate, longest_gap_s)
+    track = _tracks(s, first, second, cost, gate)
+    return _individuals(s, track, first, second, cost, common_covariance)
+
+
+@dataclass(frozen=True)
+class _Sightings:
+    """The input in one fixed order: transect, label, time, frame, position. `order` leads back."""
+
+    order: Ints
+    points: Floats
+    covariances: Floats
+    times: Floats
+    frames: Ints
+    groups: Ints
+    scores: Floats
+    drift_variance: Floats
+    labels: npt.NDArray[np.str_]
+    transects: npt.NDArray[np.generic]
+
+    @classmethod
+    def checked(
+        cls,
+        points: npt.ArrayLike,
+        covariances: npt.ArrayLike,
+        times_s: npt.ArrayLike,
+        frame_ids: npt.ArrayLike,
+        transect_ids: npt.ArrayLike,
+        labels: Sequence[str] | npt.NDArray[np.str_],
+        scores: npt.ArrayLike,
+        speed_limit_mps: Mapping[str, float] | float,
+    ) -> _Sightings:
+        where = np.asarray(points, dtype=np.float64).reshape(-1, 2)
+        count = len(where)
+        spread = np.asarray(covariances, dtype=np.float64).reshape(-1, 2, 2)
+        times, score = np.asarray(times_s, dtype=np.float64), np.asarray(scores, dtype=np.float64)
+        names, transects = np.asarray(labels, dtype=np.str_), np.asarray(transect_ids)
+        frames = np.unique(np.asarray(frame_ids), return_inverse=True)[1].astype(np.int64)
+        for what, array in (("covariances", spread), ("times", times), ("frames", frames), ("scores", score)):
+            if len(array) != count:
+                raise EstimateError(f"{count} points but {len(array)} {what}", where="identity")
+        if len(names) != count or len(transects) != count:
+            raise EstimateError(f"{count} points but {len(names)} labels, {len(transects)} transects", where="identity")
+        if not (np.isfinite(where).all() and np.isfinite(spread).all() and np.isfinite(times).all()):
+            raise EstimateError("a sighting has no position, covariance or time", where="identity")
+        determinant = spread[:, 0, 0] * spread[:, 1, 1] - spread[:, 0, 1] * spread[:, 1, 0]
+        if np.any(determinant <= 0) or np.any(spread[:, 0, 0] <= 0):
+            raise EstimateError("a covariance is not positive definite", where="identity")
+        label_values, label = np.unique(names, return_inverse=True)
+        _, transect = np.unique(transects, return_inverse=True)
+        speed = _speeds(label_values, speed_limit_mps)[label] if count else np.empty(0)
+        group = transect * max(len(label_values), 1) + label
+        order = np.lexsort((score, where[:, 1], where[:, 0], frames, times, group))
+        if count and len(np.unique(np.column_stack([frames, times]), axis=0)) > frames.max() + 1:
+            raise EstimateError("a frame has two times", where="identity")
+        return cls(
+            order=order.astype(np.int64),
+            points=where[order],
+            covariances=spread[order],
+            times=times[order],
+            frames=frames[order],
+            groups=group[order].astype(np.int64),
+            scores=score[order],
+            drift_variance=(speed[order] ** 2) / _CHI2_95,
+            labels=names[order],
+            transects=transects[order],
+        )
+
+    def __len__(self) -> int:
+        return len(self.order)
+
+
+_CHI2_95 = float(stats.chi2.ppf(0.95, 2))
+
+
+def _speeds(labels: npt.NDArray[np.str_], limit: Mapping[str, float] | float) -> Floats:
+    if isinstance(limit, Mapping):
+        missing = [str(name) for name in labels if str(name) not in limit]
+        if missing:
+            raise EstimateError(f"no speed limit for {', '.join(missing)}", where="identity")
+        speeds = np.array([limit[str(name)] for name in labels], dtype=np.float64)
+    else:
+        speeds = np.full(len(labels), float(limit))
+    if np.any(~np.isfinite(speeds)) or np.any(speeds < 0):
+        raise EstimateError("a speed limit is negative or unknown", where="identity")
+    return speeds
+
+
+def _candidates(s: _Sightings, gate: float, longest_gap_s: float) -> tuple[Ints, Ints, Floats]:
+    """Pairs of one group and different frames within the gate, first before second in the fixed order, and d²."""
+    firsts, seconds = [np.empty(0, dtype=np.int64)], [np.empty(0, dtype=np.int64)]
+    bounds = np.flatnonzero(np.diff(s.groups, prepend=-1, append=-1))
+    for start, stop in pairwise(bounds):
+        if stop - start < 2:
+            continue
+        inside = slice(start, stop)
+        gap = min(longest_gap_s, float(s.times[inside].max() - s.times[inside].min()))
+        largest = float(np.trace(s.covariances[inside], axis1=1, axis2=2).max())
+        reach = np.sqrt(gate * (2 * largest + s.drift_variance[start] * gap**2))
+        pairs = KDTree(s.points[inside]).query_pairs(reach, output_type="ndarray").astype(np.int64) + start
+        firsts.append(pairs.min(axis=1))
+        seconds.append(pairs.max(axis=1))
+    first, second = np.concatenate(firsts), np.concatenate(seconds)
+    lag = s.times[second] - s.times[first]
+    keep = (s.frames[first] != s.frames[second]) & (lag <= longest_gap_s)
+    first, second, lag = first[keep], second[keep], lag[keep]
+    combined = s.covariances[first] + s.covariances[second] + _isotropic(s.drift_variance[first] * lag**2)
+    cost = _mahalanobis_squared(s.points[second] - s.points[first], combined)
+    near = cost <= gate
+    order = np.lexsort((second[near], first[near]))
+    return first[near][order], second[near][order], cost[near][order]
+
+
+def _tracks(s: _Sightings, first: Ints, second: Ints, cost: Floats, gate: float) -> Ints:
+    """One track number per sighting (in the fixed order)."""
+    count = len(s)
+    component = _components(count, first, second)
+    track = np.arange(count, dtype=np.int64)
+    size = np.bincount(component, minlength=1)
+    pair = size[component[first]] == 2
+    track[second[pair]] = first[pair]
+    members = np.argsort(component, kind="stable")
+    bounds = np.concatenate([[0], np.cumsum(size)])
+    for index in np.flatnonzero(size > 2):
+        inside = members[bounds[index] : bounds[index + 1]]
+        track[inside] = _follow(s, inside, gate)
+    return track
+
+
+def _follow(s: _Sightings, inside: Ints, gate: float) -> Ints:
+    """Track numbers within one component: frame by frame in time, least total cost, one-to-one."""
+    track = inside.copy()
+    ordered = inside[np.lexsort((inside, s.frames[inside], s.times[inside]))]
+    cuts = np.flatnonzero(np.diff(s.frames[ordered])) + 1
+    names = np.empty(0, dtype=np.int64)
+    place, spread, seen = np.empty((0, 2)), np.empty((0, 2, 2)), np.empty(0)
+    position = {int(i): n for n, i in enumerate(inside)}
+    for frame in np.split(ordered, cuts):
+        time = float(s.times[frame[0]])
+        chosen_track, chosen_new = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
+        if len(names):
+            predicted = spread + _isotropic(s.drift_variance[frame[0]] * (time - seen) ** 2)
+            combined = predicted[:, None] + s.covariances[frame][None]
+            offset = s.points[frame][None] - place[:, None]
+            cost = _mahalanobis_squared(offset.reshape(-1, 2), combined.reshape(-1, 2, 2)).reshape(len(names), -1)
+            rows, columns = linear_sum_assignment(np.minimum(cost - gate, 0.0))
+            taken = cost[rows, columns] <= gate
+            chosen_track, chosen_new = rows[taken], columns[taken]
+            gain = predicted[chosen_track] @ np.linalg.inv(combined[chosen_track, chosen_new])
+            step = (gain @ offset[chosen_track, chosen_new][:, :, None])[:, :, 0]
+            place[chosen_track] += step
+            spread[chosen_track] = predicted[chosen_track] - gain @ predicted[chosen_track]
+            seen[chosen_track] = time
+            for row, column in zip(chosen_track, chosen_new, strict=True):
+                track[position[int(frame[column])]] = names[row]
+        fresh = np.setdiff1d(np.arange(len(frame)), chosen_new)
+        names = np.concatenate([names, frame[fresh]])
+        place = np.concatenate([place, s.points[frame[fresh]]])
+        spread = np.concatenate([spread, s.covariances[frame[fresh]]])
+        seen = np.concatenate([seen, np.full(len(fresh), time)])
+    return track
+
+
+def _individuals(
+    s: _Sightings, track: Ints, first: Ints, second: Ints, cost: Floats, common: npt.ArrayLike | None
+) -> Individuals:
+    heads, number = np.unique(track, return_inverse=True)
+    amount = len(heads)
+    weight = np.linalg.inv(s.covariances)
+    total, moment = np.zeros((amount, 2, 2)), np.zeros((amount, 2))
+    np.add.at(total, number, weight)
+    np.add.at(moment, number, (weight @ s.points[:, :, None])[:, :, 0])
+    spread = np.asarray(np.linalg.inv(total), dtype=np.float64)
+    scores = np.full(amount, -np.inf)
+    np.maximum.at(scores, number, s.scores)
+    individual = np.empty(len(s), dtype=np.int64)
+    individual[s.order] = number
+    return Individuals(
+        individual=individual,
+        positions=(spread @ moment[:, :, None])[:, :, 0],
+        covariances=spread if common is None else spread + np.asarray(common, dtype=np.float64),
+        labels=s.labels[heads],
+        transects=s.transects[heads],
+        scores=scores,
+        sightings=np.bincount(number, minlength=amount).astype(np.int64),
+        first_seen=s.order[heads],
+        counts=_counts(s, number, first, second),
+        ambiguous=_ambiguous(s, number, first, second, cost),
+    )
+
+
+def _counts(s: _Sightings, number: Ints, first: Ints, second: Ints) -> dict[str, Counts]:
+    component = _components(len(s), first, second)
+    _, per_frame = np.unique(np.column_stack([component, s.frames]), axis=0, return_counts=True)
+    key = np.unique(np.column_stack([component, s.frames]), axis=0)[:, 0]
+    fewest = np.zeros(int(component.max()) + 1 if len(s) else 0, dtype=np.int64)
+    np.maximum.at(fewest, key, per_frame)
+    result = {}
+    for label in np.unique(s.labels):
+        mine = s.labels == label
+        result[str(label)] = Counts(
+            chosen=len(np.unique(number[mine])),
+            merge_all=int(fewest[np.unique(component[mine])].sum()),
+            merge_none=int(mine.sum()),
+        )
+    return result
+
+
+def _ambiguous(s: _Sightings, number: Ints, first: Ints, second: Ints, cost: Floats) -> tuple[AmbiguousPair, ...]:
+    """Merged pairs in the far tail, and pairs left apart though no frame holds both their individuals."""
+    merged = number[first] == number[second]
+    far = merged & (cost > stats.chi2.ppf(0.9, 2))
+    apart = np.flatnonzero(~merged)
+    frames_of: dict[int, set[int]] = {}
+    for track, frame in zip(number.tolist(), s.frames.tolist(), strict=True):
+        frames_of.setdefault(track, set()).add(frame)
+    free = [i for i in apart.tolist() if not frames_of[int(number[first[i]])] & frames_of[int(number[second[i]])]]
+    chosen = [(i, Doubt.FAR) for i in np.flatnonzero(far).tolist()] + [(i, Doubt.UNMERGED) for i in free]
+    return tuple(
+        AmbiguousPair(int(s.order[first[i]]), int(s.order[second[i]]), float(cost[i]), doubt)
+        for i, doubt in sorted(chosen)
+    )
+
+
+def _components(count: int, first: Ints, second: Ints) -> Ints:
+    graph = sparse.coo_matrix((np.ones(len(first), dtype=np.int8), (first, second)), shape=(count, count))
+    labels: Ints = sparse.csgraph.connected_components(graph, directed=False)[1].astype(np.int64)
+    return labels
+
+
+def _isotropic(variance: Floats) -> Floats:
+    result: Floats = np.asarray(variance)[:, None, None] * np.eye(2)
+    return result
+
+
+def _mahalanobis_squared(offset: Floats, covariance: Floats) -> Floats:
+    """δᵀ Σ⁻¹ δ of 2-by-2 covariances, in closed form."""
+    a, b, c = covariance[:, 0, 0], covariance[:, 0, 1], covariance[:, 1, 1]
+    x, y = offset[:, 0], offset[:, 1]
+    squared: Floats = (c * x**2 - 2 * b * x * y + a * y**2) / (a * c - b**2)
+    return squared
