@@ -12,7 +12,11 @@ from flightplan.mission import Mission
 
 @dataclass(frozen=True)
 class Sortie:
-    """One battery's flight."""
+    """One battery's flight.
+
+    `energy_share` is the share of the full battery that it takes, wind included. A transect too long for one battery
+    appears in several sorties.
+    """
 
     identifier: str
     transects: tuple[str, ...]
@@ -26,8 +30,8 @@ class Sortie:
 class SurveyPlan:
     """Everything that was decided before take-off.
 
-    `metres_outside` is the length of path inside an exclusion or outside the area plus the turn allowance: 0, or the
-    plan is refused.
+    `metres_outside` is the length of path inside an exclusion (with `buffer_m` around it) or outside the area plus
+    `allowance_m`: 0, or the plan is refused. `coverage` is the share of the area that lies in the strips.
     """
 
     area: StudyArea
@@ -42,3 +46,17 @@ class SurveyPlan:
     front_overlap: float
     metres_outside: float
     warnings: tuple[str, ...] = ()
+    coverage: float | None = None
+    allowance_m: float | None = None
+    buffer_m: float | None = None
+    drone: str | None = None
+
+    @property
+    def length_m(self) -> float:
+        """The length flown, transits included."""
+        return sum(s.length_m for s in self.sorties)
+
+    @property
+    def duration_s(self) -> float:
+        """The time in the air, all sorties together."""
+        return sum(s.duration_s for s in self.sorties)

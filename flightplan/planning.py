@@ -1,0 +1,270 @@
+"""Plan a survey: from an area and what was asked to checked sorties."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import shapely
+
+from flightplan.areas import StudyArea
+from flightplan.camera import Camera
+from flightplan.design import (
+    FULL,
+    SYSTEMATIC,
+    StratumDesign,
+    SurveyDesign,
+    default_allowance_m,
+    draw_design,
+    resolve_design,
+)
+from flightplan.drones import DEFAULT_WIND_SHARE, FIXED_WING, Drone, drone_named
+from flightplan.errors import PlanError
+from flightplan.frames import Floats
+from flightplan.mission_builder import build_mission, mission_path
+from flightplan.paths import Airspace
+from flightplan.plan import Sortie, SurveyPlan
+from flightplan.sorties import cut_sorties, order_runs
+
+DEFAULT_BUFFER_M = 15.0
+DEFAULT_DRONE = "DJI Mavic 3 Enterprise"
+
+
+def plan_survey(
+    area: StudyArea,
+    *,
+    camera: Camera,
+    altitude_agl_m: float | None = None,
+    gsd_cm: float | None = None,
+    front_overlap: float = 0.2,
+    side_overlap: float | None = None,
+    spacing_m: float | None = None,
+    sampling_fraction: float | None = None,
+    min_lines: int | None = None,
+    kind: str | None = None,
+    heading_deg: float | None = None,
+    seed: int = 1,
+    drone: Drone | str = DEFAULT_DRONE,
+    speed_mps: float | None = None,
+    buffer_m: float = DEFAULT_BUFFER_M,
+    turn_allowance_m: float | None = None,
+    wind_share: float = DEFAULT_WIND_SHARE,
+) -> SurveyPlan:
+    """Plan sorties that fly a design over an area, and check every metre of them.
+
+    Say the height or the ground sampling distance; and one of side overlap (full coverage), spacing, sampling fraction
+    (0 to 1) or lines per stratum. Overlaps are shares, 0 to below 1. `kind` follows from that when it is None: full
+    coverage when strips touch. The allowance around the area is by default what `default_allowance_m` says. The same
+    arguments give the same plan. Raises PlanError, DesignError, CameraError or AreaError.
+    """
+    aircraft = drone_named(drone) if isinstance(drone, str) else drone
+    height_m, gsd = _height(camera, altitude_agl_m, gsd_cm)
+    across_m, along_m = camera.footprint_m(height_m)
+    trigger_m = along_m * (1 - _share("front overlap", front_overlap))
+    if side_overlap is not None:
+        if spacing_m is not None or sampling_fraction is not None or min_lines is not None:
+            raise PlanError("side overlap and spacing were both asked for", hint="One follows from the other")
+        spacing_m = across_m * (1 - _share("side overlap", side_overlap))
+    if kind is None:
+        kind = FULL if spacing_m is not None and spacing_m <= across_m else SYSTEMATIC
+    design = resolve_design(
+        area,
+        kind,
+        strip_width_m=across_m,
+        spacing_m=spacing_m,
+        sampling_fraction=sampling_fraction,
+        min_lines=min_lines,
+        heading_deg=heading_deg,
+        seed=seed,
+    )
+    warnings: list[str] = []
+    speed = _speed(aircraft, camera, trigger_m, speed_mps, warnings)
+    allowance_m = turn_allowance_m
+    if allowance_m is None:
+        allowance_m = default_allowance_m(across_m, 2 * aircraft.turn_radius_m(speed))
+    airspace = Airspace.over(area, allowance_m=_length("allowance", allowance_m), buffer_m=_length("buffer", buffer_m))
+    strata = draw_design(area, design, airspace)
+    homes = _homes(area, airspace, warnings)
+    sorties, outside_m = _sorties(
+        area,
+        strata,
+        airspace,
+        aircraft,
+        homes,
+        speed_mps=speed,
+        altitude_agl_m=height_m,
+        trigger_distance_m=trigger_m,
+        wind_share=wind_share,
+    )
+    if outside_m > 0:
+        raise PlanError(
+            f"{outside_m:.1f} m of the path would lie in an exclusion or outside of the area and its allowance",
+            where=area.name,
+            hint="This is a fault of overfly: please report it with the area",
+        )
+    _warn(warnings, area, aircraft, strata, homes, altitude_agl_m=height_m)
+    return SurveyPlan(
+        area=area,
+        design=design,
+        camera=camera,
+        strata=strata,
+        sorties=tuple(sorties),
+        altitude_agl_m=height_m,
+        speed_mps=speed,
+        trigger_distance_m=trigger_m,
+        gsd_cm=gsd,
+        front_overlap=front_overlap,
+        metres_outside=outside_m,
+        warnings=tuple(warnings),
+        coverage=_coverage(area, design, strata),
+        allowance_m=float(allowance_m),
+        buffer_m=float(buffer_m),
+        drone=aircraft.name,
+    )
+
+
+def _sorties(
+    area: StudyArea,
+    strata: Sequence[StratumDesign],
+    airspace: Airspace,
+    drone: Drone,
+    homes: Sequence[Floats],
+    *,
+    speed_mps: float,
+    altitude_agl_m: float,
+    trigger_distance_m: float,
+    wind_share: float,
+) -> tuple[list[Sortie], float]:
+    """Return the sorties, and how much of their missions, read back as flown, lies outside of the air."""
+    sorties: list[Sortie] = []
+    outside_m = 0.0
+    for runs in order_runs(area, strata, airspace):
+        flights = cut_sorties(
+            area,
+            runs,
+            airspace,
+            drone,
+            speed_mps=speed_mps,
+            altitude_agl_m=altitude_agl_m,
+            wind_share=wind_share,
+            fixed_homes=homes,
+        )
+        for flight in flights:
+            mission = build_mission(
+                flight,
+                area,
+                airspace,
+                altitude_agl_m=altitude_agl_m,
+                speed_mps=speed_mps,
+                trigger_distance_m=trigger_distance_m,
+            )
+            outside_m += airspace.metres_outside(area.frame.to_local(mission_path(mission)))
+            sorties.append(
+                Sortie(
+                    identifier=f"sortie-{len(sorties) + 1:02d}",
+                    transects=tuple(dict.fromkeys(r.transect for r in flight.runs)),
+                    mission=mission,
+                    length_m=flight.length_m,
+                    duration_s=flight.duration_s,
+                    energy_share=flight.energy_wh / drone.battery_wh,
+                )
+            )
+    return sorties, outside_m
+
+
+def _height(camera: Camera, altitude_agl_m: float | None, gsd_cm: float | None) -> tuple[float, float]:
+    if (altitude_agl_m is None) == (gsd_cm is None):
+        raise PlanError("say either the height or the ground sampling distance")
+    if altitude_agl_m is None:
+        assert gsd_cm is not None
+        height_m = camera.altitude_for_gsd_m(_length("ground sampling distance", gsd_cm, "cm"))
+    else:
+        height_m = altitude_agl_m
+    if not 0 < height_m < 10_000:
+        raise PlanError(f"a height of {height_m:g} m above ground cannot be flown")
+    return float(height_m), float(camera.gsd_cm(height_m))
+
+
+def _share(what: str, value: float) -> float:
+    if not 0 <= value < 1:
+        raise PlanError(f"a {what} of {value:g} is not a share from 0 to below 1")
+    return value
+
+
+def _length(what: str, value: float, unit: str = "m") -> float:
+    if not (value >= 0 and np.isfinite(value)):
+        raise PlanError(f"a {what} of {value:g} {unit} is not one")
+    return float(value)
+
+
+def _speed(
+    drone: Drone, camera: Camera, trigger_distance_m: float, asked_mps: float | None, warnings: list[str]
+) -> float:
+    """Return the speed to fly: what was asked, or the drone's own, held below what the camera's trigger can follow."""
+    speed_mps = drone.cruise_speed_mps if asked_mps is None else asked_mps
+    if not 0 < speed_mps <= drone.max_speed_mps:
+        raise PlanError(
+            f"{speed_mps:g} m/s is not a speed that {drone.name} flies", hint=f"At most {drone.max_speed_mps:g} m/s"
+        )
+    if camera.min_trigger_interval_s:
+        fastest_mps = trigger_distance_m / camera.min_trigger_interval_s
+        if speed_mps > fastest_mps:
+            warnings.append(
+                f"speed held at {fastest_mps:.1f} m/s: {camera.name} takes a frame each"
+                f" {camera.min_trigger_interval_s:g} s at most, and frames are {trigger_distance_m:.1f} m apart"
+            )
+            speed_mps = fastest_mps
+    return float(speed_mps)
+
+
+def _homes(area: StudyArea, airspace: Airspace, warnings: list[str]) -> list[Floats]:
+    homes = []
+    for site in area.launch_sites:
+        point = area.frame.to_local([(site.longitude_deg, site.latitude_deg)])[0]
+        legal = airspace.nearest(point)
+        moved_m = float(np.hypot(*(legal - point)))
+        if moved_m > 1.0:
+            warnings.append(
+                f"launch site {site.name} lies {moved_m:.0f} m outside of where may be flown; the nearest legal point is"
+                " taken instead"
+            )
+        homes.append(legal)
+    return homes
+
+
+def _coverage(area: StudyArea, design: SurveyDesign, strata: Sequence[StratumDesign]) -> float:
+    """Return the share of the area in the strips, each point counted once."""
+    if design.kind == SYSTEMATIC:
+        return sum(t.strip_area_m2 for s in strata for t in s.transects) / sum(s.area_m2 for s in strata)
+    seen_m2 = 0.0
+    for stratum, polygon in zip(strata, area.local_strata, strict=True):
+        ends = np.concatenate([np.asarray(t.segments) for t in stratum.transects]).reshape(-1, 2)
+        lines = shapely.linestrings(area.frame.to_local(ends).reshape(-1, 2, 2))
+        strips = shapely.union_all(shapely.buffer(lines, design.strip_width_m / 2, cap_style="flat"))
+        seen_m2 += float(shapely.intersection(strips, polygon).area)
+    return seen_m2 / sum(s.area_m2 for s in strata)
+
+
+def _warn(
+    warnings: list[str],
+    area: StudyArea,
+    drone: Drone,
+    strata: Sequence[StratumDesign],
+    homes: Sequence[Floats],
+    *,
+    altitude_agl_m: float,
+) -> None:
+    if not homes:
+        warnings.append(
+            "no launch site was given: sorties start from points on the area's boundary; check that they can be reached"
+        )
+    if drone.kind == FIXED_WING:
+        warnings.append(
+            "turns are drawn as straight legs; a fixed wing rounds them within the allowance, which was set for it"
+        )
+    for stratum in strata:
+        if len(stratum.transects) < 2:
+            warnings.append(f"stratum {stratum.name} has one transect: its variance cannot be estimated")
+    if altitude_agl_m > 120:
+        warnings.append(f"{altitude_agl_m:.0f} m above ground is higher than the 120 m that most countries allow")
+    warnings.append("heights are above the launch site: right over flat ground only, no elevation was given")
