@@ -14,8 +14,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from xml.etree.ElementTree import Element  # noqa: S405 - the type only; parsing is defusedxml's
-from xml.etree.ElementTree import ParseError as XmlParseError  # noqa: S405
+from xml.etree.ElementTree import Element
+from xml.etree.ElementTree import ParseError as XmlParseError
 
 import defusedxml.ElementTree
 import numpy as np

@@ -170,7 +170,7 @@ def check_polygon(geometry: Any, where: str) -> Polygon | MultiPolygon:
         raise AreaError(_invalidity(geometry), where=where, hint=_mending(geometry))
     if geometry.area <= 0:
         raise AreaError("has no area", where=where)
-    return geometry  # type: ignore[no-any-return]
+    return geometry
 
 
 def check_area(area: StudyArea, *, where: str | None = None) -> None:
@@ -180,7 +180,7 @@ def check_area(area: StudyArea, *, where: str | None = None) -> None:
     radius_m = float(np.hypot(*area.frame.to_local(corners).T).max())
     if radius_m > MAX_RADIUS_M:
         raise AreaError(
-            f"reaches {radius_m / 1000:.0f} km from its centre, and one local frame carries {MAX_RADIUS_M / 1000:.0f} km",
+            f"reaches {radius_m / 1000:.0f} km from its centre; one local frame carries {MAX_RADIUS_M / 1000:.0f} km",
             where=where,
             hint="Split it into areas of their own",
         )
@@ -216,7 +216,7 @@ def _to_wgs84(feature: Feature, stated: str | None, path: Path) -> Feature:
         )
     if not np.isfinite(shapely.get_coordinates(feature.geometry)).all():
         raise AreaError("has a coordinate that is not a number", where=where)
-    if crs.is_geographic and crs.to_epsg() == 4326 or crs.name == "WGS 84 (CRS84)":
+    if (crs.is_geographic and crs.to_epsg() == 4326) or crs.name == "WGS 84 (CRS84)":
         return feature
     transformer = pyproj.Transformer.from_crs(crs, "EPSG:4326", always_xy=True)
 
@@ -339,5 +339,6 @@ def _mending(geometry: Any) -> str:
     mended = [p for p in shapely.get_parts(shapely.make_valid(geometry)) if p.geom_type in ("Polygon", "MultiPolygon")]
     after_km2 = sum(frame.localise(p).area for p in mended) / 1e6
     return (
-        f"Correct it where it was drawn; mended by its crossings it would be {len(mended)} polygons with {after_km2:.4g} km²"
+        "Correct it where it was drawn; mended by its crossings it would be"
+        f" {len(mended)} polygons with {after_km2:.4g} km²"
     )

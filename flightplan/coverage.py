@@ -53,10 +53,10 @@ def lines_across(
 ) -> list[Line]:
     """Lay lines of one heading at given offsets, clipped to what they have to see and where they may fly.
 
-    A line is flown wherever its strip holds some of the polygon, so its pieces reach beyond the polygon where the border
-    runs at a slant, and a line beside the polygon is flown when its strip still grazes it: every point of the polygon is
-    then seen by exactly the lines that pass within half a strip of it, as long as `flyable` lets them. Pieces less than
-    `bridge_m` apart are flown as one. Lines that see nothing are left out.
+    A line is flown wherever its strip holds some of the polygon, so its pieces reach beyond the polygon where the
+    border runs at a slant, and a line beside the polygon is flown when its strip still grazes it: every point of the
+    polygon is then seen by exactly the lines that pass within half a strip of it, as long as `flyable` lets them.
+    Pieces less than `bridge_m` apart are flown as one. Lines that see nothing are left out.
     """
     offsets = np.asarray(offsets_m, dtype=np.float64)
     turned = _turn(polygon, heading_deg)

@@ -49,8 +49,8 @@ class SurveyDesign:
 class Transect:
     """One line flown on effort.
 
-    `segments` are ((lon, lat), (lon, lat)) pairs in the line's own direction; `position` orders the transects of a stratum
-    in space (1 is the first along the baseline); `strip_area_m2` is the part of the strip inside the stratum.
+    `segments` are ((lon, lat), (lon, lat)) pairs in the line's own direction; `position` orders the transects of a
+    stratum in space (1 is the first along the baseline); `strip_area_m2` is the part of the strip inside the stratum.
     """
 
     identifier: str
@@ -118,12 +118,12 @@ def resolve_design(
         raise DesignError(f"a spacing of {spacing_m:g} m is not one", hint="It must be more than 0")
     if kind == FULL and spacing_m > strip_width_m * (1 + 1e-9):
         raise DesignError(
-            f"lines {spacing_m:.1f} m apart leave gaps between strips {strip_width_m:.1f} m wide, so this is no full coverage",
+            f"lines {spacing_m:.1f} m apart leave gaps between strips {strip_width_m:.1f} m wide: no full coverage",
             hint="Ask for a systematic design, or for a smaller spacing",
         )
     if kind == SYSTEMATIC and spacing_m < strip_width_m * (1 - 1e-9):
         raise DesignError(
-            f"lines {spacing_m:.1f} m apart overlap with strips {strip_width_m:.1f} m wide: animals would be sampled twice",
+            f"lines {spacing_m:.1f} m apart make strips {strip_width_m:.1f} m wide overlap: no sample",
             hint="Ask for full coverage, or for a larger spacing",
         )
     return SurveyDesign(kind, seed, float(heading_deg) % 360, float(spacing_m), float(strip_width_m))
@@ -153,9 +153,7 @@ def draw_design(area: StudyArea, design: SurveyDesign, airspace: Airspace) -> tu
                 hint="Ask for a smaller spacing or buffer, another seed, or join it to another stratum",
             )
         transects = tuple(_transect(area, stratum.name, i, line) for i, line in enumerate(lines, start=1))
-        drawn.append(
-            StratumDesign(stratum.name, float(polygon.area), filled, filled / design.strip_width_m, transects)
-        )
+        drawn.append(StratumDesign(stratum.name, float(polygon.area), filled, filled / design.strip_width_m, transects))
     return tuple(drawn)
 
 
@@ -191,7 +189,7 @@ def design_survey(
 
 
 def default_allowance_m(strip_width_m: float, turn_m: float = 0.0) -> float:
-    """Return the larger of 30 m, the vehicle's turn, and what a line beside the area needs to graze it, in whole metres."""
+    """Return the larger of 30 m, the vehicle's turn, and what a line grazing the area from beside needs."""
     return float(np.ceil(max(30.0, turn_m, strip_width_m / 2 + 12.0)))
 
 
@@ -200,7 +198,7 @@ def _offsets(design: SurveyDesign, stratum: str, start: float, end: float) -> Fl
     if design.kind == FULL:
         number = max(1, int(np.ceil((end - start - design.strip_width_m) / design.spacing_m - 1e-9)) + 1)
         _check_number(number, design)
-        return (start + end) / 2 + (np.arange(number) - (number - 1) / 2) * design.spacing_m
+        return np.asarray((start + end) / 2 + (np.arange(number) - (number - 1) / 2) * design.spacing_m)
     _check_number(int((end - start) / design.spacing_m) + 1, design)
     # The stratum's name, not its place in the file, decides its draw: reordering features moves no line.
     rng = np.random.default_rng([design.seed, zlib.crc32(stratum.encode())])

@@ -82,14 +82,14 @@ _LIBRARY = (
     Drone(
         name="overfly-demo",
         kind=MULTIROTOR,
-        battery_wh=72.0,
+        battery_wh=95.0,
         hover_power_w=160.0,
         cruise_power_w=150.0,
         cruise_speed_mps=12.0,
         max_speed_mps=18.0,
         max_wind_mps=10.0,
         reserve_share=0.2,
-        source="made up for overfly demo: a small quadcopter that plans with about 18 minutes a battery",
+        source="made up for overfly demo: a small quadcopter that plans with about 23 minutes a battery",
     ),
     Drone(
         name="DJI Phantom 4 Pro V2.0",
@@ -136,8 +136,8 @@ _LIBRARY = (
         max_wind_mps=12.0,
         climb_mps=6.0,
         descent_mps=3.0,
-        source="Wingtra data sheet: 2 x 99 Wh, 59 min, 16 m/s cruise, 12 m/s wind; the power of its vertical take-off and"
-        " landing is our assumption, on the high side",
+        source="Wingtra data sheet: 2 x 99 Wh, 59 min, 16 m/s cruise, 12 m/s wind; the power of its vertical take-off"
+        " and landing is our assumption, on the high side",
     ),
 )
 
@@ -158,7 +158,8 @@ def drone_named(name: str) -> Drone:
         return by_name[wanted]
     near = difflib.get_close_matches(wanted, by_name, n=3, cutoff=0.4) or list(by_name)
     raise PlanError(
-        f"there is no drone named {name!r} in the library", hint=f"Known are: {', '.join(by_name[n].name for n in near)}"
+        f"there is no drone named {name!r} in the library",
+        hint=f"Known are: {', '.join(by_name[n].name for n in near)}",
     )
 
 

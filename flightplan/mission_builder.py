@@ -15,7 +15,7 @@ from flightplan.paths import Airspace
 from flightplan.sorties import Flight
 
 MAX_FENCE_POINTS = 70
-"""What ArduPilot boards with the smallest fence storage hold, all polygons together (84 points of 8 bytes, less headers)."""
+"""What boards with the smallest fence storage hold, all polygons together (84 points, less headers)."""
 
 _GROUND_SPEED, _THROTTLE_UNCHANGED = 1.0, -1.0
 _TRIGGER_NOW = 1.0
@@ -32,8 +32,8 @@ def build_mission(
 ) -> Mission:
     """Return the mission of a flight: take-off, legal ways, triggered lines, the way home, return to launch.
 
-    The vehicle is led back over its home before NAV_RETURN_TO_LAUNCH, so that its return never cuts across an exclusion.
-    Heights are above home, which is the height above ground over flat land only.
+    The vehicle is led back over its home before NAV_RETURN_TO_LAUNCH, so that its return never cuts across an
+    exclusion. Heights are above home, which is the height above ground over flat land only.
     """
     home = _lonlat(area, flight.home[None])[0]
     items = (

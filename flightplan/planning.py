@@ -225,8 +225,8 @@ def _homes(area: StudyArea, airspace: Airspace, warnings: list[str]) -> list[Flo
         moved_m = float(np.hypot(*(legal - point)))
         if moved_m > 1.0:
             warnings.append(
-                f"launch site {site.name} lies {moved_m:.0f} m outside of where may be flown; the nearest legal point is"
-                " taken instead"
+                f"launch site {site.name} lies {moved_m:.0f} m outside of where may be flown;"
+                " the nearest legal point is taken instead"
             )
         homes.append(legal)
     return homes
@@ -262,9 +262,9 @@ def _warn(
         warnings.append(
             "turns are drawn as straight legs; a fixed wing rounds them within the allowance, which was set for it"
         )
-    for stratum in strata:
-        if len(stratum.transects) < 2:
-            warnings.append(f"stratum {stratum.name} has one transect: its variance cannot be estimated")
+    warnings += [
+        f"stratum {s.name} has one transect: its variance cannot be estimated" for s in strata if len(s.transects) < 2
+    ]
     if altitude_agl_m > 120:
         warnings.append(f"{altitude_agl_m:.0f} m above ground is higher than the 120 m that most countries allow")
     warnings.append("heights are above the launch site: right over flat ground only, no elevation was given")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 import shapely
@@ -62,7 +63,7 @@ class Flight:
             points += [run.ends, way]
         joined = np.concatenate(points)
         moved = np.concatenate([[True], np.any(np.diff(joined, axis=0) != 0, axis=1)])
-        return joined[moved]
+        return np.asarray(joined[moved])
 
     @property
     def length_m(self) -> float:
@@ -160,7 +161,7 @@ class _Cost:
 
     def flight(self, runs: Sequence[Run]) -> Flight:
         """Return the cheapest flight over the runs in their order."""
-        between = [self.airspace.route(a.ends[1], b.ends[0]) for a, b in zip(runs, runs[1:], strict=False)]
+        between = [self.airspace.route(a.ends[1], b.ends[0]) for a, b in pairwise(runs)]
         flights = [self._from(home, runs, between) for home in self._homes(runs)]
         return min(flights, key=lambda f: f.energy_wh)
 

@@ -1,0 +1,1 @@
+"""The verbs that need nothing but this room, a module each."""

@@ -1,0 +1,156 @@
+"""`overfly plan`: from an area to sorties."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from flightplan.areas import read_area
+from flightplan.cameras import camera_from_file, camera_named
+from flightplan.console import OverflyCommand, finish, json_option, say
+from flightplan.design import KINDS
+from flightplan.drones import drone_library
+from flightplan.plan import SurveyPlan
+from flightplan.plan_files import save_plan
+from flightplan.planning import DEFAULT_BUFFER_M, DEFAULT_DRONE, plan_survey
+
+_EXAMPLE = """
+\b
+Examples:
+  overfly plan park.geojson --camera "Mavic 3E" --gsd 2 --spacing 500 --seed 7 --out plan
+  overfly plan colony.kml --camera overfly-demo --height 60 --front 75 --side 70 --out plan
+"""
+
+
+@click.command("plan", cls=OverflyCommand, epilog=_EXAMPLE)
+@click.argument("area", type=click.Path(path_type=Path))
+@click.option("--camera", "camera", required=True, metavar="NAME|FILE", help="A camera of the library, or a file.")
+@click.option("--gsd", "gsd_cm", type=float, metavar="CM", help="Ground sampling distance in centimetres a pixel.")
+@click.option("--height", "altitude_agl_m", type=float, metavar="M", help="Height above ground, instead of --gsd.")
+@click.option(
+    "--front", "front_percent", type=float, default=20.0, show_default=True, metavar="PCT", help="Overlap along a line."
+)
+@click.option("--side", "side_percent", type=float, metavar="PCT", help="Overlap between lines: full coverage.")
+@click.option("--spacing", "spacing_m", type=float, metavar="M", help="Distance between lines: a sample of the area.")
+@click.option(
+    "--fraction", "fraction_percent", type=float, metavar="PCT", help="Share of the area to see, instead of --spacing."
+)
+@click.option("--lines", "min_lines", type=int, metavar="N", help="Lines a stratum at least, instead of --spacing.")
+@click.option("--heading", "heading_deg", type=float, metavar="DEG", help="Direction of the lines from true north.")
+@click.option("--design", "kind", type=click.Choice(KINDS), help="Follows from the spacing when not said.")
+@click.option("--seed", type=int, default=1, show_default=True, metavar="N", help="Of the random start of the lines.")
+@click.option(
+    "--drone",
+    default=DEFAULT_DRONE,
+    show_default=True,
+    metavar="NAME",
+    help=f"One of: {', '.join(d.name for d in drone_library())}.",
+)
+@click.option("--speed", "speed_mps", type=float, metavar="M/S", help="Speed on the lines.")
+@click.option(
+    "--buffer",
+    "buffer_m",
+    type=float,
+    default=DEFAULT_BUFFER_M,
+    show_default=True,
+    metavar="M",
+    help="Kept from exclusions.",
+)
+@click.option(
+    "--allowance", "turn_allowance_m", type=float, metavar="M", help="How far outside of the area one may turn."
+)
+@click.option("--crs", metavar="EPSG:N", help="What the area's coordinates are, when its file does not say.")
+@click.option("--strata-field", metavar="NAME", help="The attribute that names the strata.")
+@click.option(
+    "--out", "folder", type=click.Path(path_type=Path), required=True, metavar="DIR", help="Where the plan goes."
+)
+@json_option
+def plan_command(
+    area: Path,
+    camera: str,
+    front_percent: float,
+    side_percent: float | None,
+    fraction_percent: float | None,
+    crs: str | None,
+    strata_field: str | None,
+    folder: Path,
+    as_json: bool,
+    **asked: Any,
+) -> None:
+    """Plan a survey over AREA: lines, sorties and their missions, checked, in the folder --out.
+
+    AREA is GeoJSON, KML, KMZ, Shapefile, GeoPackage or CSV. Holes and features whose attribute `role` is "exclusion"
+    are never flown over; points are launch sites.
+    """
+    _one_of("--gsd or --height", asked["gsd_cm"], asked["altitude_agl_m"])
+    _one_of(
+        "--side, --spacing, --fraction or --lines",
+        side_percent,
+        asked["spacing_m"],
+        fraction_percent,
+        asked["min_lines"],
+    )
+    plan = plan_survey(
+        read_area(area, crs=crs, strata_field=strata_field),
+        camera=camera_from_file(Path(camera)) if Path(camera).is_file() else camera_named(camera),
+        front_overlap=front_percent / 100,
+        side_overlap=None if side_percent is None else side_percent / 100,
+        sampling_fraction=None if fraction_percent is None else fraction_percent / 100,
+        **asked,
+    )
+    files = save_plan(plan, folder)
+    for warning in plan.warnings:
+        say(f"Warning: {warning}")
+    document = plan_document(plan, folder, files)
+    finish(document, as_json=as_json, text=_text(document, folder))
+
+
+def plan_document(plan: SurveyPlan, folder: Path, files: dict[str, dict[str, str]]) -> dict[str, Any]:
+    """Return what `overfly plan --json` prints."""
+    return {
+        "plan": str(folder),
+        "lines": sum(len(s.transects) for s in plan.strata),
+        "length_km": round(plan.length_m / 1000, 3),
+        "duration_min": round(plan.duration_s / 60, 2),
+        "metres_outside": plan.metres_outside,
+        "coverage": plan.coverage,
+        "area_km2": round(sum(s.area_m2 for s in plan.strata) / 1e6, 4),
+        "heading_deg": plan.design.heading_deg,
+        "spacing_m": plan.design.spacing_m,
+        "altitude_agl_m": plan.altitude_agl_m,
+        "gsd_cm": plan.gsd_cm,
+        "speed_mps": plan.speed_mps,
+        "sorties": [
+            {
+                "name": s.identifier,
+                "transects": list(s.transects),
+                "items": len(s.mission.items),
+                "energy_share": round(s.energy_share, 4),
+                "duration_min": round(s.duration_s / 60, 2),
+                "length_km": round(s.length_m / 1000, 3),
+                "files": {kind: str(folder / name) for kind, name in files[s.identifier].items()},
+            }
+            for s in plan.sorties
+        ],
+        "warnings": list(plan.warnings),
+    }
+
+
+def _text(document: dict[str, Any], folder: Path) -> str:
+    lines = [
+        f"{document['lines']} lines over {document['area_km2']:.4g} km²: {document['coverage']:.1%} lies in the strips",
+        f"{len(document['sorties'])} sorties: {document['length_km']:.1f} km, {document['duration_min']:.0f} min in the"
+        f" air, {document['metres_outside']:g} m outside of where may be flown",
+    ]
+    lines += [
+        f"  {s['name']}: {s['length_km']:.1f} km, {s['duration_min']:.0f} min, {s['energy_share']:.0%} of the battery"
+        for s in document["sorties"]
+    ]
+    return "\n".join([*lines, f"Written to {folder}"])
+
+
+def _one_of(names: str, *values: object) -> None:
+    if sum(v is not None for v in values) != 1:
+        raise click.UsageError(f"Say one of {names}.")

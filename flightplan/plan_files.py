@@ -1,0 +1,98 @@
+"""A survey plan as a folder: plan.json holds everything, the files beside it are for other programs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from flightplan.areas import write_area
+from flightplan.errors import OverflyError, UnreadableFileError
+from flightplan.plain_values import from_plain, to_plain
+from flightplan.plan import SurveyPlan
+
+PLAN_FILE, AREA_FILE, LINES_FILE = "plan.json", "area.geojson", "lines.geojson"
+
+VERSION = 1
+_MAX_BYTES = 256 * 1024 * 1024
+
+
+def save_plan(plan: SurveyPlan, folder: Path | str) -> dict[str, dict[str, str]]:
+    """Write a plan as a folder, and return the files of each sortie by format, relative to the folder.
+
+    `load_plan` reads it back equal; the same plan gives the same bytes.
+    """
+    folder = Path(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_area(plan.area, folder / AREA_FILE)
+        _write_json(folder / LINES_FILE, lines_geojson(plan))
+        files = {s.identifier: _mission_files(plan, i, folder) for i, s in enumerate(plan.sorties)}
+        # Last, so that a folder with a plan.json is a whole one.
+        _write_json(folder / PLAN_FILE, {"type": "overfly plan", "version": VERSION, "plan": to_plain(plan)})
+    except OSError as error:
+        if isinstance(error, OverflyError):
+            raise
+        raise UnreadableFileError(
+            f"cannot be written: {error.strerror}", where=str(error.filename or folder)
+        ) from error
+    return files
+
+
+def load_plan(path: Path | str) -> SurveyPlan:
+    """Read a plan from its folder or its plan.json.
+
+    Raises UnreadableFileError, naming the place in the file, when it is not one.
+    """
+    path = Path(path)
+    file = path / PLAN_FILE if path.is_dir() else path
+    if not file.is_file():
+        raise UnreadableFileError("there is no plan here", where=str(file), hint="`overfly plan` makes one")
+    if file.stat().st_size > _MAX_BYTES:
+        raise UnreadableFileError("is too large for a plan", where=str(file))
+    try:
+        document = json.loads(file.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise UnreadableFileError(f"is not JSON: {error}", where=str(file)) from error
+    if not isinstance(document, dict) or document.get("type") != "overfly plan":
+        raise UnreadableFileError("is JSON but not an overfly plan", where=str(file))
+    if document.get("version") != VERSION:
+        raise UnreadableFileError(
+            f"is a plan of version {document.get('version')!r}; this overfly reads version {VERSION}", where=str(file)
+        )
+    try:
+        return from_plain(SurveyPlan, document.get("plan"))
+    except UnreadableFileError as error:
+        place = f"{file}, {error.where}" if error.where else str(file)
+        raise UnreadableFileError(error.what, where=place, hint=error.hint) from error
+
+
+def lines_geojson(plan: SurveyPlan) -> dict[str, Any]:
+    """Return the transects of a plan as a GeoJSON FeatureCollection, one feature each."""
+    sorties = {t: s.identifier for s in plan.sorties for t in s.transects}
+    features = [
+        {
+            "type": "Feature",
+            "properties": {
+                "transect": t.identifier,
+                "stratum": t.stratum,
+                "position": t.position,
+                "length_m": round(t.length_m, 2),
+                "strip_area_m2": round(t.strip_area_m2, 1),
+                "sortie": sorties.get(t.identifier),
+            },
+            "geometry": {"type": "MultiLineString", "coordinates": to_plain(t.segments)},
+        }
+        for stratum in plan.strata
+        for t in stratum.transects
+    ]
+    return {"type": "FeatureCollection", "features": features}
+
+
+def _mission_files(plan: SurveyPlan, index: int, folder: Path) -> dict[str, str]:
+    return {}
+
+
+def _write_json(path: Path, document: Any) -> None:
+    text = json.dumps(document, ensure_ascii=False, allow_nan=False, indent=1)
+    path.write_text(text + "\n", encoding="utf-8", newline="\n")
