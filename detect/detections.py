@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from flightplan.frames import Floats
 
@@ -20,7 +21,7 @@ class Detections:
 
     boxes_px: Floats
     scores: Floats
-    class_ids: np.typing.NDArray[np.int64]
+    class_ids: npt.NDArray[np.int64]
     names: tuple[str, ...]
     detector: str
 
@@ -31,3 +32,14 @@ class Detections:
 
     def __len__(self) -> int:
         return len(self.scores)
+
+
+def sorted_detections(
+    boxes_px: npt.ArrayLike, scores: npt.ArrayLike, class_ids: npt.ArrayLike, names: tuple[str, ...], detector: str
+) -> Detections:
+    """Detections in their one order: by falling score, then box, then class."""
+    boxes = np.asarray(boxes_px, dtype=np.float64).reshape(-1, 4)
+    values = np.asarray(scores, dtype=np.float64).reshape(-1)
+    classes = np.asarray(class_ids, dtype=np.int64).reshape(-1)
+    order = np.lexsort((classes, boxes[:, 3], boxes[:, 2], boxes[:, 1], boxes[:, 0], -values))
+    return Detections(boxes[order], values[order], classes[order], names, detector)

@@ -25,6 +25,8 @@ MAX_XMP_BYTES = 1 << 20
 MAX_FILE_BYTES = 2 << 30
 
 _RDF = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}"
+# What Pillow raises on tags and headers that do not hold together.
+_DAMAGE = (OSError, SyntaxError, ValueError, struct.error, KeyError, TypeError, IndexError, OverflowError)
 _EXIF_POINTER, _GPS_POINTER = 0x8769, 0x8825
 _XMP_TIFF_TAG = 700
 
@@ -103,17 +105,16 @@ def read_metadata(path: Path, data: bytes | None = None) -> Metadata:
         flaws: list[str] = []
         exif = _read_exif(image, flaws)
         xmp = _read_xmp(image, flaws)
-        orientation = exif.get("Orientation", 1)
-        if orientation not in range(1, 9):
-            flaws.append(f"EXIF orientation {orientation!r} is none of 1 to 8: the picture is taken as stored")
-            orientation = 1
+        orientation = orientation_of(image)
+        if exif.get("Orientation", 1) != orientation:
+            flaws.append(f"EXIF orientation {exif['Orientation']!r} is none of 1 to 8: the picture is taken as stored")
         width_px, height_px = _stored_size(image)
         return Metadata(
             path=path,
             format=image.format or "",
             width_px=width_px,
             height_px=height_px,
-            orientation=int(orientation),
+            orientation=orientation,
             exif=exif,
             xmp=xmp,
             flaws=tuple(flaws),
@@ -135,7 +136,7 @@ def open_header(stream: BinaryIO, path: Path) -> Image.Image:
         raise CaptureError("This is not a JPEG, PNG or TIFF picture", where=str(path))
     try:
         return reader(stream)
-    except (OSError, SyntaxError, ValueError, struct.error, KeyError, TypeError, IndexError) as error:
+    except _DAMAGE as error:
         raise CaptureError(
             f"The picture's header cannot be read ({error})", where=str(path), hint="Copy it from the card again."
         ) from error
@@ -149,6 +150,15 @@ _READERS: tuple[tuple[bytes, Callable[[BinaryIO], Image.Image]], ...] = (
     (b"II+\0", TiffImagePlugin.TiffImageFile),
     (b"MM\0+", TiffImagePlugin.TiffImageFile),
 )
+
+
+def orientation_of(image: Image.Image) -> int:
+    """The EXIF orientation of an opened picture, 1 (as stored) where it is missing or none of 1 to 8."""
+    try:
+        orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+    except _DAMAGE:
+        return 1
+    return int(orientation) if orientation in range(1, 9) else 1
 
 
 def _stored_size(image: Image.Image) -> tuple[int, int]:
@@ -171,7 +181,7 @@ def _read_exif(image: Image.Image, flaws: list[str]) -> dict[str, Any]:
             for tag, value in directory.items():
                 if tag in names and tag not in (_EXIF_POINTER, _GPS_POINTER):
                     tags[names[tag]] = _plain(value)
-    except (OSError, SyntaxError, ValueError, struct.error, KeyError, TypeError, IndexError) as error:
+    except _DAMAGE as error:
         flaws.append(f"EXIF is damaged ({error})")
     return tags
 

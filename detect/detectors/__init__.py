@@ -1,0 +1,5 @@
+"""Detectors: a model file in, boxes out, whatever runs it."""
+
+from detect.detectors.base import Detector, load_detector
+
+__all__ = ["Detector", "load_detector"]

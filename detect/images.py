@@ -1,0 +1,213 @@
+"""The pixels of a picture: decoded whole and checked for damage, or read window by window.
+
+Everything leaves here as uint8 RGB, (height, width, 3), turned as the EXIF orientation says: no other module does
+either.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol, Self
+
+import numpy as np
+import numpy.typing as npt
+import rasterio
+from affine import Affine
+from rasterio.enums import ColorInterp, MaskFlags
+from rasterio.errors import RasterioError
+from rasterio.io import MemoryFile
+from rasterio.windows import Window
+
+from detect.metadata import open_header, orientation_of
+from flightplan.errors import CaptureError
+
+Pixels = npt.NDArray[np.uint8]
+
+MAX_PIXELS = 300_000_000
+"""The largest picture that is decoded whole: 0.9 GB of RGB. Larger ones are read by windows, which takes a TIFF."""
+
+_FLAT_ROWS = 8
+_DAMAGED = "Copy it from the card again, or leave it out."
+
+
+class Raster(Protocol):
+    """Anything with pixels that can be read window by window."""
+
+    width_px: int
+    height_px: int
+
+    def read(self, x_px: int, y_px: int, width_px: int, height_px: int) -> Pixels | None:
+        """A window that lies inside, as (height, width, 3); None where it holds no data at all."""
+        ...
+
+
+class Picture:
+    """A picture decoded whole."""
+
+    def __init__(self, pixels: Pixels) -> None:
+        self.pixels = pixels
+        self.height_px, self.width_px = pixels.shape[:2]
+
+    def read(self, x_px: int, y_px: int, width_px: int, height_px: int) -> Pixels | None:
+        """A view of a window, (height, width, 3)."""
+        return self.pixels[y_px : y_px + height_px, x_px : x_px + width_px]
+
+
+class Mosaic:
+    """A raster on disk, read by windows through GDAL: its size does not matter.
+
+    `transform` takes pixel corners (column, row) to the coordinates of `crs`; both are None where the file is not
+    georeferenced. 16-bit and floating bands are stretched to 8 bits over their 2nd to 98th percentile, found once on an
+    overview. Raises CaptureError for a file that GDAL cannot open as pixels.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            self._file = rasterio.open(path)
+        except (RasterioError, OSError) as error:
+            raise CaptureError(f"The raster cannot be opened ({error})", where=str(path)) from error
+        self.width_px: int = self._file.width
+        self.height_px: int = self._file.height
+        self.crs = self._file.crs
+        self.transform: Affine | None = self._file.transform if self._file.crs is not None else None
+        self._bands = _colour_bands(self._file)
+        flags = self._file.mask_flag_enums[self._bands[0] - 1]
+        self._masked = MaskFlags.all_valid not in flags
+        self._range = None if all(self._file.dtypes[b - 1] == "uint8" for b in self._bands) else self._stretch()
+
+    def read(self, x_px: int, y_px: int, width_px: int, height_px: int) -> Pixels | None:
+        """A window as (height, width, 3), None where mask, alpha or nodata leave nothing of it."""
+        window = Window(x_px, y_px, width_px, height_px)
+        try:
+            valid = self._file.dataset_mask(window=window) if self._masked else None
+            if valid is not None and not valid.any():
+                return None
+            bands = self._file.read(self._bands, window=window)
+        except (RasterioError, OSError) as error:
+            raise CaptureError(
+                f"The raster is damaged near column {x_px}, row {y_px} ({error})", where=str(self.path), hint=_DAMAGED
+            ) from error
+        if self._range is not None:
+            low, high = self._range
+            bands = np.clip((bands.astype(np.float32) - low) * (255.0 / (high - low)), 0.0, 255.0).astype(np.uint8)
+        pixels = np.ascontiguousarray(np.moveaxis(bands, 0, -1))
+        if valid is not None:
+            pixels[valid == 0] = 0
+        return np.broadcast_to(pixels, (*pixels.shape[:2], 3)) if pixels.shape[2] == 1 else pixels
+
+    def _stretch(self) -> tuple[float, float]:
+        shape = (min(self.height_px, 1024), min(self.width_px, 1024))
+        sample = self._file.read(self._bands, out_shape=(len(self._bands), *shape), masked=True).astype(np.float64)
+        values = sample.compressed()
+        values = values[np.isfinite(values)]
+        if not len(values):
+            return 0.0, 1.0
+        low, high = (float(v) for v in np.percentile(values, (2.0, 98.0)))
+        return low, high if high > low else low + 1.0
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _colour_bands(file: rasterio.DatasetReader) -> list[int]:
+    by_colour = {colour: band for band, colour in reversed(list(enumerate(file.colorinterp, 1)))}
+    wanted = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
+    if all(colour in by_colour for colour in wanted):
+        return [by_colour[colour] for colour in wanted]
+    return [1, 2, 3] if file.count >= 3 else [1]
+
+
+@contextmanager
+def open_raster(path: Path) -> Iterator[Picture | Mosaic]:
+    """Open a picture for reading by windows: a JPEG or PNG is decoded whole, a TIFF stays on disk."""
+    with path.open("rb") as stream:
+        start = stream.read(4)
+    if start in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
+        with Mosaic(path) as mosaic:
+            yield mosaic
+    else:
+        yield Picture(decode(path))
+
+
+def decode(path: Path, data: bytes | None = None) -> Pixels:
+    """Decode a whole picture to uint8 RGB, (height, width, 3), as it is seen.
+
+    `data` is the file's content when the caller holds it. Raises CaptureError for a file that is no picture, is cut
+    short (also where a lenient decoder would paint the missing part grey), or has more than `MAX_PIXELS` pixels.
+    """
+    if data is None:
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise CaptureError(f"The file cannot be read ({error.strerror})", where=str(path)) from error
+    image = open_header(io.BytesIO(data), path)
+    width_px, height_px = image.size
+    if width_px * height_px > MAX_PIXELS:
+        raise CaptureError(
+            f"The picture claims {width_px}x{height_px} pixels, over the limit of {MAX_PIXELS / 1e6:g} million",
+            where=str(path),
+            hint="Convert a mosaic to a tiled GeoTIFF; leave out a picture that was never this large.",
+        )
+    if image.format == "TIFF":
+        with Mosaic(path) as mosaic:
+            pixels = mosaic.read(0, 0, mosaic.width_px, mosaic.height_px)
+            blank = np.zeros((mosaic.height_px, mosaic.width_px, 3), np.uint8)
+            return blank if pixels is None else pixels
+    orientation = orientation_of(image)
+    try:
+        image.load()
+        # Where 16 bits have to become 8 the upper byte is what a viewer shows.
+        if image.mode.startswith("I"):
+            stored = (np.asarray(image).astype(np.uint32) >> 8).astype(np.uint8)
+            pixels = np.repeat(stored[:, :, None], 3, axis=2)
+        else:
+            pixels = np.asarray(image.convert("RGB"))
+    except (OSError, SyntaxError, ValueError, EOFError) as error:
+        raise CaptureError(f"The picture is damaged or cut short ({error})", where=str(path), hint=_DAMAGED) from error
+    if image.format == "JPEG" and _ends_flat(pixels):
+        _refuse_missing_data(path, data)
+    return turned(pixels, orientation)
+
+
+def turned(pixels: Pixels, orientation: int) -> Pixels:
+    """A stored picture as it is seen: EXIF orientation 1 to 8 (Exif 3.0, 4.6.5.1) applied, as a view."""
+    if orientation >= 5:
+        pixels = pixels.transpose(1, 0, 2)
+    vertical = {3: True, 4: True, 7: True, 8: True}.get(orientation, False)
+    horizontal = {2: True, 3: True, 6: True, 7: True}.get(orientation, False)
+    return pixels[:: -1 if vertical else 1, :: -1 if horizontal else 1]
+
+
+def _ends_flat(pixels: Pixels) -> bool:
+    """Whether the last rows are one colour: what a JPEG decoder paints once its data has run out."""
+    rows = pixels[-_FLAT_ROWS:].reshape(-1, pixels.shape[2])
+    return bool((rows == rows[0]).all())
+
+
+def _refuse_missing_data(path: Path, data: bytes) -> None:
+    """Decode a suspected JPEG again with libjpeg's warnings as errors: a flat sky or a black frame is no damage."""
+    try:
+        with (
+            rasterio.Env(GDAL_ERROR_ON_LIBJPEG_WARNING=True),
+            MemoryFile(data, ext=".jpg") as memory,
+            memory.open(driver="JPEG") as file,
+        ):
+            file.read(1)
+    except (RasterioError, OSError) as error:
+        raise CaptureError(
+            f"The picture is cut short: its lower part is missing ({error})", where=str(path), hint=_DAMAGED
+        ) from error
