@@ -10,12 +10,19 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
 
 import numpy as np
 import numpy.typing as npt
 
-from counts.estimators import Component, Estimate, LimitForm, estimate, satterthwaite
+from counts.estimators import (
+    Component,
+    Estimate,
+    LimitForm,
+    SubsampleMethod,
+    estimate,
+    satterthwaite,
+    subsample_moments,
+)
 from flightplan.errors import EstimateError
 from flightplan.frames import Floats
 
@@ -67,13 +74,6 @@ def draw_sample(detections_per_capture: npt.ArrayLike, n_positive: int, n_zero: 
     )
 
 
-class VerifiedMethod(StrEnum):
-    """How the detector's count helps to estimate the true one within a stratum."""
-
-    DIFFERENCE = "stratified difference"
-    RATIO = "stratified ratio"
-
-
 @dataclass(frozen=True)
 class Correction:
     """One factor from the detector's count to the animals visible, with its error and its source.
@@ -110,7 +110,7 @@ def correction(
     census_totals: Sequence[float],
     *,
     source: str,
-    method: VerifiedMethod = VerifiedMethod.DIFFERENCE,
+    method: SubsampleMethod = SubsampleMethod.DIFFERENCE,
 ) -> Correction:
     """Estimate the factor from counted to true animals of one species from verified captures.
 
@@ -127,7 +127,7 @@ def correction(
     if np.any(~np.isfinite(y)) or np.any(~np.isfinite(m)) or np.any(y < 0) or np.any(m < 0):
         raise EstimateError("a verified count is negative or unknown", where=source)
     counted = math.fsum(census_totals)
-    label = str(method)
+    label = f"stratified {method}"
 
     def refused(reason: str) -> Correction:
         return Correction("detection", None, None, None, label, source, None, counted, float(y.sum()), reason)
@@ -144,7 +144,7 @@ def correction(
             continue
         if n == 0 or (n == 1 and size > 1):
             return refused(f"{n} of {size} captures {_WHICH[index > 0]} verified: at least two are needed")
-        part, variance = _stratum_total(y[inside], m[inside], size, census, method)
+        part, variance, _ = subsample_moments(y[inside], m[inside], size, census, method)
         totals.append(part)
         variances.append(variance)
         freedoms.append(float(max(n - 1, 1)))
@@ -171,7 +171,7 @@ def correction(
 def apply(
     counted: Estimate, by: Correction, *, form: LimitForm | None = None, verified: float | None = None
 ) -> Estimate:
-    """Multiply an estimate by a correction: N̂ = Y·k, CV²(N̂) = CV²(Y) + CV²(k), degrees of freedom after Satterthwaite.
+    """Multiply an estimate by a correction: N̂ = Y·k, CV²(N̂) = CV²(Y) + CV²(k), freedom after Satterthwaite.
 
     The correction's component carries its source, so that `total` counts it once over strata. The floor of the lower
     limit becomes `verified`, the animals a person saw there (a detector's count includes false alarms), else 0.
@@ -201,21 +201,6 @@ def apply(
 
 
 _WHICH = {False: "without detections", True: "with detections"}
-
-
-def _stratum_total(y: Floats, m: Floats, size: int, census: float, method: VerifiedMethod) -> tuple[float, float]:
-    n = len(y)
-    if method is VerifiedMethod.RATIO and m.sum() > 0 and census > 0:
-        ratio = float(y.sum() / m.sum())
-        residual = y - ratio * m
-        scale = (census / size) / float(m.mean())
-        part = census * ratio
-        spread = float((residual**2).sum() / (n - 1)) * scale**2 if n > 1 else 0.0
-    else:
-        difference = y - m
-        part = census + size * float(difference.mean())
-        spread = float(difference.var(ddof=1)) if n > 1 else 0.0
-    return part, size**2 * (1 - n / size) * spread / n
 
 
 def _caveats(y: Floats, m: Floats, h: Ints, stratum_sizes: Sequence[int]) -> list[str]:
