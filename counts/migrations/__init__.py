@@ -1,0 +1,1 @@
+"""How a census file of any age becomes one of today."""

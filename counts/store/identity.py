@@ -1,0 +1,225 @@
+"""Sightings, individuals and the frames a person checked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import shapely
+from sqlalchemy import func, insert, select, type_coerce
+from sqlalchemy.orm import Session
+from sqlalchemy.types import LargeBinary
+
+from counts.geopackage import decode_many
+from counts.schema import DetectionRun, IdentityRun, Individual, Sighting, Transect, VerificationSample
+from counts.store.captures import Keys
+from flightplan.errors import CensusError
+from flightplan.frames import Floats
+
+
+@dataclass(frozen=True)
+class IdentityEntry:
+    """Who is who.
+
+    N sightings: `detection_id` (N,), `sighting_lonlat` (N, 2), `covariance_m2` (N, 2, 2) in east, north (NaN where
+    unknown), `individual` (N,) the row of the individual, -1 for none. K individuals: `species` (K,),
+    `individual_lonlat` (K, 2), `transect` (K,) the transect's identifier or None.
+    """
+
+    detection_id: Keys
+    sighting_lonlat: Floats
+    covariance_m2: Floats
+    individual: Keys
+    species: Sequence[str]
+    individual_lonlat: Floats
+    transect: Sequence[str | None]
+
+
+@dataclass(frozen=True)
+class IndividualTable:
+    """Individuals as arrays, in their numbers' order. `transect` is None off the design."""
+
+    individual_id: Keys
+    number: Keys
+    species: npt.NDArray[np.str_]
+    lonlat: Floats
+    sightings: Keys
+    transect: tuple[str | None, ...]
+
+    def __len__(self) -> int:
+        return len(self.number)
+
+
+@dataclass(frozen=True)
+class VerificationEntry:
+    """What somebody counted of one species in the core zone of one frame, beside what the census has there."""
+
+    capture_id: int
+    sample_stratum: str
+    species: str
+    true_count: int
+    census_count: int
+
+
+def add_identity_run(
+    session: Session,
+    detection_run_id: int,
+    entry: IdentityEntry,
+    *,
+    method: str,
+    parameters: Mapping[str, Any],
+    code_version: str | None = None,
+) -> int:
+    """Write one resolution of a detection run as a new layer, and return its key."""
+    survey_id = session.get_one(DetectionRun, detection_run_id).survey_id
+    run = IdentityRun(
+        survey_id=survey_id,
+        detection_run_id=detection_run_id,
+        method=method,
+        parameters=dict(parameters),
+        code_version=code_version,
+    )
+    session.add(run)
+    session.flush()
+    keys = _add_individuals(session, run.fid, survey_id, entry)
+    _add_sightings(session, run.fid, keys, entry)
+    return run.fid
+
+
+def latest_identity_run(session: Session, survey_id: int) -> int | None:
+    """Return the key of the survey's newest identity run, None when there is none."""
+    return session.scalars(select(func.max(IdentityRun.fid)).where(IdentityRun.survey_id == survey_id)).one()
+
+
+def read_individuals(session: Session, identity_run_id: int) -> IndividualTable:
+    """Return the individuals of a run."""
+    rows = session.execute(
+        select(
+            Individual.fid,
+            Individual.number,
+            Individual.species,
+            Individual.sightings,
+            Transect.identifier,
+            type_coerce(Individual.point, LargeBinary),
+        )
+        .outerjoin(Transect, Individual.transect_id == Transect.fid)
+        .where(Individual.identity_run_id == identity_run_id)
+        .order_by(Individual.number)
+    ).all()
+    return IndividualTable(
+        individual_id=np.array([r[0] for r in rows], dtype=np.int64),
+        number=np.array([r[1] for r in rows], dtype=np.int64),
+        species=np.array([r[2] for r in rows], dtype=np.str_),
+        lonlat=shapely.get_coordinates(decode_many([r[5] for r in rows])),
+        sightings=np.array([r[3] for r in rows], dtype=np.int64),
+        transect=tuple(r[4] for r in rows),
+    )
+
+
+def add_verification(
+    session: Session,
+    identity_run_id: int,
+    entries: Iterable[VerificationEntry],
+    *,
+    who: str,
+    time_utc: datetime,
+) -> None:
+    """Write what a person counted in sampled frames. Append-only: what is there already is not written twice."""
+    known = set(
+        session.execute(
+            select(VerificationSample.capture_id, VerificationSample.species).where(
+                VerificationSample.identity_run_id == identity_run_id, VerificationSample.who == who
+            )
+        )
+    )
+    rows = [
+        {
+            "identity_run_id": identity_run_id,
+            "capture_id": int(e.capture_id),
+            "sample_stratum": e.sample_stratum,
+            "species": e.species,
+            "true_count": int(e.true_count),
+            "census_count": int(e.census_count),
+            "who": who,
+            "time_utc": time_utc,
+        }
+        for e in entries
+        if (e.capture_id, e.species) not in known
+    ]
+    if rows:
+        session.execute(insert(VerificationSample), rows)
+
+
+def read_verification(session: Session, identity_run_id: int) -> tuple[VerificationEntry, ...]:
+    """Return the checked frames of a run in the order they were written."""
+    rows = session.scalars(
+        select(VerificationSample)
+        .where(VerificationSample.identity_run_id == identity_run_id)
+        .order_by(VerificationSample.fid)
+    )
+    return tuple(
+        VerificationEntry(r.capture_id, r.sample_stratum, r.species, r.true_count, r.census_count) for r in rows
+    )
+
+
+def _add_individuals(session: Session, run_id: int, survey_id: int, entry: IdentityEntry) -> Keys:
+    transects = dict(
+        session.execute(select(Transect.identifier, Transect.fid).where(Transect.survey_id == survey_id)).all()
+    )
+    unknown = sorted({name for name in entry.transect if name is not None and name not in transects})
+    if unknown:
+        raise CensusError(f"the survey has no transect {unknown[0]!r}", hint="Add the survey with its plan first")
+    per_animal = np.bincount(entry.individual[entry.individual >= 0], minlength=len(entry.species))
+    points = shapely.points(np.asarray(entry.individual_lonlat, dtype=np.float64).reshape(-1, 2))
+    rows = [
+        {
+            "identity_run_id": run_id,
+            "number": number,
+            "species": str(species),
+            "transect_id": None if transect is None else transects[transect],
+            "sightings": int(sightings),
+            "point": point,
+        }
+        for number, (species, transect, sightings, point) in enumerate(
+            zip(entry.species, entry.transect, per_animal, points, strict=True), start=1
+        )
+    ]
+    if not rows:
+        return np.empty(0, dtype=np.int64)
+    keys = session.scalars(insert(Individual).returning(Individual.fid, sort_by_parameter_order=True), rows).all()
+    return np.array(keys, dtype=np.int64)
+
+
+def _add_sightings(session: Session, run_id: int, keys: Keys, entry: IdentityEntry) -> None:
+    covariance = np.asarray(entry.covariance_m2, dtype=np.float64).reshape(-1, 2, 2)
+    columns = zip(
+        entry.detection_id.tolist(),
+        [int(keys[i]) if i >= 0 else None for i in entry.individual.tolist()],
+        _none_for_nan(covariance[:, 0, 0]),
+        _none_for_nan(covariance[:, 1, 1]),
+        _none_for_nan(covariance[:, 0, 1]),
+        shapely.points(np.asarray(entry.sighting_lonlat, dtype=np.float64).reshape(-1, 2)),
+        strict=True,
+    )
+    rows = [
+        {
+            "identity_run_id": run_id,
+            "detection_id": detection,
+            "individual_id": individual,
+            "variance_east_m2": east,
+            "variance_north_m2": north,
+            "covariance_m2": both,
+            "point": point,
+        }
+        for detection, individual, east, north, both, point in columns
+    ]
+    if rows:
+        session.execute(insert(Sighting), rows)
+
+
+def _none_for_nan(values: Floats) -> list[float | None]:
+    return [value if value == value else None for value in values.tolist()]

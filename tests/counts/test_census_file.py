@@ -1,0 +1,233 @@
+"""The census as a file: it opens, migrates, refuses what is not one, and keeps what it acknowledged."""
+
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyogrio
+import pytest
+import shapely
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import func, select, text
+
+from counts import store
+from counts.census import Census
+from counts.columns import UtcTime
+from counts.geopackage import Geometry, decode, decode_many, encode
+from counts.schema import Base, Capture, Individual
+from flightplan.errors import CensusError
+
+coordinates = st.tuples(st.floats(-180, 180), st.floats(-90, 90))
+
+
+def test_a_new_census_is_a_geopackage_that_other_programs_recognise(tmp_path):
+    path = tmp_path / "census.gpkg"
+    Census.open(path).close()
+    header = path.read_bytes()[:100]
+    assert header[68:72] == b"GPKG"
+    assert int.from_bytes(header[60:64], "big") == 10300
+    layers = dict(pyogrio.list_layers(path).tolist())
+    assert layers["footprints"] == "Polygon"
+    assert layers["strata"] == "MultiPolygon"
+
+
+def test_every_layer_of_a_filled_census_reads_with_its_crs_and_geometries(census, fill, tmp_path):
+    fill(census)
+    census.close()
+    path = tmp_path / "census.gpkg"
+    counts = {}
+    for layer, kind in pyogrio.list_layers(path):
+        meta, _, geometry, _ = pyogrio.raw.read(path, layer=layer)
+        if kind is None:
+            assert geometry is None
+            continue
+        assert meta["crs"] == "EPSG:4326", layer
+        shapes = shapely.from_wkb(geometry)
+        assert shapely.is_valid(shapes[~shapely.is_missing(shapes)]).all(), layer
+        west, south, east, north = shapely.total_bounds(shapes)
+        assert 34.80 < west <= east < 34.86, layer
+        assert -2.34 < south <= north < -2.32, layer
+        counts[layer] = len(shapes)
+    assert counts["strata"] == 2
+    assert counts["transects"] == 26
+    assert counts["sorties"] == 2
+    assert counts["captures"] == counts["footprints"] == 26 * 16
+    assert counts["individuals"] == counts["sightings"] > 100
+
+
+def test_the_migrations_build_exactly_the_tables_of_the_models(census):
+    with census.engine.connect() as connection:
+        context = MigrationContext.configure(
+            connection, opts={"compare_type": _compare_type, "include_name": _is_not_of_the_geopackage}
+        )
+        assert compare_metadata(context, Base.metadata) == []
+
+
+def _compare_type(context, column, model_column, found, wanted):
+    return (
+        False if isinstance(wanted, Geometry | UtcTime) else None
+    )  # SQLite reads POINT as an INT; the layers' test sees kinds
+
+
+def _is_not_of_the_geopackage(name, kind, _):
+    return not (kind == "table" and (name.startswith("gpkg_") or name == "layer_styles"))
+
+
+def test_migrations_go_down_and_up_again_on_a_filled_file(census, fill):
+    fill(census)
+    head = census.revision()
+    with census.reading() as session:
+        individuals = session.scalar(select(func.count()).select_from(Individual))
+    census.downgrade("r0001")
+    assert census.revision() == "r0001"
+    census.upgrade()
+    assert census.revision() == head
+    with census.reading() as session:
+        assert session.scalar(select(func.count()).select_from(Individual)) == individuals
+    census.downgrade("base")
+    with census.engine.connect() as connection:
+        left = set(
+            connection.scalars(text("SELECT name FROM sqlite_master WHERE type IN ('table', 'trigger', 'index')"))
+        )
+    assert left <= {"alembic_version", "sqlite_autoindex_alembic_version_1"}
+    census.upgrade()
+    fill(census)
+
+
+def test_a_census_of_a_newer_overfly_is_refused_and_left_as_it_is(tmp_path):
+    path = tmp_path / "census.gpkg"
+    Census.open(path).close()
+    with sqlite3.connect(path) as file:
+        file.execute("UPDATE alembic_version SET version_num = 'r9999'")
+    file.close()
+    before = path.read_bytes()
+    with pytest.raises(CensusError, match=r"newer overfly.*r9999"):
+        Census.open(path)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"name,count\nelephant,3\n", "is not a census"),
+        (b"SQLite format 3\x00" + b"\x00" * 200, "damaged|not a census"),
+    ],
+)
+def test_a_file_that_is_not_a_census_is_refused_and_left_as_it_is(tmp_path, content, says):
+    path = tmp_path / "census.gpkg"
+    path.write_bytes(content)
+    with pytest.raises(CensusError, match=says):
+        Census.open(path)
+    assert path.read_bytes() == content
+
+
+def test_another_programs_database_is_refused_and_left_as_it_is(tmp_path):
+    path = tmp_path / "other.db"
+    with sqlite3.connect(path) as file:
+        file.execute("CREATE TABLE birds (name TEXT)")
+    file.close()
+    before = path.read_bytes()
+    with pytest.raises(CensusError, match="is a database, but not a census"):
+        Census.open(path)
+    assert path.read_bytes() == before
+
+
+def test_another_programs_geopackage_is_refused(tmp_path):
+    path = tmp_path / "parcels.gpkg"
+    pyogrio.raw.write(
+        path, np.array([shapely.to_wkb(shapely.box(0, 0, 1, 1))], dtype=object), [], [], layer="parcels",
+        crs="EPSG:4326", geometry_type="Polygon", driver="GPKG",
+    )  # fmt: skip
+    with pytest.raises(CensusError, match="a GeoPackage, but not a census"):
+        Census.open(path)
+
+
+def test_a_census_that_must_exist_is_not_made(tmp_path):
+    with pytest.raises(CensusError, match="no census here"):
+        Census.open(tmp_path / "census.gpkg", create=False)
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(CensusError, match="folder does not exist"):
+        Census.open(tmp_path / "nowhere" / "census.gpkg")
+    with pytest.raises(CensusError, match="is a folder"):
+        Census.open(tmp_path)
+
+
+WRITER = """
+import os, sys
+from counts import store
+from counts.census import Census
+from counts.columns import UtcTime
+census = Census.open(sys.argv[1])
+with census.writing() as session:
+    survey = store.add_survey(session, name="acknowledged")
+print("acknowledged", flush=True)
+with census.writing() as session:
+    store.add_survey(session, name="not acknowledged")
+    session.flush()
+    os._exit(9)
+"""
+
+
+def test_what_was_acknowledged_is_on_disk_when_the_writer_is_killed(tmp_path):
+    path = tmp_path / "census.gpkg"
+    done = subprocess.run(
+        [sys.executable, "-c", WRITER, str(path)],
+        capture_output=True, text=True, cwd=Path(__file__).parents[2], check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (9, "acknowledged\n")
+    with Census.open(path, create=False) as census, census.reading() as session:
+        assert store.latest_survey(session).name == "acknowledged"
+
+
+def test_a_block_that_fails_leaves_nothing_behind(census):
+    with pytest.raises(CensusError, match="no sortie"), census.writing() as session:
+        store.record_flight(session, store.add_survey(session, name="half"), "sortie-01")
+    with census.reading() as session, pytest.raises(CensusError, match="has none yet"):
+        store.find_survey(session, "half")
+
+
+def test_rows_that_point_to_nothing_are_refused(census):
+    with pytest.raises(CensusError, match="FOREIGN KEY"), census.writing() as session:
+        session.execute(text("INSERT INTO exclusions (survey_id, polygon) VALUES (99, x'00')"))
+
+
+@given(st.lists(coordinates, min_size=2, max_size=6))
+def test_a_geometry_comes_back_from_geopackage_binary_to_the_last_bit(points):
+    line = shapely.LineString(points)
+    assert decode(encode(line)).equals_exact(line, 0)
+    assert encode(line)[:4] == b"GP\x00\x03"
+
+
+@given(st.lists(st.one_of(st.none(), coordinates), max_size=6))
+def test_many_points_are_read_at_once_and_unknown_stays_none(points):
+    shapes = [None if p is None else shapely.Point(p) for p in points]
+    back = decode_many([None if s is None else encode(s) for s in shapes])
+    assert [None if s is None else s.coords[0] for s in back] == points
+
+
+def test_a_geometry_with_height_written_by_another_program_is_read_flat():
+    blob = b"GP\x00\x05" + (4326).to_bytes(4, "little") + bytes(48) + shapely.to_wkb(shapely.Point(1, 2, 3))
+    assert decode(blob).equals(shapely.Point(1, 2))
+
+
+def test_bytes_that_are_no_geometry_are_refused():
+    with pytest.raises(CensusError, match="not GeoPackage binary"):
+        decode(b"\x01\x02")
+
+
+def test_a_geometry_of_the_wrong_kind_is_refused(census):
+    with pytest.raises(CensusError, match="cannot be stored"), census.writing() as session:
+        session.execute(
+            Base.metadata.tables["launch_sites"].insert(),
+            [{"survey_id": 1, "name": "camp", "point": shapely.box(0, 0, 1, 1)}],
+        )
+
+
+def test_an_unknown_position_stays_unknown(census):
+    with census.reading() as session:
+        assert session.scalars(select(Capture.position)).all() == []
