@@ -30,7 +30,8 @@ def encounter_rate_variance(counts: npt.ArrayLike, lengths: npt.ArrayLike, kind:
     """Variance of Σn/Σl for lines in spatial order; without a finite-population correction.
 
     `counts` (k,), `lengths` (k,) in any unit (or areas): the result is per unit squared. S and O forms depend on the
-    order.
+    order. R4 alone depends on the unit, as published: its exponent holds the logarithm of a length in kilometres.
+
     Raises EstimateError for fewer than two lines.
     """
     n, length = np.asarray(counts, dtype=np.float64), np.asarray(lengths, dtype=np.float64)
@@ -63,9 +64,10 @@ def _r4(n: Floats, length: Floats) -> float:
         squares, cubes = (length**2).sum(), (length**3).sum()
         log = np.log(length)
         d1, d2, d3 = ((length**m * log).sum() for m in (1, 2, 3))
-        phi = 2 + 2 * (squares**2 - total * cubes) / (
-            total * squares * d1 - 2 * squares * d2 + 2 * total * d3 - total**2 * d2
-        )
+        slope = total * squares * d1 - 2 * squares * d2 + 2 * total * d3 - total**2 * d2
+        if not abs(slope) > 1e-9 * total**2 * squares:
+            raise EstimateError("R4 is not defined for these lengths", where="encounter rate", hint="Use R2 or O2.")
+        phi = 2 + 2 * (squares**2 - total * cubes) / slope
     scale = 1 / (length**phi * (total / length - 1)).sum()
     return float(scale * (length**phi * (n / length - n.sum() / total) ** 2).sum())
 

@@ -143,7 +143,7 @@ def total(estimates: Sequence[Estimate], *, form: LimitForm | None = None, names
         seen=seen,
         confidence=estimates[0].confidence,
         form=form or estimates[0].form,
-        reason=("; ".join(unknown) if unknown else ("none seen in any stratum" if value == 0 else None)),
+        reason="none seen in any stratum" if value == 0 else "; ".join(unknown) or None,
         notes=tuple(notes),
     )
 

@@ -85,7 +85,7 @@ def jolly2(
         elif spread is EncounterVariance.SUCCESSIVE:
             spread_squared = float((np.diff(residual) ** 2).sum() / (2 * (n - 1)))
         else:
-            spread_squared = encounter_rate_variance(y, z, spread) * n * float(z.mean()) ** 2
+            spread_squared = encounter_rate_variance(y, z / z.mean(), spread) * n
         if convention is RatioVariance.N_FORM:
             variance = _expansion(big_n, n) * spread_squared
         else:
