@@ -1,0 +1,323 @@
+"""From pixels to the ground and back, with the covariance of each point.
+
+Angles and pixels follow `flightplan.camera`. A pose's height and the terrain's heights are measured from the same
+datum; which one does not matter to the geometry (both count as ellipsoidal), but `pose_of` sees to it that they agree.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import shapely
+from shapely.geometry import Polygon
+
+from detect.captures import Capture
+from detect.raycast import Placement, cast
+from flightplan.camera import Camera, rotation
+from flightplan.ellipsoid import horizon_axes, to_geocentric, to_geodetic
+from flightplan.errors import GeoreferenceError
+from flightplan.frames import Floats, HeightDatum
+from flightplan.terrain import Terrain
+
+_EDGE_POINTS = 8
+
+
+@dataclass(frozen=True)
+class PoseErrors:
+    """Standard deviations of a pose and of the ground under it, for one coordinate or angle.
+
+    Each error has a part common to the whole sortie (a GNSS or compass offset, a boresight angle, the wrong take-off
+    height: it moves every point of the flight alike and does not separate two sightings of one animal) and a part
+    independent from capture to capture. The defaults are for a multirotor without RTK that keeps its height by
+    barometer: 1.5 m GNSS (DJI states ±1.5 m hovering), 2° compass and 0.5° gimbal. Tilt is the camera's turning about
+    each of two level axes, yaw about the vertical.
+    """
+
+    horizontal_common_m: float = 1.5
+    horizontal_m: float = 0.5
+    height_common_m: float = 1.5
+    height_m: float = 0.3
+    yaw_common_deg: float = 2.0
+    yaw_deg: float = 0.7
+    tilt_common_deg: float = 0.5
+    tilt_deg: float = 0.3
+    terrain_m: float = 1.0
+    pixel_px: float = 1.0
+
+    def common(self) -> Floats:
+        """Variances (9,) of shift north, east, up, turn about north, east, down, terrain, pixel x, y: m², rad², px²."""
+        h, v = self.horizontal_common_m, self.height_common_m
+        yaw, tilt = np.radians(self.yaw_common_deg), np.radians(self.tilt_common_deg)
+        return np.array([h, h, v, tilt, tilt, yaw, 0.0, 0.0, 0.0]) ** 2
+
+    def independent(self) -> Floats:
+        """Variances (9,) in the same order."""
+        h, v = self.horizontal_m, self.height_m
+        yaw, tilt = np.radians(self.yaw_deg), np.radians(self.tilt_deg)
+        return np.array([h, h, v, tilt, tilt, yaw, self.terrain_m, self.pixel_px, self.pixel_px]) ** 2
+
+
+@dataclass(frozen=True)
+class Pose:
+    """Where a camera was and how it looked, for one capture, or (N,) arrays with one row per pixel."""
+
+    longitude_deg: float | Floats
+    latitude_deg: float | Floats
+    height_m: float | Floats
+    yaw_deg: float | Floats
+    pitch_deg: float | Floats
+    roll_deg: float | Floats = 0.0
+
+
+@dataclass(frozen=True)
+class Placed:
+    """Pixels on the ground.
+
+    `lonlat` is (N, 2); `height_m` (N,) the ground's height there; `covariance_m2` (N, 2, 2) of east and north, all
+    errors together; `common_m2` (N, 2, 2) the part of it that is common to the sortie; `status` (N,) of `Placement`.
+    A pixel that is not on the ground is NaN throughout.
+    """
+
+    lonlat: Floats
+    height_m: Floats
+    covariance_m2: Floats
+    common_m2: Floats
+    status: npt.NDArray[np.int8]
+
+    @property
+    def on_ground(self) -> npt.NDArray[np.bool_]:
+        """Which pixels were placed, (N,)."""
+        return np.asarray(self.status == Placement.GROUND)
+
+
+def place(
+    camera: Camera, pose: Pose, pixels: npt.ArrayLike, terrain: Terrain, errors: PoseErrors | None = None
+) -> Placed:
+    """Place pixels (N, 2) of one capture, or of many with a pose row for each, on the ground.
+
+    The covariance is first-order: the ray is moved by each error and met with the plane that touches the ground where
+    the ray does. Raises GeoreferenceError when the pose is not finite.
+    """
+    points = np.atleast_2d(np.asarray(pixels, dtype=np.float64))
+    sight = _Sight(camera, pose, points)
+    distance, status = cast(sight.origin, sight.direction, terrain)
+    lonlat, height = to_geodetic(sight.origin + distance[:, None] * sight.direction)
+    errors = errors or PoseErrors()
+    jacobian = _jacobian(sight, distance, lonlat, terrain)
+    common = np.einsum("nik,k,njk->nij", jacobian, errors.common(), jacobian)
+    independent = np.einsum("nik,k,njk->nij", jacobian, errors.independent(), jacobian)
+    return Placed(lonlat, height, common + independent, common, status)
+
+
+def ground_to_pixel(camera: Camera, pose: Pose, lonlat: npt.ArrayLike, height_m: npt.ArrayLike) -> Floats:
+    """Pixels (N, 2) of ground points: degrees (N, 2) and heights (N,) from the pose's datum. NaN behind the camera.
+
+    The inverse of `place`, except that ground between the camera and the point does not hide it.
+    """
+    points = np.atleast_2d(np.asarray(lonlat, dtype=np.float64))
+    position, axes, turned = _stand(pose, len(points))
+    offset = to_geocentric(points, np.broadcast_to(np.asarray(height_m, dtype=np.float64), (len(points),))) - position
+    local = np.einsum("nij,ni->nj", axes, offset)
+    return camera.project(np.einsum("nij,ni->nj", turned, local))
+
+
+def footprint(camera: Camera, pose: Pose, terrain: Terrain) -> Polygon:
+    """Return the outline of one capture on the ground, in degrees, longitude first.
+
+    Across the antimeridian longitudes go on beyond 180°. Raises GeoreferenceError when part of the outline is not on
+    the ground.
+    """
+    outline = _outline_px(camera)
+    placed = place(camera, pose, outline, terrain)
+    if not placed.on_ground.all():
+        worst = Placement(int(placed.status[~placed.on_ground][0]))
+        raise GeoreferenceError(f"the edge of the picture is not on the ground: {worst.reason}")
+    longitude = float(np.ravel(pose.longitude_deg)[0])
+    lonlat = placed.lonlat.copy()
+    lonlat[:, 0] = longitude + (lonlat[:, 0] - longitude + 180) % 360 - 180
+    polygon = Polygon(lonlat)
+    if not polygon.is_valid:
+        polygon = shapely.make_valid(polygon)
+        if polygon.geom_type != "Polygon":
+            polygon = max(shapely.get_parts(polygon), key=lambda part: part.area)
+    return polygon
+
+
+@dataclass(frozen=True)
+class Standpoint:
+    """A capture's pose, the ground to place it on with heights from the same datum, and where the height came from."""
+
+    pose: Pose
+    terrain: Terrain
+    height_source: str
+
+
+def pose_of(
+    capture: Capture,
+    *,
+    terrain: Terrain | None = None,
+    takeoff: tuple[float, float] | None = None,
+    ground_msl_m: float | None = None,
+) -> Standpoint:
+    """Decide which of a capture's heights to stand on.
+
+    Without an elevation model the ground is a plane: that of the take-off point, which the height above take-off is
+    measured from; or, where that height is unknown, the one at `ground_msl_m` under the height above sea level. With
+    one, the camera stands on the model's height at `takeoff` (longitude, latitude) plus the height above take-off; only
+    without those is the absolute height used, because it is the one that can be 25 m off. Raises GeoreferenceError when
+    position, attitude or every usable height is unknown.
+    """
+    where = str(capture.path)
+    for field in ("longitude_deg", "latitude_deg", "yaw_deg", "pitch_deg", "roll_deg"):
+        if getattr(capture, field) is None:
+            reason = capture.unknown.get(field, "no reason given")
+            raise GeoreferenceError(f"its {_WORDS[field]} is unknown ({reason})", where=where)
+    ground, height_m, source = _stand_on(capture, terrain, takeoff, ground_msl_m)
+    assert capture.longitude_deg is not None
+    assert capture.latitude_deg is not None
+    assert capture.yaw_deg is not None
+    assert capture.pitch_deg is not None
+    assert capture.roll_deg is not None
+    pose = Pose(
+        capture.longitude_deg,
+        capture.latitude_deg,
+        height_m,
+        capture.yaw_deg,
+        capture.pitch_deg,
+        capture.roll_deg,
+    )
+    return Standpoint(pose, ground, source)
+
+
+_WORDS = {
+    "longitude_deg": "longitude",
+    "latitude_deg": "latitude",
+    "yaw_deg": "yaw",
+    "pitch_deg": "pitch",
+    "roll_deg": "roll",
+}
+
+
+def _stand_on(
+    capture: Capture, terrain: Terrain | None, takeoff: tuple[float, float] | None, ground_msl_m: float | None
+) -> tuple[Terrain, float, str]:
+    where, above_takeoff, msl = str(capture.path), capture.altitude_takeoff_m, capture.altitude_msl_m
+    if terrain is None:
+        if above_takeoff is not None:
+            return Terrain.flat(0.0, HeightDatum.TAKEOFF), above_takeoff, "height above take-off, over level ground"
+        if msl is not None and ground_msl_m is not None:
+            ground = Terrain.flat(ground_msl_m, HeightDatum.MEAN_SEA_LEVEL)
+            return ground, msl, "height above sea level, over level ground"
+        raise GeoreferenceError(
+            f"its height above the ground is unknown ({capture.unknown.get('altitude_takeoff_m', 'no reason given')})",
+            where=where,
+            hint="Give an elevation model, or the ground's height above sea level",
+        )
+    if above_takeoff is not None and takeoff is not None:
+        ground_m = float(terrain.heights_m([takeoff])[0])
+        if not np.isfinite(ground_m):
+            raise GeoreferenceError("the elevation model is void at the take-off point", where=where)
+        return terrain, ground_m + above_takeoff, "terrain at take-off plus height above take-off"
+    if terrain.datum is HeightDatum.ELLIPSOID:
+        if capture.altitude_ellipsoid_m is not None:
+            return terrain, capture.altitude_ellipsoid_m, "height above the ellipsoid"
+    elif msl is not None:
+        return terrain, msl, "height above sea level"
+    datum = "the ellipsoid" if terrain.datum is HeightDatum.ELLIPSOID else "sea level"
+    raise GeoreferenceError(
+        f"its height above {datum}, which the elevation model's heights are measured from, is unknown",
+        where=where,
+        hint="Give the take-off point" if above_takeoff is not None else None,
+    )
+
+
+class _Sight:
+    """Rays of pixels, geocentric, with what their derivatives need."""
+
+    def __init__(self, camera: Camera, pose: Pose, pixels: Floats) -> None:
+        self.origin, self.axes, self.turned = _stand(pose, len(pixels))
+        self.look = camera.rays(pixels)
+        self.focal_length_px = camera.focal_length_px
+        self.local = np.einsum("nij,nj->ni", self.turned, self.look)
+        self.direction = np.einsum("nij,nj->ni", self.axes, self.local)
+
+
+def _stand(pose: Pose, count: int) -> tuple[Floats, Floats, Floats]:
+    """Return the camera's geocentric position (N, 3), its horizon's axes (N, 3, 3) and its rotation (N, 3, 3)."""
+    columns = [
+        np.asarray(value, dtype=np.float64)
+        for value in (
+            pose.longitude_deg,
+            pose.latitude_deg,
+            pose.height_m,
+            pose.yaw_deg,
+            pose.pitch_deg,
+            pose.roll_deg,
+        )
+    ]
+    if not all(np.isfinite(column).all() for column in columns):
+        raise GeoreferenceError("the pose has a position, height or angle that is not a number")
+    if any(column.ndim and len(column) != count for column in columns):
+        raise GeoreferenceError("a pose with arrays needs one row per pixel")
+    longitude, latitude, height, yaw, pitch, roll = columns
+    if (np.abs(latitude) > 90).any() or (np.abs(longitude) > 360).any():
+        raise GeoreferenceError("a latitude beyond 90° or a longitude beyond 360°", hint="Are the two swapped?")
+    lonlat = np.column_stack(np.broadcast_arrays(np.atleast_1d(longitude), np.atleast_1d(latitude)))
+    rows = len(lonlat)
+    position = to_geocentric(lonlat, np.broadcast_to(height, (max(rows, height.size),)))
+    shapes = (
+        (position, (count, 3)),
+        (horizon_axes(lonlat), (count, 3, 3)),
+        (rotation(yaw, pitch, roll), (count, 3, 3)),
+    )
+    stood, axes, turned = (np.broadcast_to(array, shape) for array, shape in shapes)
+    return stood, axes, turned
+
+
+def _jacobian(sight: _Sight, distance: Floats, lonlat: Floats, terrain: Terrain) -> Floats:
+    """Derivatives (N, 2, 9) of the point's east and north by each of the errors in `PoseErrors`' order.
+
+    In the camera's horizon (north, east, down) the ray C + t·d meets the plane through the point with normal n, so
+    δP = (I − d nᵀ / n·d)(δC + t δd) + d (n·δG) / (n·d), with δd = ω × d for a rotation by ω.
+    """
+    local, count = sight.local, len(lonlat)
+    slope_east, slope_north = _slopes(lonlat, terrain)
+    normal = np.column_stack([slope_north, slope_east, np.ones(count)])
+    facing = np.einsum("ni,ni->n", normal, local)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        along = local / facing[:, None]
+    slide = np.eye(3) - along[:, :, None] * normal[:, None, :]
+    reach = distance[:, None]
+    moves = [np.broadcast_to(shift, (count, 3)) for shift in np.diag([1.0, 1.0, -1.0])]
+    moves += [reach * np.cross(axis, local) for axis in np.eye(3)]
+    # A pixel subtends the less of an angle the farther off axis it is.
+    per_pixel = reach * sight.look[:, :1] / sight.focal_length_px
+    moves += [per_pixel * sight.turned[:, :, 1], per_pixel * sight.turned[:, :, 2]]
+    columns = [np.einsum("nij,nj->ni", slide, move) for move in moves]
+    columns.insert(6, -along)
+    return np.stack(columns, axis=2)[:, [1, 0], :]
+
+
+def _slopes(lonlat: Floats, terrain: Terrain) -> tuple[Floats, Floats]:
+    """Rise of the ground to the east and to the north, metres per metre; 0 beside a void."""
+    if terrain.is_flat:
+        return np.zeros(len(lonlat)), np.zeros(len(lonlat))
+    half_m = terrain.cell_m / 2
+    north_deg = np.degrees(half_m / 6_371_000.0)
+    with np.errstate(invalid="ignore"):
+        east_deg = north_deg / np.cos(np.radians(lonlat[:, 1]))
+    step_east, step_north = np.column_stack([east_deg, np.zeros(len(lonlat))]), np.array([0.0, north_deg])
+    rise_east = terrain.heights_m(lonlat + step_east) - terrain.heights_m(lonlat - step_east)
+    rise_north = terrain.heights_m(lonlat + step_north) - terrain.heights_m(lonlat - step_north)
+    return np.nan_to_num(rise_east / (2 * half_m)), np.nan_to_num(rise_north / (2 * half_m))
+
+
+def _outline_px(camera: Camera) -> Floats:
+    """Points around the outer edge of the picture, clockwise from the top left, (4 · n, 2)."""
+    right, bottom = camera.image_width_px - 0.5, camera.image_height_px - 0.5
+    corners = np.array([[-0.5, -0.5], [right, -0.5], [right, bottom], [-0.5, bottom], [-0.5, -0.5]])
+    steps = np.arange(_EDGE_POINTS) / _EDGE_POINTS
+    sides = corners[:-1, None, :] + steps[None, :, None] * np.diff(corners, axis=0)[:, None, :]
+    return sides.reshape(-1, 2)

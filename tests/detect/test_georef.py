@@ -1,0 +1,365 @@
+"""Pixels on the ground: exact where the truth is exact, honest about their errors, explicit about misses."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+import shapely
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.spatial.transform import Rotation
+
+from detect.captures import Capture
+from detect.evaluate_georef import evaluate_georef
+from detect.georef import Pose, PoseErrors, footprint, ground_to_pixel, place, pose_of
+from detect.raycast import Placement
+from flightplan.camera import Camera, rotation
+from flightplan.cameras import camera_named
+from flightplan.ellipsoid import horizon_axes, to_geocentric, to_geodetic
+from flightplan.errors import GeoreferenceError, UnreadableFileError
+from flightplan.frames import Floats, HeightDatum, LocalFrame
+from flightplan.terrain import Terrain
+
+DEMO = camera_named("overfly-demo")
+PHANTOM = Camera(
+    "Phantom 4 RTK",
+    5472,
+    3648,
+    3657.02,
+    focal_length_y_px=3650.62,
+    principal_point_px=(2731.47, 1846.6),
+    distortion=(-0.267098, 0.111977, 0.000924881, 8.82056e-05, -0.0331614),
+)
+LON, LAT = 34.83, -2.33
+CENTRE = [[399.5, 299.5]]
+LEVEL = Terrain.flat(0.0)
+
+
+def _metres(lonlat: Floats, lon: float = LON, lat: float = LAT) -> Floats:
+    origin = to_geocentric([[lon, lat]], [0.0])
+    offset = to_geocentric(lonlat, np.zeros(len(lonlat))) - origin
+    return offset @ horizon_axes([[lon, lat]])[0][:, [1, 0]]
+
+
+def _hills(rows: int = 81, columns: int = 81, cell_m: float = 10.0, seed: int = 1) -> Terrain:
+    rng = np.random.default_rng([seed, 77])
+    y, x = np.mgrid[0:rows, 0:columns] * cell_m
+    grid = 20 * np.sin(x / 90) * np.cos(y / 70) + rng.normal(0, 0.5, (rows, columns))
+    half_w, half_h = columns * cell_m / 2, rows * cell_m / 2
+    return Terrain(grid_m=grid, crs=LocalFrame(LON, LAT).crs, transform=(cell_m, 0.0, -half_w, 0.0, -cell_m, half_h))
+
+
+# Exactness ------------------------------------------------------------------------------------------------------------
+
+
+def test_every_category_of_the_exact_pairs_is_met_to_the_millimetres_they_are_written_in(shared_data: Path):
+    result = evaluate_georef(shared_data / "imagery" / "synthetic_rays.json")
+    assert result.skipped == ()
+    assert set(result.categories) == {
+        "nadir",
+        "nadir_roll180 (same view as yaw+180,roll 0)",
+        "oblique",
+        "oblique_roll",
+        "near_nadir_wind",
+        "dewarp_nadir",
+        "dewarp_oblique",
+        "dem_nadir",
+        "dem_oblique",
+    }
+    assert sum(errors.n for errors in result.categories.values()) == 67 * 7
+    for errors in result.categories.values():
+        assert 0 < errors.median_m < 0.001
+        assert errors.max_m < 0.005
+        assert errors.inside_95 == 1.0
+
+
+def test_straight_down_the_middle_of_the_picture_is_under_the_camera():
+    placed = place(DEMO, Pose(LON, LAT, 80.0, 30.0, -90.0), CENTRE, LEVEL)
+    assert _metres(placed.lonlat)[0] == pytest.approx([0, 0], abs=1e-6)
+    assert placed.height_m == pytest.approx([0.0], abs=1e-6)
+
+
+@pytest.mark.parametrize(("yaw", "east", "north"), [(0, 0, 36), (90, 36, 0), (180, 0, -36), (270, -36, 0)])
+def test_the_top_of_a_nadir_picture_lies_towards_the_heading(yaw, east, north):
+    placed = place(DEMO, Pose(LON, LAT, 80.0, yaw, -90.0), [[399.5, -0.5]], LEVEL)
+    assert _metres(placed.lonlat)[0] == pytest.approx([east, north], abs=0.01)
+
+
+@given(
+    x=st.floats(0, 5471),
+    y=st.floats(0, 3647),
+    yaw=st.floats(-180, 180),
+    pitch=st.floats(-90, -50),
+    roll=st.floats(-20, 20),
+    lon=st.floats(-180, 180),
+    lat=st.floats(-80, 80),
+)
+def test_a_pixel_on_the_ground_projects_back_to_itself(x, y, yaw, pitch, roll, lon, lat):
+    pose = Pose(lon, lat, 120.0, yaw, pitch, roll)
+    placed = place(PHANTOM, pose, [[x, y]], LEVEL)
+    if placed.on_ground[0]:
+        pixel = ground_to_pixel(PHANTOM, pose, placed.lonlat, placed.height_m)
+        assert pixel == pytest.approx(np.array([[x, y]]), abs=1e-4)
+
+
+@settings(max_examples=30)
+@given(seed=st.integers(0, 10_000))
+def test_over_hills_the_ray_ends_at_the_first_ground_it_meets(seed):
+    rng = np.random.default_rng([seed, 5])
+    hills = _hills(seed=seed % 7)
+    pose = Pose(LON, LAT, float(rng.uniform(45, 120)), float(rng.uniform(0, 360)), float(rng.uniform(-80, -25)), 5.0)
+    pixels = rng.uniform([0, 0], [799, 599], (20, 2))
+    placed = place(DEMO, pose, pixels, hills)
+    good = placed.on_ground
+    assert placed.height_m[good] == pytest.approx(hills.heights_m(placed.lonlat[good]), abs=1e-3)
+    assert ground_to_pixel(DEMO, pose, placed.lonlat[good], placed.height_m[good]) == pytest.approx(
+        pixels[good], abs=0.01
+    )
+    start = to_geocentric([[LON, LAT]], [pose.height_m])
+    end = to_geocentric(placed.lonlat[good], placed.height_m[good])
+    for share in np.linspace(0.01, 0.999, 200):
+        between = start + share * (end - start)
+        lonlat, height = to_geodetic(between)
+        assert (height > hills.heights_m(lonlat) - 0.02).all()
+
+
+def test_many_captures_at_once_are_the_same_as_one_by_one():
+    rng = np.random.default_rng([3, 1])
+    rows = 12
+    columns = (
+        LON + rng.normal(0, 0.01, rows),
+        LAT + rng.normal(0, 0.01, rows),
+        rng.uniform(60, 120, rows),
+        rng.uniform(0, 360, rows),
+        rng.uniform(-90, -60, rows),
+        rng.uniform(-10, 10, rows),
+    )
+    pixels = rng.uniform([0, 0], [799, 599], (rows, 2))
+    together = place(DEMO, Pose(*columns), pixels, LEVEL)
+    for row in range(rows):
+        alone = place(DEMO, Pose(*(float(c[row]) for c in columns)), pixels[row], LEVEL)
+        assert together.lonlat[row] == pytest.approx(alone.lonlat[0], abs=1e-12)
+        assert together.covariance_m2[row] == pytest.approx(alone.covariance_m2[0])
+
+
+# Misses ---------------------------------------------------------------------------------------------------------------
+
+
+def test_a_pixel_above_the_horizon_is_sky_and_nan():
+    placed = place(DEMO, Pose(LON, LAT, 80.0, 0.0, 10.0), CENTRE, LEVEL)
+    assert placed.status[0] == Placement.SKY
+    assert np.isnan(placed.lonlat).all()
+    assert np.isnan(placed.covariance_m2).all()
+
+
+def test_a_camera_below_the_ground_is_said_to_be_there():
+    placed = place(DEMO, Pose(LON, LAT, 80.0, 0.0, -90.0), CENTRE, Terrain.flat(100.0))
+    assert placed.status[0] == Placement.CAMERA_BELOW_GROUND
+
+
+def test_a_pixel_that_looks_into_a_void_is_a_void_and_never_the_ground_behind_it():
+    hills = _hills()
+    assert hills.grid_m is not None
+    grid = hills.grid_m.copy()
+    grid[:, 45:50] = np.nan
+    pose = Pose(LON, LAT, 60.0, 90.0, -35.0)
+    whole = place(DEMO, pose, CENTRE, hills)
+    east_m = _metres(whole.lonlat)[0, 0]
+    assert 50 < east_m < 250
+    holed = place(DEMO, pose, CENTRE, dataclasses.replace(hills, grid_m=grid))
+    assert holed.status[0] == Placement.VOID
+
+
+def test_a_pixel_that_looks_over_the_edge_of_the_model_is_a_void():
+    placed = place(DEMO, Pose(LON, LAT, 60.0, 90.0, -5.0), CENTRE, _hills())
+    assert placed.status[0] == Placement.VOID
+
+
+@pytest.mark.parametrize(
+    "pose",
+    [
+        Pose(float("nan"), LAT, 80.0, 0.0, -90.0),
+        Pose(LON, LAT, float("inf"), 0.0, -90.0),
+        Pose(LON, 100.0, 80.0, 0.0, -90.0),
+        Pose(LON, LAT, 80.0, np.zeros(3), -90.0),
+    ],
+)
+def test_a_pose_that_is_none_is_refused(pose):
+    with pytest.raises(GeoreferenceError):
+        place(DEMO, pose, CENTRE, LEVEL)
+
+
+# Covariance -----------------------------------------------------------------------------------------------------------
+
+
+def test_straight_down_the_errors_are_those_one_can_do_by_hand():
+    errors = PoseErrors(
+        horizontal_common_m=0,
+        horizontal_m=0.5,
+        height_common_m=0,
+        height_m=0,
+        yaw_common_deg=0,
+        yaw_deg=0,
+        tilt_common_deg=0,
+        tilt_deg=1.0,
+        terrain_m=0,
+        pixel_px=0,
+    )
+    placed = place(DEMO, Pose(LON, LAT, 80.0, 20.0, -90.0), CENTRE, LEVEL, errors)
+    expected = 0.5**2 + (80 * np.radians(1.0)) ** 2
+    assert placed.covariance_m2[0] == pytest.approx(np.eye(2) * expected, rel=1e-6, abs=1e-9)
+    assert placed.common_m2[0] == pytest.approx(np.zeros((2, 2)), abs=1e-12)
+
+
+@pytest.mark.parametrize("pitch", [-90.0, -70.0, -45.0])
+@pytest.mark.parametrize("terrain", [LEVEL, _hills()], ids=["level", "hills"])
+def test_the_stated_covariance_is_the_scatter_of_poses_drawn_with_those_errors(pitch, terrain):
+    errors = PoseErrors(
+        horizontal_common_m=0.5,
+        horizontal_m=0.2,
+        height_common_m=0.4,
+        height_m=0.1,
+        yaw_common_deg=0.5,
+        yaw_deg=0.3,
+        tilt_common_deg=0.2,
+        tilt_deg=0.2,
+        terrain_m=0.0,
+        pixel_px=0.0,
+    )
+    rng = np.random.default_rng([9, int(-pitch)])
+    n = 20_000
+    pixel = [620.0, 450.0]
+    pose = Pose(LON, LAT, 70.0, 25.0, pitch, 4.0)
+    sd = np.sqrt(errors.common() + errors.independent())
+    noise = rng.normal(size=(n, 6)) * sd[:6]
+    frame = LocalFrame(LON, LAT)
+    lonlat = frame.to_lonlat(noise[:, [1, 0]])
+    yaw, turned_pitch, roll = _euler_deg(Rotation.from_rotvec(noise[:, 3:]).as_matrix() @ rotation(25.0, pitch, 4.0))
+    drawn = Pose(lonlat[:, 0], lonlat[:, 1], 70.0 + noise[:, 2], yaw, turned_pitch, roll)
+    # A step of slope inside the scatter makes it other than normal: smooth ground only.
+    smooth = terrain if terrain.is_flat else dataclasses.replace(terrain, grid_m=_smooth(terrain))
+    scatter = _metres(place(DEMO, drawn, np.tile(pixel, (n, 1)), smooth).lonlat)
+    stated = place(DEMO, pose, [pixel], smooth, errors).covariance_m2[0]
+    assert np.cov(scatter.T) == pytest.approx(stated, rel=0.1, abs=0.02 * np.trace(stated))
+    centre = _metres(place(DEMO, pose, [pixel], smooth).lonlat)[0]
+    squared = np.einsum("ni,ij,nj->n", scatter - centre, np.linalg.inv(stated), scatter - centre)
+    assert np.mean(squared <= 5.991) == pytest.approx(0.95, abs=0.015)
+    assert np.mean(squared <= 1.0) == pytest.approx(0.393, abs=0.03)
+
+
+def _euler_deg(matrix: Floats) -> tuple[Floats, Floats, Floats]:
+    yaw, roll = np.arctan2(matrix[:, 1, 0], matrix[:, 0, 0]), np.arctan2(matrix[:, 2, 1], matrix[:, 2, 2])
+    return np.degrees(yaw), np.degrees(-np.arcsin(matrix[:, 2, 0])), np.degrees(roll)
+
+
+def _smooth(terrain: Terrain) -> Floats:
+    assert terrain.grid_m is not None
+    rows, columns = np.mgrid[0 : terrain.grid_m.shape[0], 0 : terrain.grid_m.shape[1]]
+    return np.asarray(0.15 * columns * terrain.cell_m - 0.1 * rows * terrain.cell_m) - 40.0
+
+
+def test_farther_from_the_camera_a_pixel_is_less_certain():
+    placed = place(DEMO, Pose(LON, LAT, 80.0, 0.0, -45.0), [[399.5, 580.0], [399.5, 20.0]], LEVEL)
+    near, far = np.linalg.det(placed.covariance_m2)
+    assert far > 3 * near
+
+
+def test_the_common_part_is_less_than_all():
+    placed = place(DEMO, Pose(LON, LAT, 80.0, 0.0, -80.0), [[10.0, 10.0]], LEVEL)
+    assert np.linalg.eigvalsh(placed.covariance_m2[0] - placed.common_m2[0]).min() > 0
+
+
+# Footprints -----------------------------------------------------------------------------------------------------------
+
+
+def test_the_footprint_of_a_nadir_picture_has_the_camera_s_width_and_length():
+    outline = footprint(DEMO, Pose(LON, LAT, 80.0, 0.0, -90.0), LEVEL)
+    metres = shapely.transform(outline, lambda xy: _metres(xy))
+    west, south, east, north = metres.bounds
+    assert (east - west, north - south) == pytest.approx((96.0, 72.0), abs=0.01)
+    assert metres.area == pytest.approx(96 * 72, rel=1e-4)
+
+
+def test_across_the_antimeridian_a_footprint_stays_in_one_piece():
+    outline = footprint(DEMO, Pose(179.9999, LAT, 80.0, 0.0, -90.0), LEVEL)
+    west, _, east, _ = outline.bounds
+    assert east > 180
+    assert east - west < 0.001
+
+
+def test_a_picture_with_sky_has_no_footprint():
+    with pytest.raises(GeoreferenceError, match="horizon"):
+        footprint(DEMO, Pose(LON, LAT, 80.0, 0.0, -5.0), LEVEL)
+
+
+# Which height ---------------------------------------------------------------------------------------------------------
+
+
+def _capture(**fields: object) -> Capture:
+    known = {
+        "longitude_deg": LON,
+        "latitude_deg": LAT,
+        "yaw_deg": 10.0,
+        "pitch_deg": -90.0,
+        "roll_deg": 0.0,
+        "camera": DEMO,
+    }
+    return Capture(Path("a.jpg"), "0" * 64, 800, 600, **{**known, **fields})
+
+
+def test_without_an_elevation_model_the_take_off_ground_is_the_plane():
+    standpoint = pose_of(_capture(altitude_takeoff_m=80.0, altitude_msl_m=1625.0))
+    assert standpoint.terrain.height_m == 0.0
+    assert standpoint.terrain.datum is HeightDatum.TAKEOFF
+    assert standpoint.pose.height_m == 80.0
+
+
+def test_with_one_the_camera_stands_on_the_terrain_at_take_off():
+    hills = _hills()
+    standpoint = pose_of(_capture(altitude_takeoff_m=80.0, altitude_msl_m=1625.0), terrain=hills, takeoff=(LON, LAT))
+    assert standpoint.pose.height_m == pytest.approx(80.0 + hills.heights_m([[LON, LAT]])[0])
+
+
+def test_without_a_height_above_take_off_the_absolute_one_is_used_if_the_ground_is_known():
+    capture = _capture(altitude_msl_m=1625.0)
+    with pytest.raises(GeoreferenceError, match="height above the ground is unknown"):
+        pose_of(capture)
+    standpoint = pose_of(capture, ground_msl_m=1545.0)
+    assert standpoint.pose.height_m - standpoint.terrain.range_m[0] == 80.0
+
+
+def test_heights_of_different_datums_are_never_mixed():
+    capture = _capture(altitude_ellipsoid_m=1610.0)
+    with pytest.raises(GeoreferenceError, match="sea level"):
+        pose_of(capture, terrain=dataclasses.replace(_hills(), datum=HeightDatum.MEAN_SEA_LEVEL))
+    with pytest.raises(GeoreferenceError, match="the ellipsoid"):
+        pose_of(_capture(altitude_msl_m=1625.0), terrain=dataclasses.replace(_hills(), datum=HeightDatum.ELLIPSOID))
+
+
+def test_a_take_off_point_in_a_void_is_refused():
+    with pytest.raises(GeoreferenceError, match="void at the take-off point"):
+        pose_of(_capture(altitude_takeoff_m=80.0), terrain=_hills(), takeoff=(10.0, 50.0))
+
+
+@pytest.mark.parametrize("field", ["longitude_deg", "latitude_deg", "yaw_deg", "pitch_deg", "roll_deg"])
+def test_an_unknown_position_or_angle_is_refused_with_its_reason(field):
+    capture = _capture(altitude_takeoff_m=80.0, **{field: None}, unknown={field: "the gimbal wrote nothing"})
+    with pytest.raises(GeoreferenceError, match=r"a\.jpg: .* is unknown \(the gimbal wrote nothing\)"):
+        pose_of(capture)
+
+
+# Evaluation -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("text", ["", "{}", '{"cases": [1]}', "[1, 2", '{"cases": [{"pose": {}}]}'])
+def test_a_file_that_holds_no_pairs_is_refused(tmp_path, text):
+    path = tmp_path / "pairs.json"
+    path.write_text(text)
+    with pytest.raises(UnreadableFileError, match="not a file of pixel-to-ground pairs"):
+        evaluate_georef(path)
+
+
+def test_a_folder_without_tie_points_is_refused(tmp_path):
+    with pytest.raises(UnreadableFileError, match="not a table of tie points"):
+        evaluate_georef(tmp_path)
