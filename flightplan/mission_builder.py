@@ -16,6 +16,7 @@ from flightplan.sorties import Flight
 
 MAX_FENCE_POINTS = 70
 """What boards with the smallest fence storage hold, all polygons together (84 points, less headers)."""
+_MAX_EXCLUSION_POINTS = 30
 
 _GROUND_SPEED, _THROTTLE_UNCHANGED = 1.0, -1.0
 _TRIGGER_NOW = 1.0
@@ -24,7 +25,7 @@ _TRIGGER_NOW = 1.0
 def build_mission(
     flight: Flight,
     area: StudyArea,
-    airspace: Airspace,
+    fences: Fences,
     *,
     altitude_agl_m: float,
     speed_mps: float,
@@ -45,7 +46,7 @@ def build_mission(
     return Mission(
         items=items,
         home=home,
-        fence=_fence(flight, area, airspace),
+        fence=fences.for_flight(flight),
         rally=(RallyPoint(*home, altitude_home_m=altitude_agl_m),),
         cruise_speed_mps=speed_mps,
     )
@@ -95,39 +96,50 @@ def _lonlat(area: StudyArea, points: Floats) -> list[tuple[float, float]]:
     return [(float(lon), float(lat)) for lon, lat in area.frame.to_lonlat(points)] if len(points) else []
 
 
-def _fence(flight: Flight, area: StudyArea, airspace: Airspace) -> tuple[FencePolygon, ...]:
-    """Fence the part of the air that the flight uses, and each exclusion near it, within the points a board holds.
+class Fences:
+    """The fences over an area: a ring around each part of the air, and one around each exclusion in it.
 
-    The inclusion holds all of the allowed air there and a little more; an exclusion's fence lies between the exclusion
-    and the edge of its buffer, so a fence never forbids what the plan flies.
+    The ring holds all of the allowed air and a little more; an exclusion's lies between the exclusion and the edge of
+    its buffer. So a fence never forbids what the plan flies.
     """
-    path = shapely.LineString(flight.path)
-    parts = [p for p in whole(airspace.allowed) if p.intersects(path)]
-    hull = shapely.Polygon(max(parts, key=lambda p: p.area).exterior)
-    half = airspace.buffer_m / 2
-    kept_out = whole(shapely.buffer(area.local_exclusions, half, quad_segs=4)) if half > 0 else []
-    kept_out = [shapely.simplify(shapely.Polygon(p.exterior), half * 0.9) for p in kept_out if p.within(hull)]
-    kept_out.sort(key=lambda p: (p.distance(path), -p.area))
-    rings, room = [], MAX_FENCE_POINTS // 2
-    for polygon in kept_out:
-        corners = shapely.get_num_coordinates(polygon) - 1
-        if corners <= room:
-            rings.append((polygon, False))
-            room -= corners
-    outer = _around(hull, MAX_FENCE_POINTS - sum(shapely.get_num_coordinates(p) - 1 for p, _ in rings))
-    return tuple(
-        FencePolygon(tuple(_lonlat(area, shapely.get_coordinates(p)[:-1])), inclusion)
-        for p, inclusion in [(outer, True), *rings]
-    )
+
+    def __init__(self, area: StudyArea, airspace: Airspace) -> None:
+        self._area = area
+        half = airspace.buffer_m / 2
+        widened = whole(shapely.buffer(area.local_exclusions, half, quad_segs=4)) if half > 0 else []
+        exclusions = [shapely.simplify(shapely.Polygon(p.exterior), half * 0.9) for p in widened]
+        hulls = [shapely.Polygon(p.exterior) for p in whole(airspace.allowed)]
+        self._parts = [
+            (hull, _around(hull, MAX_FENCE_POINTS - _MAX_EXCLUSION_POINTS), [e for e in exclusions if hull.covers(e)])
+            for hull in hulls
+        ]
+
+    def for_flight(self, flight: Flight) -> tuple[FencePolygon, ...]:
+        """Return the ring around the part that a flight uses, and the nearest exclusions that a board has room for."""
+        path = shapely.LineString(flight.path)
+        outer, exclusions = next((o, e) for hull, o, e in self._parts if hull.intersects(path))
+        rings, room = [(outer, True)], MAX_FENCE_POINTS - _corners(outer)
+        for polygon in sorted(exclusions, key=lambda p: (p.distance(path), -p.area)):
+            if _corners(polygon) <= room:
+                rings.append((polygon, False))
+                room -= _corners(polygon)
+        return tuple(
+            FencePolygon(tuple(_lonlat(self._area, shapely.get_coordinates(p)[:-1])), inclusion)
+            for p, inclusion in rings
+        )
 
 
-def _around(polygon: shapely.Polygon, most_points: int) -> shapely.Polygon:
-    """Return a polygon of few corners that holds all of another, as tight as the number of corners lets it be."""
+def _corners(polygon: shapely.Polygon) -> int:
+    return int(shapely.get_num_coordinates(polygon)) - 1
+
+
+def _around(polygon: shapely.Polygon, most_corners: int) -> shapely.Polygon:
+    """Return a polygon of few corners that holds all of another, tight where the number of corners lets it be."""
     tolerance_m = 2.0
     while tolerance_m < 5000.0:
-        wider = shapely.buffer(polygon, tolerance_m, join_style="mitre", mitre_limit=2.0)
-        simple = shapely.simplify(shapely.Polygon(max(whole(wider), key=lambda p: p.area).exterior), tolerance_m * 0.95)
-        if simple.is_valid and shapely.get_num_coordinates(simple) - 1 <= most_points and simple.covers(polygon):
+        wider = whole(shapely.buffer(polygon, tolerance_m, join_style="mitre", mitre_limit=2.0))[0]
+        simple = shapely.simplify(shapely.Polygon(wider.exterior), tolerance_m * 0.95)
+        if simple.is_valid and _corners(simple) <= most_corners and simple.covers(polygon):
             return simple
         tolerance_m *= 1.5
     return shapely.convex_hull(polygon)

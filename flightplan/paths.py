@@ -89,11 +89,10 @@ class Airspace:
         Raises PlanError when no legal path joins them.
         """
         a, b = np.asarray(start, dtype=np.float64), np.asarray(end, dtype=np.float64)
-        if shapely.covers(self.flyable, shapely.LineString([a, b])):
-            return np.stack([a, b])
         key = a.tobytes() + b.tobytes()
         if key not in self._routes:
-            self._routes[key] = self._around(a, b)
+            straight = shapely.covers(self.flyable, shapely.LineString([a, b]))
+            self._routes[key] = np.stack([a, b]) if straight else self._around(a, b)
         return self._routes[key]
 
     def metres_outside(self, path: npt.ArrayLike) -> float:

@@ -21,10 +21,11 @@ from flightplan.design import (
 from flightplan.drones import DEFAULT_WIND_SHARE, FIXED_WING, Drone, drone_named
 from flightplan.errors import PlanError
 from flightplan.frames import Floats
-from flightplan.mission_builder import build_mission, mission_path
+from flightplan.mission_builder import Fences, build_mission, mission_path
+from flightplan.ordering import order_runs
 from flightplan.paths import Airspace
 from flightplan.plan import Sortie, SurveyPlan
-from flightplan.sorties import cut_sorties, order_runs
+from flightplan.sorties import cut_sorties
 
 DEFAULT_BUFFER_M = 15.0
 DEFAULT_DRONE = "DJI Mavic 3 Enterprise"
@@ -87,6 +88,7 @@ def plan_survey(
     homes = _homes(area, airspace, warnings)
     sorties, outside_m = _sorties(
         area,
+        design,
         strata,
         airspace,
         aircraft,
@@ -125,6 +127,7 @@ def plan_survey(
 
 def _sorties(
     area: StudyArea,
+    design: SurveyDesign,
     strata: Sequence[StratumDesign],
     airspace: Airspace,
     drone: Drone,
@@ -138,7 +141,8 @@ def _sorties(
     """Return the sorties, and how much of their missions, read back as flown, lies outside of the air."""
     sorties: list[Sortie] = []
     outside_m = 0.0
-    for runs in order_runs(area, strata, airspace):
+    fences = Fences(area, airspace)
+    for runs in order_runs(area, design, strata, airspace, start=homes[0] if homes else None):
         flights = cut_sorties(
             area,
             runs,
@@ -153,7 +157,7 @@ def _sorties(
             mission = build_mission(
                 flight,
                 area,
-                airspace,
+                fences,
                 altitude_agl_m=altitude_agl_m,
                 speed_mps=speed_mps,
                 trigger_distance_m=trigger_distance_m,

@@ -1,13 +1,13 @@
-"""From transects to flights: the order of the lines, and where a battery ends.
+"""Where a battery ends: an order of lines cut into flights.
 
-Pieces of line ("runs") are put in an order of flying, joined by legal ways, and cut at line ends wherever the energy of
-the next run and of the way home would not fit the battery any more.
+Pieces of line ("runs", put in order by `flightplan.ordering`) are joined by legal ways, and cut at line ends wherever
+the energy of the next run and of the way home would not fit the battery any more.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
 
@@ -15,31 +15,16 @@ import numpy as np
 import shapely
 
 from flightplan.areas import StudyArea
-from flightplan.design import StratumDesign
 from flightplan.drones import Drone
 from flightplan.errors import PlanError
 from flightplan.frames import Floats
+from flightplan.ordering import Run
 from flightplan.paths import Airspace
 
 MAX_ITEMS = 640
 """ArduCopter 4.7 says "Only 650 items are supported" to a longer mission."""
 
-
-@dataclass(frozen=True)
-class Run:
-    """A piece of a transect flown in one go: local (start, end), (2, 2), metres east and north."""
-
-    transect: str
-    ends: Floats
-
-    @property
-    def length_m(self) -> float:
-        """Its length."""
-        return float(np.hypot(*(self.ends[1] - self.ends[0])))
-
-    def reversed(self) -> Run:
-        """The same piece flown the other way."""
-        return Run(self.transect, self.ends[::-1])
+_SHORTEST_PIECE_M = 100.0
 
 
 @dataclass(frozen=True)
@@ -71,32 +56,6 @@ class Flight:
         return float(np.hypot(*np.diff(self.path, axis=0).T).sum())
 
 
-def order_runs(area: StudyArea, strata: Sequence[StratumDesign], airspace: Airspace) -> list[list[Run]]:
-    """Put the runs in the order of flying: a list for each part of the air, which no legal way joins.
-
-    Lines follow each other along the baseline and are flown to and fro; the next stratum is entered at whichever of its
-    four corners lies nearest.
-    """
-    groups: dict[int, list[list[list[Run]]]] = {}
-    for design in strata:
-        by_part: dict[int, list[list[Run]]] = {}
-        for transect in design.transects:
-            ends = area.frame.to_local(np.asarray(transect.segments).reshape(-1, 2)).reshape(-1, 2, 2)
-            parts = airspace.part_of(ends[:, 0])
-            for part in np.unique(parts):
-                runs = [Run(transect.identifier, e) for e in ends[parts == part]]
-                by_part.setdefault(int(part), []).append(runs)
-        for part, lines in by_part.items():
-            groups.setdefault(part, []).append(lines)
-    ordered = []
-    for part in sorted(groups):
-        flown: list[Run] = []
-        for lines in groups[part]:
-            flown += _to_and_fro(lines, flown[-1].ends[1] if flown else None)
-        ordered.append(flown)
-    return ordered
-
-
 def cut_sorties(
     area: StudyArea,
     runs: Sequence[Run],
@@ -114,43 +73,40 @@ def cut_sorties(
     least. A run too long for one battery is flown in equal pieces. Raises PlanError when even a short piece cannot be
     reached.
     """
-    cost = _Cost(area, airspace, drone, speed_mps, altitude_agl_m, wind_share, tuple(fixed_homes))
+    costs = _Costs(area, airspace, drone, speed_mps, altitude_agl_m, wind_share, tuple(fixed_homes))
     waiting = list(reversed(runs))
     flights: list[Flight] = []
-    taken: list[Run] = []
-    flight: Flight | None = None
+    taken = _Taken()
     while waiting:
         run = waiting.pop()
-        longer = cost.flight([*taken, run])
-        if longer.energy_wh <= drone.budget_wh and _items(longer) <= MAX_ITEMS:
-            taken, flight = [*taken, run], longer
-            continue
-        if flight is not None:
-            flights.append(flight)
-            taken, flight = [], None
+        longer = costs.with_run(taken, run)
+        if longer.energy_wh <= drone.budget_wh and longer.items <= MAX_ITEMS:
+            taken = longer
+        elif taken.runs:
+            flights.append(costs.flight(taken))
+            taken = _Taken()
             waiting.append(run)
-            continue
-        waiting += reversed(_halves(run, cost, drone, area))
-    if flight is not None:
-        flights.append(flight)
+        else:
+            waiting += reversed(_pieces(run, costs))
+    if taken.runs:
+        flights.append(costs.flight(taken))
     return flights
 
 
-def _halves(run: Run, cost: _Cost, drone: Drone, area: StudyArea) -> list[Run]:
-    if run.length_m < 200.0:
-        way_wh = cost.flight([run]).energy_wh
-        raise PlanError(
-            f"{drone.name} cannot reach transect {run.transect} and come home: that takes {way_wh:.0f} Wh of the"
-            f" {drone.budget_wh:.0f} Wh that one battery has to spend",
-            where=area.name,
-            hint="Add a launch site nearer to it, or fly a drone with more endurance",
-        )
-    middle = run.ends.mean(axis=0)
-    return [Run(run.transect, np.stack([run.ends[0], middle])), Run(run.transect, np.stack([middle, run.ends[1]]))]
+@dataclass(frozen=True)
+class _Taken:
+    """The runs that a flight has taken on so far; `inner_s` is the time on them and between them."""
+
+    runs: tuple[Run, ...] = ()
+    inner_s: float = 0.0
+    home: Floats = field(default_factory=lambda: np.zeros(2))
+    duration_s: float = 0.0
+    energy_wh: float = 0.0
+    items: int = 4
 
 
 @dataclass
-class _Cost:
+class _Costs:
     area: StudyArea
     airspace: Airspace
     drone: Drone
@@ -159,36 +115,48 @@ class _Cost:
     wind_share: float
     fixed_homes: tuple[Floats, ...]
 
-    def flight(self, runs: Sequence[Run]) -> Flight:
-        """Return the cheapest flight over the runs in their order."""
-        between = [self.airspace.route(a.ends[1], b.ends[0]) for a, b in pairwise(runs)]
-        flights = [self._from(home, runs, between) for home in self._homes(runs)]
-        return min(flights, key=lambda f: f.energy_wh)
-
-    def _from(self, home: Floats, runs: Sequence[Run], between: list[Floats]) -> Flight:
-        ways = (self.airspace.route(home, runs[0].ends[0]), *between, self.airspace.route(runs[-1].ends[1], home))
-        flight = Flight(home, tuple(runs), ways, 0.0, 0.0)
-        legs = np.hypot(*np.diff(flight.path, axis=0).T)
-        level_s = float(self.drone.leg_seconds(legs, self.speed_mps).sum())
+    def with_run(self, taken: _Taken, run: Run) -> _Taken:
+        """Add a run to a flight, from whichever home is then the cheapest."""
+        inner_s, items = taken.inner_s + self._seconds(run.ends), taken.items + 4
+        if taken.runs:
+            way = self.airspace.route(taken.runs[-1].ends[1], run.ends[0])
+            inner_s, items = inner_s + self._seconds(way), items + len(way) - 2
+        runs = (*taken.runs, run)
+        outer = [(self._outer_s(home, runs), i, home) for i, home in enumerate(self._homes(runs[0], run))]
+        outer_s, _, home = min(outer, key=lambda o: o[:2])
         vertical_s, vertical_wh = self.drone.vertical(self.altitude_agl_m)
+        level_s = inner_s + outer_s
         energy_wh = (float(self.drone.leg_wh(level_s)) + vertical_wh) * (1 + self.wind_share)
-        return Flight(home, tuple(runs), ways, level_s + vertical_s, energy_wh)
+        return _Taken(runs, inner_s, home, level_s + vertical_s, energy_wh, items)
 
-    def _homes(self, runs: Sequence[Run]) -> Iterable[Floats]:
-        part = self.airspace.part_of(runs[0].ends[0])[0]
+    def flight(self, taken: _Taken) -> Flight:
+        """Return the flight over the runs taken."""
+        stops = [taken.home, *(e for run in taken.runs for e in run.ends), taken.home]
+        ways = tuple(self.airspace.route(a, b) for a, b in zip(stops[::2], stops[1::2], strict=True))
+        return Flight(taken.home, taken.runs, ways, taken.duration_s, taken.energy_wh)
+
+    def _outer_s(self, home: Floats, runs: Sequence[Run]) -> float:
+        out, back = self.airspace.route(home, runs[0].ends[0]), self.airspace.route(runs[-1].ends[1], home)
+        return self._seconds(out) + self._seconds(back)
+
+    def _seconds(self, path: Floats) -> float:
+        return float(self.drone.leg_seconds(np.hypot(*np.diff(path, axis=0).T), self.speed_mps).sum())
+
+    def _homes(self, first: Run, last: Run) -> Sequence[Floats]:
+        part = self.airspace.part_of(first.ends[0])[0]
         if self.fixed_homes:
             reachable = [h for h in self.fixed_homes if self.airspace.part_of(h)[0] == part]
             if not reachable:
                 raise PlanError(
-                    f"no launch site has a legal way to transect {runs[0].transect}",
+                    f"no launch site has a legal way to transect {first.transect}",
                     where=self.area.name,
                     hint="Add one in that part of the area",
                 )
             return reachable
-        near = [runs[0].ends[0], runs[-1].ends[1], (runs[0].ends[0] + runs[-1].ends[1]) / 2]
-        rims = [shapely.shortest_line(self._rim, shapely.Point(p)).coords[0] for p in near]
+        near = np.stack([first.ends[0], last.ends[1], (first.ends[0] + last.ends[1]) / 2])
+        rims = shapely.get_coordinates(shapely.shortest_line(self._rim, shapely.points(near)))[::2]
         homes = [self.airspace.nearest(p) for p in rims]
-        return [h for h in homes if self.airspace.part_of(h)[0] == part] or [runs[0].ends[0]]
+        return [h for h in homes if self.airspace.part_of(h)[0] == part] or [first.ends[0]]
 
     @cached_property
     def _rim(self) -> shapely.MultiLineString:
@@ -198,21 +166,17 @@ class _Cost:
         return rim
 
 
-def _items(flight: Flight) -> int:
-    """The mission items that a flight needs, on the safe side."""
-    return sum(len(way) for way in flight.ways) + 4 * len(flight.runs) + 4
-
-
-def _to_and_fro(lines: Sequence[Sequence[Run]], after: Floats | None) -> list[Run]:
-    """Fly lines in turn, each the way its nearer end suggests; start at the corner nearest to `after`."""
-    sequences = [lines, lines[::-1]]
-    if after is not None:
-        sequences.sort(key=lambda s: min(np.hypot(*(e - after)) for e in (s[0][0].ends[0], s[0][-1].ends[1])))
-    flown: list[Run] = []
-    here = after
-    for line in sequences[0]:
-        backwards = [r.reversed() for r in reversed(line)]
-        turn = here is not None and np.hypot(*(backwards[0].ends[0] - here)) < np.hypot(*(line[0].ends[0] - here))
-        flown += backwards if turn else line
-        here = flown[-1].ends[1]
-    return flown
+def _pieces(run: Run, costs: _Costs) -> list[Run]:
+    """Cut a run into the fewest equal pieces that each fit a battery."""
+    most = int(run.length_m / _SHORTEST_PIECE_M)
+    for number in range(2, most + 1):
+        stops = run.ends[0] + np.linspace(0, 1, number + 1)[:, None] * (run.ends[1] - run.ends[0])
+        pieces = [Run(run.transect, np.stack(pair)) for pair in pairwise(stops)]
+        if all(costs.with_run(_Taken(), p).energy_wh <= costs.drone.budget_wh for p in pieces):
+            return pieces
+    raise PlanError(
+        f"{costs.drone.name} cannot reach transect {run.transect} and come home with the"
+        f" {costs.drone.budget_wh:.0f} Wh that one battery has to spend",
+        where=costs.area.name,
+        hint="Add a launch site nearer to it, or fly a drone with more endurance",
+    )
