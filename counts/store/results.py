@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from counts.columns import canonical_json, plain
 from counts.estimators.estimate import Estimate as EstimatorResult
 from counts.schema import Correction, Effort, Estimate, EstimateRun, Stratum, Transect
+from counts.verification import Correction as VerifiedCorrection
 from flightplan.errors import CensusError
 
 
@@ -40,6 +41,27 @@ class CorrectionEntry:
     source: str
     reason: str | None = None
     details: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, correction: VerifiedCorrection, *, species: str, **details: Any) -> CorrectionEntry:
+        """Return a correction from verified captures as an entry; `details` are further figures worth keeping."""
+        own = {
+            "df": _finite(correction.degrees_of_freedom),
+            "true_total": correction.true_total,
+            "counted_total": correction.counted_total,
+            "animals_verified": correction.verified,
+            "notes": list(correction.notes),
+        }
+        return cls(
+            species=species,
+            kind=correction.name,
+            factor=correction.factor,
+            variance=correction.variance,
+            method=correction.method,
+            source=correction.source,
+            reason=correction.reason,
+            details={**own, **details},
+        )
 
 
 @dataclass(frozen=True)
@@ -72,28 +94,42 @@ class EstimateEntry:
     notes: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, estimate: EstimatorResult, **about: Any) -> EstimateEntry:
-        """Return an estimator's result as an entry; `about` are the remaining fields (species, stratum, areas, ...)."""
+    def of(
+        cls,
+        estimate: EstimatorResult,
+        *,
+        species: str,
+        stratum: str | None,
+        individuals: int,
+        possible_units: float | None = None,
+        area_m2: float | None = None,
+        area_searched_m2: float | None = None,
+    ) -> EstimateEntry:
+        """Return an estimator's result as an entry; `individuals` is what the census counted, before any correction."""
         components: dict[str, float] = {}
         for part in estimate.components:
             components[part.name] = components.get(part.name, 0.0) + part.variance
-        values: dict[str, Any] = {
-            "method": estimate.method,
-            "value": estimate.value,
-            "se": estimate.standard_error,
-            "lower": estimate.lower,
-            "upper": estimate.upper,
-            "cv": estimate.cv,
-            "df": _finite(estimate.degrees_of_freedom),
-            "units": estimate.units,
-            "individuals": int(estimate.seen),
-            "confidence": estimate.confidence,
-            "limits_form": str(estimate.form),
-            "limits_reason": estimate.reason,
-            "components": components,
-            "notes": estimate.notes,
-        }
-        return cls(**{**values, **about})
+        return cls(
+            species=species,
+            stratum=stratum,
+            method=estimate.method,
+            value=estimate.value,
+            se=estimate.standard_error,
+            lower=estimate.lower,
+            upper=estimate.upper,
+            cv=estimate.cv,
+            df=_finite(estimate.degrees_of_freedom),
+            units=estimate.units,
+            individuals=individuals,
+            possible_units=possible_units,
+            area_m2=area_m2,
+            area_searched_m2=area_searched_m2,
+            confidence=estimate.confidence,
+            limits_form=str(estimate.form),
+            limits_reason=estimate.reason,
+            components=components,
+            notes=estimate.notes,
+        )
 
 
 @dataclass(frozen=True)

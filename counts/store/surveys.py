@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import shapely
-from shapely.geometry import MultiPolygon, Point
+from shapely.geometry import LineString, MultiPolygon, Point
 from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
@@ -61,6 +61,20 @@ class SurveyInfo:
     camera: dict[str, Any] | None
     plan_hash: str | None
     code_version: str | None
+
+
+@dataclass(frozen=True)
+class FlightInfo:
+    """A sortie: planned, and as flown. `track` is a geographic line, None when it was not kept."""
+
+    sortie: str
+    status: str
+    planned_length_m: float | None
+    flown_length_m: float | None
+    started_utc: datetime | None
+    ended_utc: datetime | None
+    note: str | None
+    track: LineString | None
 
 
 def add_survey(
@@ -207,6 +221,17 @@ def record_flight(
     row.status, row.started_utc, row.ended_utc = status, started_utc, ended_utc
     row.flown_length_m, row.note = flown_length_m, note
     row.track = None if track_lonlat is None or len(track_lonlat) < 2 else shapely.linestrings(track_lonlat)
+
+
+def read_flights(session: Session, survey_id: int) -> tuple[FlightInfo, ...]:
+    """Return the survey's sorties in the order of the plan."""
+    rows = session.scalars(select(Sortie).where(Sortie.survey_id == survey_id).order_by(Sortie.fid))
+    return tuple(
+        FlightInfo(
+            r.identifier, r.status, r.planned_length_m, r.flown_length_m, r.started_utc, r.ended_utc, r.note, r.track
+        )
+        for r in rows
+    )
 
 
 def add_import(
