@@ -55,11 +55,14 @@ class Clock(Protocol):
 
 
 class WallClock:
-    """The computer's own clock."""
+    """The computer's own clock, read once and then counted on steadily: a correction cannot end a wait too soon."""
+
+    def __init__(self) -> None:
+        self._epoch_s = time.time() - time.monotonic()
 
     def now_s(self) -> float:
         """Seconds since 1970-01-01 UTC."""
-        return time.time()
+        return self._epoch_s + time.monotonic()
 
     def wait(self, condition: threading.Condition, timeout_s: float) -> bool:
         """Wait on a held condition for at most `timeout_s` seconds; False when they ran out."""

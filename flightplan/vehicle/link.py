@@ -1,0 +1,386 @@
+"""The link to one vehicle: messages out, messages in, commands with their answers, parameters by name.
+
+dronekit keeps the vehicle's state, modes and parameters; missions, fences and rally points are in `transfer`. Every
+wait goes through the injected clock.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from flightplan.clock import Clock, WallClock
+from flightplan.errors import VehicleError, VehicleTimeoutError
+from flightplan.vehicle.connection import Address, ardupilotmega, open_connection
+
+Message = Any
+HEARTBEAT_EVERY_S = 1.0
+# Message id and seconds between two, of what preflight and flight watch.
+_STREAMS = {33: 1.0, 1: 1.0, 42: 1.0, 193: 1.0, 245: 1.0, 24: 2.0, 242: 5.0, 168: 5.0}
+_RESULTS = {
+    0: "accepted",
+    1: "temporarily rejected",
+    2: "denied",
+    3: "unsupported",
+    4: "failed",
+    5: "in progress",
+    6: "cancelled",
+}
+
+
+class Conversation(Protocol):
+    """A protocol spoken with the vehicle, free of sockets: messages in, messages out."""
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing more will be said."""
+        ...
+
+    @property
+    def next_s(self) -> float:
+        """When `tick` is due, in seconds of the clock."""
+        ...
+
+    def start(self, now_s: float) -> list[Message]:
+        """Return what is said first."""
+        ...
+
+    def receive(self, message: Message, now_s: float) -> list[Message]:
+        """Take one message of the vehicle and return the answers to it."""
+        ...
+
+    def tick(self, now_s: float) -> list[Message]:
+        """Return what is said because nothing was heard."""
+        ...
+
+
+@dataclass(frozen=True)
+class CommandAnswer:
+    """The vehicle's answer to a command, and what it said meanwhile. `result` is a MAV_RESULT, None for silence."""
+
+    result: int | None
+    texts: tuple[str, ...] = ()
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the vehicle does it."""
+        return self.result == 0
+
+    @property
+    def words(self) -> str:
+        """The answer as a person reads it."""
+        if self.result is None:
+            return "no answer"
+        answer = _RESULTS.get(self.result, f"result {self.result}")
+        return f"{answer}: {'; '.join(self.texts)}" if self.texts else answer
+
+
+class Link:
+    """A connection to one vehicle; use it as a context manager."""
+
+    def __init__(self, address: Address, clock: Clock) -> None:
+        self.address, self.clock = address, clock
+        self.system_id = 0
+        self.heartbeat: Message | None = None
+        self.heard_s: float | None = None
+        self.vehicle: Any = None
+        self.latest: dict[str, Message] = {}
+        self.on_sent: Callable[[bytes], None] | None = None
+        self._wanted_system: int | None = None
+        self._condition = threading.Condition()
+        self._awaited: Callable[[], bool] | None = None
+        self._listeners: list[Callable[[Message], None]] = []
+        self._failure: BaseException | None = None
+        self._ended = False
+        self._heartbeat_s = float("-inf")
+        self._end: Any = None
+
+    @classmethod
+    def connect(
+        cls, url: str, *, clock: Clock | None = None, timeout_s: float = 30.0, system_id: int | None = None
+    ) -> Link:
+        """Connect to a vehicle and wait for its heartbeat.
+
+        With `system_id` only that vehicle is listened to. VehicleTimeoutError when none answers in `timeout_s`.
+        """
+        link = cls(Address.parse(url), clock or WallClock())
+        link._wanted_system = system_id
+        deadline_s = link.clock.now_s() + timeout_s
+        link._open(deadline_s)
+        try:
+            if not link.wait_until(lambda: link.heartbeat is not None, deadline_s - link.clock.now_s()):
+                raise VehicleTimeoutError(
+                    f"no vehicle answered within {timeout_s:g} s",
+                    where=url,
+                    hint="Is it switched on, and is this its address?",
+                )
+        except BaseException:
+            link.close()
+            raise
+        return link
+
+    def __enter__(self) -> Link:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def is_ardupilot(self) -> bool:
+        """Whether the autopilot says that it is ArduPilot."""
+        return self.heartbeat is not None and self.heartbeat.autopilot == ardupilotmega.MAV_AUTOPILOT_ARDUPILOTMEGA
+
+    @property
+    def armed(self) -> bool:
+        """Whether the motors are armed."""
+        return bool(self.vehicle.armed)
+
+    @property
+    def mode(self) -> str:
+        """The flight mode's name, as dronekit knows it."""
+        return str(self.vehicle.mode.name) if self.vehicle.mode else "unknown"
+
+    def send(self, message: Message) -> None:
+        """Send one message; its target system is filled in."""
+        with self._condition:
+            if not self._ended:
+                self.vehicle.send_mavlink(message)
+
+    def listen(self, listener: Callable[[Message], None]) -> Callable[[], None]:
+        """Call `listener` with each message of the vehicle, in the receiving thread; return how to stop that."""
+        with self._condition:
+            self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    def wait_until(self, predicate: Callable[[], bool], timeout_s: float) -> bool:
+        """Wait until a predicate over what was received holds; False when the clock's seconds ran out.
+
+        VehicleError when the connection ends meanwhile.
+        """
+        deadline_s = self.clock.now_s() + timeout_s
+        with self._condition:
+            while not predicate():
+                self._raise_failure()
+                self._heartbeat_if_due()
+                before_s = self.clock.now_s()
+                slice_s = min(deadline_s - before_s, HEARTBEAT_EVERY_S)
+                if slice_s <= 0:
+                    return False
+                self._awaited = predicate
+                in_time = self.clock.wait(self._condition, slice_s)
+                self._awaited = None
+                if not in_time and self.clock.now_s() < before_s + slice_s / 2:
+                    return predicate()  # the clock stands still: whoever moves it is gone
+            return True
+
+    def pause(self, seconds: float) -> None:
+        """Let time pass, listening."""
+        self.wait_until(lambda: False, seconds)
+
+    def hold(self, conversation: Conversation, timeout_s: float) -> bool:
+        """Hold a conversation with the vehicle to its end; False when the clock's seconds ran out first."""
+        deadline_s = self.clock.now_s() + timeout_s
+
+        def answer(message: Message) -> None:
+            if not conversation.done:
+                self._send_all(conversation.receive(message, self.clock.now_s()))
+
+        stop = self.listen(answer)
+        try:
+            with self._condition:
+                self._send_all(conversation.start(self.clock.now_s()))
+            while not conversation.done:
+                now_s = self.clock.now_s()
+                if now_s >= deadline_s:
+                    return False
+                due_s = min(conversation.next_s, deadline_s)
+                if due_s > now_s and self.wait_until(lambda: conversation.done, due_s - now_s):
+                    break
+                if self.clock.now_s() < due_s:
+                    return False  # stalled
+                with self._condition:
+                    self._send_all(conversation.tick(self.clock.now_s()))
+            return True
+        finally:
+            stop()
+
+    def command(
+        self, command: int, *params: float, timeout_s: float = 3.0, tries: int = 3, listen_s: float = 0.5
+    ) -> CommandAnswer:
+        """Send a MAV_CMD with up to seven parameters, again when there is no answer, and return the answer.
+
+        After a refusal it listens `listen_s` seconds more for the vehicle's reason.
+        """
+        texts: list[str] = []
+        answers: list[int] = []
+
+        def note(message: Message) -> None:
+            kind = message.get_type()
+            if kind == "COMMAND_ACK" and message.command == command:
+                answers.append(message.result)
+            elif kind == "STATUSTEXT" and message.severity <= 4:
+                texts.append(message.text)
+
+        stop = self.listen(note)
+        try:
+            for attempt in range(tries):
+                self.send(command_long(command, *params, confirmation=attempt))
+                if self.wait_until(lambda: any(a != 5 for a in answers), timeout_s):
+                    break
+            final = next((a for a in reversed(answers) if a != 5), None)
+            if final:
+                self.pause(listen_s)
+            return CommandAnswer(final, tuple(dict.fromkeys(texts)))
+        finally:
+            stop()
+
+    def ask_for(self, streams: dict[int, float] | None = None, *, timeout_s: float = 3.0) -> list[int]:
+        """Ask for messages by id at so many seconds apart; return the ids that the vehicle did not agree to send."""
+        wanted = streams or _STREAMS
+        results: list[int] = []
+        stop = self.listen(
+            lambda m: results.append(m.result) if m.get_type() == "COMMAND_ACK" and m.command == 511 else None
+        )
+        try:
+            for identifier, seconds in wanted.items():
+                self.send(command_long(511, identifier, seconds * 1e6))
+            self.wait_until(lambda: len(results) >= len(wanted), timeout_s)
+            return [i for i, result in zip(wanted, [*results, *[4] * len(wanted)], strict=False) if result]
+        finally:
+            stop()
+
+    def parameters(self, names: Iterable[str], *, timeout_s: float = 1.0, tries: int = 3) -> dict[str, float]:
+        """Read parameters by name; those that the vehicle does not have, or does not tell, are not in the answer."""
+        missing = set(names)
+        asked = tuple(sorted(missing))
+        stop = self.listen(lambda m: missing.discard(m.param_id) if m.get_type() == "PARAM_VALUE" else None)
+        try:
+            for _ in range(tries):
+                for name in sorted(missing):
+                    self.send(ardupilotmega.MAVLink_param_request_read_message(0, 1, name.encode(), -1))
+                if self.wait_until(lambda: not missing, timeout_s):
+                    break
+        finally:
+            stop()
+        told = self.vehicle.parameters
+        return {name: told.get(name, wait_ready=False) for name in asked if name not in missing}
+
+    def set_parameter(self, name: str, value: float, *, timeout_s: float = 2.0, tries: int = 3) -> bool:
+        """Set a parameter; True when the vehicle says that it now holds this value."""
+        told: list[float] = []
+        stop = self.listen(
+            lambda m: told.append(m.param_value) if m.get_type() == "PARAM_VALUE" and m.param_id == name else None
+        )
+        try:
+            for _ in range(tries):
+                self.send(ardupilotmega.MAVLink_param_set_message(0, 1, name.encode(), value, 9))
+                if self.wait_until(lambda: bool(told), timeout_s):
+                    break
+        finally:
+            stop()
+        return bool(told) and abs(told[-1] - value) <= 1e-6 * max(1.0, abs(value))
+
+    def close(self) -> None:
+        """End the connection and its threads."""
+        connection = self.vehicle._handler
+        connection._alive = False
+        for thread in (connection.mavlink_thread_out, connection.mavlink_thread_in):
+            if thread is not None and thread.ident is not None:
+                thread.join()
+        connection.out_queue.queue.clear()
+        connection.close()
+        self.clock.forget(self._end)
+        self.clock.leave()
+
+    def _open(self, deadline_s: float) -> None:
+        reason: OSError | None = None
+        while True:
+            left_s = deadline_s - self.clock.now_s()
+            try:
+                self.vehicle, self._end = open_connection(
+                    self.address,
+                    timeout_s=max(min(left_s, 5.0), 0.1),
+                    clock=self.clock,
+                    on_sent=self._sent,
+                    on_end=self._hung_up,
+                )
+                break
+            except OSError as error:
+                reason = error
+            with self._condition:
+                before_s = self.clock.now_s()
+                self.clock.wait(self._condition, min(0.5, max(left_s, 0.0)))
+            if self.clock.now_s() >= deadline_s or self.clock.now_s() == before_s:
+                self.clock.leave()
+                raise VehicleTimeoutError(
+                    f"no vehicle answered ({reason.strerror or reason})",
+                    where=self.address.url,
+                    hint="Is it switched on, and is this its address?",
+                ) from reason
+        connection = self.vehicle._handler
+        connection.forward_message(self._received)
+        connection.target_system = self._wanted_system or 0
+        connection.start()
+
+    def _received(self, _: Any, message: Message) -> None:
+        kind = message.get_type()
+        if kind == "BAD_DATA":
+            return
+        with self._condition:
+            try:
+                if self._is_ours(message, kind):
+                    self.heard_s = self.clock.now_s()
+                    self.latest[kind] = message
+                    for listener in tuple(self._listeners):
+                        listener(message)
+            except Exception as error:  # told to whoever waits, instead of dronekit's log
+                self._failure = error
+            self._heartbeat_if_due()
+            if self._failure or (self._awaited is not None and self._awaited()):
+                self.clock.notify(self._condition)
+        self.clock.taken(self._end)
+
+    def _is_ours(self, message: Message, kind: str) -> bool:
+        system = message.get_srcSystem()
+        if kind == "HEARTBEAT" and self.heartbeat is None:
+            if message.type == ardupilotmega.MAV_TYPE_GCS or message.autopilot == ardupilotmega.MAV_AUTOPILOT_INVALID:
+                return False
+            if self._wanted_system in (None, system):
+                self.system_id = self.vehicle._handler.target_system = system
+        if kind == "HEARTBEAT" and system == self.system_id and message.get_srcComponent() == 1:
+            self.heartbeat = message
+        return bool(self.system_id) and system == self.system_id
+
+    def _heartbeat_if_due(self) -> None:
+        now_s = self.clock.now_s()
+        if now_s - self._heartbeat_s >= HEARTBEAT_EVERY_S - 0.05:
+            self._heartbeat_s = now_s
+            self.send(ardupilotmega.MAVLink_heartbeat_message(6, 8, 0, 0, 4, 3))
+
+    def _send_all(self, messages: Iterable[Message]) -> None:
+        for message in messages:
+            self.send(message)
+
+    def _sent(self, packet: bytes) -> None:
+        if self.on_sent is not None:
+            self.on_sent(packet)
+
+    def _hung_up(self) -> None:
+        self.vehicle._handler._alive = False
+        with self._condition:
+            self._ended = True
+            self._failure = self._failure or VehicleError("the vehicle ended the connection", where=self.address.url)
+            self.clock.forget(self._end)
+            self.clock.notify(self._condition)
+
+    def _raise_failure(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+
+
+def command_long(command: int, *params: float, confirmation: int = 0) -> Message:
+    """Return a COMMAND_LONG with up to seven parameters, the rest 0."""
+    values = [*params, *[0.0] * (7 - len(params))]
+    return ardupilotmega.MAVLink_command_long_message(0, 1, command, confirmation, *values)

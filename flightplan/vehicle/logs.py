@@ -1,0 +1,115 @@
+"""What a flight leaves on disk, written as it comes: a telemetry log, a line per frame, a line per event."""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO
+
+TLOG, CAPTURES, EVENTS = "flight.tlog", "captures.jsonl", "events.jsonl"
+
+
+@dataclass(frozen=True)
+class FlightEvent:
+    """Something that happened, in plain words. `kind` is one word to sort by."""
+
+    time_utc: str
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True)
+class FlightCapture:
+    """One camera feedback, and whether it was taken on effort.
+
+    `transect` is None off effort; `on_line` False has its `reason`. Angles are those that the vehicle sent: the
+    airframe's, where there is no gimbal. `time_utc` is None when the vehicle did not know the time.
+    """
+
+    index: int
+    time_utc: str | None
+    longitude_deg: float
+    latitude_deg: float
+    altitude_msl_m: float
+    altitude_home_m: float
+    roll_deg: float
+    pitch_deg: float
+    yaw_deg: float
+    item: int | None
+    transect: str | None
+    on_line: bool
+    reason: str | None
+    along_m: float | None
+    cross_track_m: float | None
+
+
+class FlightLog:
+    """One flight's folder. An earlier folder of the same name is set aside, numbered, never overwritten.
+
+    Each packet and each line is handed to the operating system at once, so that a killed program loses none.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.set_aside = _set_aside(folder)
+        folder.mkdir(parents=True)
+        self._tlog: BinaryIO = (folder / TLOG).open("wb", buffering=0)
+        self._captures: BinaryIO = (folder / CAPTURES).open("wb", buffering=0)
+        self._events: BinaryIO = (folder / EVENTS).open("wb", buffering=0)
+
+    def __enter__(self) -> FlightLog:
+        return self
+
+    def __exit__(self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None) -> None:
+        self.close()
+
+    def packet(self, time_s: float, data: bytes) -> None:
+        """Write one MAVLink packet: 8 bytes of microseconds since 1970, big-endian, then the packet."""
+        self._tlog.write(struct.pack(">Q", round(time_s * 1e6)) + data)
+
+    def capture(self, capture: FlightCapture) -> None:
+        """Write one frame."""
+        self._captures.write(_line(asdict(capture)))
+
+    def event(self, event: FlightEvent) -> None:
+        """Write one event."""
+        self._events.write(_line(asdict(event)))
+
+    def close(self) -> None:
+        """Close the files."""
+        for file in (self._tlog, self._captures, self._events):
+            file.close()
+
+
+def read_captures(folder: Path) -> tuple[FlightCapture, ...]:
+    """Read a flight's frames back; a last line that was cut short by a crash is left out."""
+    captures = []
+    for line in (folder / CAPTURES).read_text(encoding="utf-8").splitlines():
+        try:
+            captures.append(FlightCapture(**json.loads(line)))
+        except (ValueError, TypeError):
+            continue
+    return tuple(captures)
+
+
+def iso_utc(time_s: float) -> str:
+    """Seconds since 1970 as ISO 8601, to the millisecond."""
+    return datetime.fromtimestamp(round(time_s, 3), UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _set_aside(folder: Path) -> Path | None:
+    if not folder.exists():
+        return None
+    number = 1
+    while (aside := folder.with_name(f"{folder.name}.{number}")).exists():
+        number += 1
+    return folder.rename(aside)
+
+
+def _line(record: Mapping[str, Any]) -> bytes:
+    return json.dumps(record, ensure_ascii=False, allow_nan=False).encode() + b"\n"

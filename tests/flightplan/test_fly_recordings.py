@@ -1,0 +1,128 @@
+"""What the watch makes of flights of a real autopilot."""
+
+import gzip
+import json
+from collections import Counter
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from pymavlink.dialects.v20 import ardupilotmega
+
+from flightplan.mission import Mission, MissionItem
+from flightplan.vehicle.effort import EffortMap
+from flightplan.vehicle.items import WireItem
+from flightplan.vehicle.logs import FlightLog, read_captures
+from flightplan.vehicle.watch import FlightWatch
+
+MODES = {0: "STABILIZE", 3: "AUTO", 4: "GUIDED", 6: "RTL", 9: "LAND", 17: "BRAKE"}
+
+
+def rows_of(folder: Path, name: str) -> list[dict]:
+    with gzip.open(folder / "autopilot" / f"{name}.jsonl.gz", "rt") as lines:
+        return [json.loads(line) for line in lines]
+
+
+def message_of(row: dict):
+    kind = getattr(ardupilotmega, f"MAVLink_{row['msg'].lower()}_message")
+    fields = {name: row[name] for name in kind.fieldnames}
+    for name, value in fields.items():
+        if isinstance(value, str):
+            fields[name] = value.encode()
+    message = kind(**fields)
+    packer = ardupilotmega.MAVLink(None, srcSystem=1, srcComponent=1)
+    return packer.decode(bytearray(message.pack(packer)))
+
+
+def mission_of(rows: list[dict]) -> Mission:
+    sent: dict[int, WireItem] = {}
+    for row in rows:
+        if row["dir"] == "tx" and row["msg"] == "MISSION_ITEM_INT" and row["mission_type"] == 0:
+            sent[row["seq"]] = WireItem.of(message_of(row))
+    items = tuple(
+        MissionItem(i.command, i.frame, i.params, i.y / 1e7 if i.x else None, i.x / 1e7 if i.x else None, i.z)
+        for n, i in sorted(sent.items())
+        if n > 0
+    )
+    return Mission(items, home=(34.8333, -2.3333))
+
+
+class RecordedLink:
+    """Plays a recording to whoever listens."""
+
+    def __init__(self) -> None:
+        self.clock = SimpleNamespace(now_s=lambda: self.now_s)
+        self.now_s, self.mode, self.on_sent = 1.8e9, "STABILIZE", None
+
+    def listen(self, listener):
+        self.listener = listener
+        return lambda: None
+
+    def play(self, rows: list[dict]) -> None:
+        for row in rows:
+            if row["dir"] != "rx":
+                continue
+            self.now_s = 1.8e9 + (row["boot_ms"] or 0) / 1000
+            if row["msg"] == "HEARTBEAT":
+                self.mode = MODES[row["custom_mode"]]
+            self.listener(message_of(row))
+
+
+def watch(shared_data: Path, folder: Path, name: str) -> tuple[FlightWatch, EffortMap]:
+    rows = rows_of(shared_data, name)
+    effort = EffortMap(mission_of(rows))
+    link = RecordedLink()
+    with FlightLog(folder) as log, FlightWatch(link, effort, log) as seen:
+        link.play(rows)
+    return seen, effort
+
+
+@pytest.mark.parametrize("name", ["survey_flight", "survey_wind"])
+def test_all_frames_of_an_undisturbed_survey_are_on_its_lines(shared_data: Path, tmp_path: Path, name: str) -> None:
+    seen, effort = watch(shared_data, tmp_path / "log", name)
+    per_line = Counter(c.transect for c in seen.captures if c.on_line)
+    assert list(per_line.values()) == [12, 12, 12, 12]
+    assert effort.gaps(seen.places) == ()
+    assert seen.over
+    assert seen.completed
+    assert seen.why_cut_short is None
+
+
+def test_frames_after_a_pause_a_jump_and_a_return_home_do_not_count(shared_data: Path, tmp_path: Path) -> None:
+    seen, _ = watch(shared_data, tmp_path / "log", "pause_resume")
+    off = {c.index: c.reason for c in seen.captures if not c.on_line}
+    # 24 to 26 were taken across country towards a waypoint set by hand, 27 to 33 on the way home.
+    assert set(range(24, 35)) <= set(off)
+    assert all("RTL" in off[i] for i in range(27, 34) if i > 27)
+    assert {c.index for c in seen.captures if c.on_line} >= set(range(1, 23))
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("battery_failsafe", "low battery"),
+        ("gcs_failsafe", "has not heard the ground station"),
+        ("fence_breach", "crossed its fence"),
+        ("gps_loss", "the position is lost"),
+    ],
+)
+def test_a_failsafe_cuts_a_flight_short_and_its_frames_do_not_count(
+    shared_data: Path, tmp_path: Path, name: str, words: str
+) -> None:
+    seen, effort = watch(shared_data, tmp_path / "log", name)
+    assert not seen.completed
+    assert any(words in e.text for e in seen.events if e.kind == "failsafe")
+    assert seen.why_cut_short is not None
+    assert all(c.transect == effort.transects[0] for c in seen.captures if c.on_line)
+    assert effort.gaps(seen.places)
+
+
+def test_frames_and_packets_are_on_disk_as_they_came(shared_data: Path, tmp_path: Path) -> None:
+    seen, _ = watch(shared_data, tmp_path / "log", "auto_start")
+    assert read_captures(tmp_path / "log") == tuple(seen.captures)
+    assert len(seen.captures) == 24
+    first = seen.captures[0]
+    assert (first.index, first.time_utc) == (1, "2026-11-22T01:23:27.236Z")
+    assert (first.longitude_deg, first.latitude_deg) == (34.8332999, -2.3328507)
+    assert first.altitude_msl_m == pytest.approx(1580.08)
+    assert first.pitch_deg == pytest.approx(-21.0512)
