@@ -1,0 +1,255 @@
+"""The simulated world: land, herds of two species on it, and where each animal is at any time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import shapely
+from scipy.ndimage import gaussian_filter
+from shapely.geometry.base import BaseGeometry
+
+from flightplan.areas import StudyArea
+from flightplan.errors import AreaError
+from flightplan.frames import Floats
+from sim.land import Land
+from sim.species import SPECIES, Species
+
+OUTSIDE = -1
+_MARGIN_M = 250.0
+_EXCLUSION_BERTH_M = 60.0
+_MAX_COVER_CELLS = 1_000_000
+_MAX_HERDS = 200_000
+
+
+@dataclass(frozen=True)
+class Animals:
+    """Everything about the animals that does not change, one row per animal; its row number is its identity.
+
+    `home_m` is the (east, north) an animal is at, or walks to and fro about; `stratum` is the row of the stratum it
+    lives in or `OUTSIDE`; `size` is relative to an adult, `tone` is the brightness of its coat. A walking animal goes
+    `range_m` along `heading_deg` and back at `speed_mps`; speed and range are 0 for one that stands.
+    """
+
+    species: npt.NDArray[np.int64]
+    herd: npt.NDArray[np.int64]
+    stratum: npt.NDArray[np.int64]
+    home_m: Floats
+    heading_deg: Floats
+    size: Floats
+    tone: Floats
+    speed_mps: Floats
+    range_m: Floats
+    phase_s: Floats
+
+    def __len__(self) -> int:
+        return len(self.species)
+
+
+@dataclass(frozen=True)
+class Positions:
+    """Where the animals are at one time: (N, 2) metres east and north in the area's frame; headings (N,) clockwise from north."""
+
+    local_m: Floats
+    heading_deg: Floats
+
+
+@dataclass(frozen=True)
+class World:
+    """A study area with land and animals, the same for the same area and seed.
+
+    `sun_azimuth_deg` is where the sun stands, clockwise from north. Herds are a Thomas process (Thomas 1949): parents
+    are Poisson with a density that depends on woodland cover, members lie around them. The process goes on
+    past the boundary, so frames at the ends of lines see animals that must not be counted. No animal is ever in an
+    exclusion, and none crosses a stratum's border: `truth` holds at all times.
+    """
+
+    area: StudyArea
+    seed: int
+    species: tuple[Species, ...]
+    land: Land
+    animals: Animals
+    sun_azimuth_deg: float
+    sun_elevation_deg: float
+
+    @classmethod
+    def build(
+        cls,
+        area: StudyArea,
+        seed: int,
+        *,
+        species: Sequence[Species] = SPECIES,
+        density: float = 1.0,
+        sun: tuple[float, float] | None = None,
+    ) -> World:
+        """Make the world of one seed.
+
+        `density` multiplies the number of herds; `sun` is (azimuth, elevation) in degrees, drawn from the seed when None.
+        Raises AreaError for an area too large for one world.
+        """
+        strata: list[BaseGeometry] = [area.frame.localise(stratum.polygon) for stratum in area.strata]
+        exclusions = area.frame.localise(shapely.union_all(list(area.exclusions)))
+        land = _land(strata, [stratum.name for stratum in area.strata], seed)
+        herds = [
+            _herds(kind, number, strata, exclusions, land, density, np.random.default_rng([seed, 100 + number]), area.name)
+            for number, kind in enumerate(species)
+        ]
+        if sun is None:
+            rng = np.random.default_rng([seed, 7])
+            sun = (float(rng.uniform(40.0, 140.0)), float(rng.uniform(35.0, 62.0)))
+        return cls(area, seed, tuple(species), land, _joined(herds), sun[0], sun[1])
+
+    def positions(self, time_s: float) -> Positions:
+        """Where every animal is, `time_s` seconds after any fixed moment (walking is periodic)."""
+        animals = self.animals
+        walks = animals.speed_mps > 0
+        travelled = np.where(walks, animals.phase_s + time_s, 0.0) * animals.speed_mps
+        span = np.where(walks, animals.range_m, 1.0)
+        along = np.mod(travelled, 2 * span)
+        back = walks & (along > span)
+        offset = np.where(walks, np.where(back, 2 * span - along, along) - span / 2, 0.0)
+        heading = np.radians(animals.heading_deg)
+        local = animals.home_m + offset[:, None] * np.column_stack([np.sin(heading), np.cos(heading)])
+        if walks.any():
+            local[walks] = self.land.clear_of_trees(local[walks], self._clearance_m(walks))
+        return Positions(local, np.mod(animals.heading_deg + np.where(back, 180.0, 0.0), 360.0))
+
+    def truth(self) -> dict[str, dict[str, int]]:
+        """How many animals there are: species, then stratum, then number."""
+        animals = self.animals
+        return {
+            kind.name: {
+                stratum.name: int(((animals.species == i) & (animals.stratum == j)).sum())
+                for j, stratum in enumerate(self.area.strata)
+            }
+            for i, kind in enumerate(self.species)
+        }
+
+    def _clearance_m(self, which: npt.NDArray[np.bool_]) -> Floats:
+        widths = np.array([kind.width_m for kind in self.species])
+        return np.asarray(0.3 * widths[self.animals.species[which]])
+
+
+def _land(strata: list[BaseGeometry], names: list[str], seed: int) -> Land:
+    """Cover from the names of the strata where they say it, else from chance; borders are a blur, not a line."""
+    west, south, east, north = shapely.total_bounds(np.array(strata, dtype=object))
+    width, height = east - west + 2 * _MARGIN_M, north - south + 2 * _MARGIN_M
+    cell = max(20.0, float(np.sqrt(width * height / _MAX_COVER_CELLS)))
+    columns, rows = int(width / cell) + 2, int(height / cell) + 2
+    corner = (float(west - _MARGIN_M), float(south - _MARGIN_M))
+    x, y = np.meshgrid(corner[0] + cell * np.arange(columns), corner[1] + cell * np.arange(rows))
+    rng = np.random.default_rng([seed, 3])
+    level = [_woodiness(name, rng) for name in names]
+    cover = np.full((rows, columns), float(np.mean(level)))
+    for polygon, woody in zip(strata, level, strict=True):
+        cover[shapely.contains_xy(polygon, x, y)] = woody
+    mottle = gaussian_filter(rng.standard_normal((rows, columns)), 5.0, mode="wrap")
+    mottle /= max(float(mottle.std()), 1e-9)
+    blurred = gaussian_filter(cover, 3.0, mode="nearest") * (1.0 + 0.45 * mottle)
+    return Land(seed, np.clip(blurred, 0.0, 1.0).astype(np.float32), corner, cell)
+
+
+def _woodiness(name: str, rng: np.random.Generator) -> float:
+    drawn = float(rng.uniform(0.1, 0.6))
+    if any(word in name.lower() for word in ("wood", "forest", "bush")):
+        return 0.55
+    if any(word in name.lower() for word in ("flood", "plain", "grass", "open")):
+        return 0.12
+    return drawn
+
+
+def _herds(
+    kind: Species,
+    number: int,
+    strata: list[BaseGeometry],
+    exclusions: BaseGeometry,
+    land: Land,
+    density: float,
+    rng: np.random.Generator,
+    where: str,
+) -> Animals:
+    surroundings = shapely.buffer(shapely.union_all(strata), _MARGIN_M)
+    shapely.prepare(surroundings)
+    forbidden = shapely.buffer(exclusions, _EXCLUSION_BERTH_M)
+    shapely.prepare(forbidden)
+    west, south, east, north = surroundings.bounds
+    highest = kind.herds_per_km2 * density * max(kind.cover_preference, 2 - kind.cover_preference) / 1e6
+    expected = highest * (east - west) * (north - south)
+    if expected > _MAX_HERDS:
+        raise AreaError(
+            f"the area would hold more than {_MAX_HERDS} herds of {kind.name}", where=where, hint="Simulate a part of it"
+        )
+    parents = rng.uniform((west, south), (east, north), (rng.poisson(expected), 2))
+    cover = np.clip(land.cover_at(parents) / 0.55, 0.0, 1.0)
+    preferred = (2 - kind.cover_preference) + 2 * (kind.cover_preference - 1) * cover
+    kept = rng.random(len(parents)) * max(kind.cover_preference, 2 - kind.cover_preference) < preferred
+    kept &= shapely.contains_xy(surroundings, parents) & ~shapely.contains_xy(forbidden, parents)
+    parents = parents[kept]
+    count = len(parents)
+    sizes = kind.herd_sizes(count, rng)
+    heading = rng.uniform(0.0, 360.0, count)
+    speed = rng.uniform(*kind.speed_mps, count)
+    span = rng.uniform(50.0, 160.0, count)
+    reach = kind.spacing_m * (np.sqrt(sizes) + 1.0)
+    walks = (rng.random(count) < kind.moving_share) & _stays(parents, heading, span / 2 + reach, strata, forbidden)
+    herd = np.repeat(np.arange(count), sizes)
+    rank = np.arange(len(herd)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    # Vogel's sunflower keeps the members apart; the jitter takes the pattern away.
+    angle = rank * np.pi * (3 - np.sqrt(5)) + np.repeat(rng.uniform(0, 2 * np.pi, count), sizes)
+    radius = kind.spacing_m * np.sqrt(rank) * rng.uniform(0.85, 1.25, len(herd))
+    home = parents[herd] + radius[:, None] * np.column_stack([np.sin(angle), np.cos(angle)])
+    relative = kind.sizes(len(herd), rng)
+    wander = np.where(walks, 12.0, 35.0)[herd]
+    facing = np.where(walks[herd], heading[herd], heading[herd] + rng.normal(0.0, 1.0, len(herd)) * wander)
+    tone = np.repeat(rng.normal(1.0, 0.06, count), sizes) * rng.normal(1.0, 0.04, len(herd))
+    phase = np.repeat(rng.uniform(0, 1000.0, count), sizes)
+    if len(home):
+        home = land.clear_of_trees(home, np.full(len(home), 0.3 * kind.width_m))
+    stratum = np.full(len(home), OUTSIDE, dtype=np.int64)
+    for row, polygon in enumerate(strata):
+        stratum[shapely.contains_xy(polygon, home)] = row
+    alive = ~shapely.contains_xy(exclusions, home)
+    return Animals(
+        species=np.full(int(alive.sum()), number, dtype=np.int64),
+        herd=herd[alive],
+        stratum=stratum[alive],
+        home_m=home[alive],
+        heading_deg=np.mod(facing[alive], 360.0),
+        size=relative[alive],
+        tone=tone[alive],
+        speed_mps=np.where(walks, speed, 0.0)[herd][alive],
+        range_m=np.where(walks, span, 0.0)[herd][alive],
+        phase_s=phase[alive],
+    )
+
+
+def _stays(
+    parents: Floats, heading_deg: Floats, reach_m: Floats, strata: list[BaseGeometry], forbidden: BaseGeometry
+) -> npt.NDArray[np.bool_]:
+    """Say which herds can walk to and fro without crossing a stratum's border or nearing an exclusion."""
+    roam = shapely.buffer(shapely.points(parents), reach_m + 10.0)
+    lines = [shapely.boundary(polygon) for polygon in strata]
+    crosses = shapely.intersects(roam, shapely.union_all(lines)) | shapely.intersects(roam, forbidden)
+    return np.asarray(~crosses, dtype=np.bool_) & np.isfinite(heading_deg)
+
+
+def _joined(herds: list[Animals]) -> Animals:
+    offsets = np.cumsum([0] + [int(h.herd.max()) + 1 if len(h) else 0 for h in herds])
+    herd = np.concatenate([h.herd + offset for h, offset in zip(herds, offsets[:-1], strict=True)])
+    fields = {
+        name: np.concatenate([getattr(h, name) for h in herds])
+        for name in (
+            "species",
+            "stratum",
+            "home_m",
+            "heading_deg",
+            "size",
+            "tone",
+            "speed_mps",
+            "range_m",
+            "phase_s",
+        )
+    }
+    return Animals(herd=herd, **fields)
