@@ -16,7 +16,9 @@ class Detections:
 
     `boxes_px` is (N, 4): x_min, y_min, x_max, y_max, in the pixels of the image as it is seen (EXIF orientation
     applied); the pixel in the top-left corner covers 0 to 1. `scores` is (N,), 0 to 1. `class_ids` is (N,) and points
-    into `names`. Rows are ordered by falling score, then by box, whatever order the network gave.
+    into `names`. Rows are ordered by falling score, then by box, whatever order the network gave. `image_size_px` is
+    the (width, height) of the image. `lonlat` is (N, 2), longitude and latitude of each box's centre on WGS 84, where
+    the image is an orthomosaic that carries its own coordinates; None for a picture, which has to be placed first.
     """
 
     boxes_px: Floats
@@ -24,6 +26,13 @@ class Detections:
     class_ids: npt.NDArray[np.int64]
     names: tuple[str, ...]
     detector: str
+    image_size_px: tuple[int, int] | None = None
+    lonlat: Floats | None = None
+
+    @property
+    def centres_px(self) -> Floats:
+        """The middle of each box, (N, 2): x, y."""
+        return (self.boxes_px[:, :2] + self.boxes_px[:, 2:]) / 2.0
 
     @property
     def labels(self) -> tuple[str, ...]:

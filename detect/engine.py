@@ -9,6 +9,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -87,13 +88,11 @@ def detect_raster(raster: Raster, detector: Detector, policy: TilePolicy | None 
     parts: list[tuple[Tile, Detections]] = [
         (tile, detector.detect_batch([pixels])[0]) for tile, pixels in read_tiles(raster, tiles)
     ]
-    return merge_tiles(
-        parts,
-        width_px=raster.width_px,
-        height_px=raster.height_px,
-        names=detector.names,
-        detector=detector.content_hash,
+    size = (raster.width_px, raster.height_px)
+    found = merge_tiles(
+        parts, width_px=size[0], height_px=size[1], names=detector.names, detector=detector.content_hash
     )
+    return replace(found, image_size_px=size, lonlat=raster.to_lonlat(found.centres_px))
 
 
 def _detect_or_skip(path: Path, detector: Detector, policy: TilePolicy) -> Detections | Skip:

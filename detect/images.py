@@ -7,6 +7,9 @@ either.
 from __future__ import annotations
 
 import io
+import re
+import threading
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,15 +18,17 @@ from typing import Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
+import pyproj
 import rasterio
 from affine import Affine
 from rasterio.enums import ColorInterp, MaskFlags
-from rasterio.errors import RasterioError
+from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.io import MemoryFile
 from rasterio.windows import Window
 
 from detect.metadata import open_header, orientation_of
 from flightplan.errors import CaptureError
+from flightplan.frames import Floats
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -31,6 +36,8 @@ MAX_PIXELS = 300_000_000
 """The largest picture that is decoded whole: 0.9 GB of RGB. Larger ones are read by windows, which takes a TIFF."""
 
 _FLAT_ROWS = 8
+# Not stuffed zeros, restart markers or fill bytes, which belong to the coded data.
+_NEXT_MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
 _DAMAGED = "Copy it from the card again, or leave it out."
 
 
@@ -42,6 +49,10 @@ class Raster(Protocol):
 
     def read(self, x_px: int, y_px: int, width_px: int, height_px: int) -> Pixels | None:
         """A window that lies inside, as (height, width, 3); None where it holds no data at all."""
+        ...
+
+    def to_lonlat(self, points_px: Floats) -> Floats | None:
+        """Longitude and latitude of (N, 2) points in pixels; None where the raster carries no coordinates."""
         ...
 
 
@@ -56,6 +67,10 @@ class Picture:
         """A view of a window, (height, width, 3)."""
         return self.pixels[y_px : y_px + height_px, x_px : x_px + width_px]
 
+    def to_lonlat(self, points_px: Floats) -> Floats | None:
+        """None: where a picture's pixels lie follows from its camera, see `detect.georef`."""
+        return None
+
 
 class Mosaic:
     """A raster on disk, read by windows through GDAL: its size does not matter.
@@ -68,7 +83,7 @@ class Mosaic:
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            self._file = rasterio.open(path)
+            self._file = _open_quietly(path)
         except (RasterioError, OSError) as error:
             raise CaptureError(f"The raster cannot be opened ({error})", where=str(path)) from error
         self.width_px: int = self._file.width
@@ -100,6 +115,14 @@ class Mosaic:
             pixels[valid == 0] = 0
         return np.broadcast_to(pixels, (*pixels.shape[:2], 3)) if pixels.shape[2] == 1 else pixels
 
+    def to_lonlat(self, points_px: Floats) -> Floats | None:
+        """Longitude and latitude on WGS 84 of (N, 2) points, 0, 0 being the top-left corner of the raster."""
+        if self.transform is None or self.crs is None:
+            return None
+        t, (x, y) = self.transform, points_px.T
+        project = pyproj.Transformer.from_crs(self.crs.to_wkt(), "EPSG:4326", always_xy=True)
+        return np.column_stack(project.transform(t.a * x + t.b * y + t.c, t.d * x + t.e * y + t.f))
+
     def _stretch(self) -> tuple[float, float]:
         shape = (min(self.height_px, 1024), min(self.width_px, 1024))
         sample = self._file.read(self._bands, out_shape=(len(self._bands), *shape), masked=True).astype(np.float64)
@@ -121,6 +144,16 @@ class Mosaic:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+_OPENING = threading.Lock()
+
+
+def _open_quietly(source: Path | MemoryFile) -> rasterio.DatasetReader:
+    """Open without rasterio's warning that a picture has no coordinates; the lock is for the warnings' filters."""
+    with _OPENING, warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        return source.open(driver="JPEG") if isinstance(source, MemoryFile) else rasterio.open(source)
 
 
 def _colour_bands(file: rasterio.DatasetReader) -> list[int]:
@@ -175,11 +208,14 @@ def decode(path: Path, data: bytes | None = None) -> Pixels:
             stored = (np.asarray(image).astype(np.uint32) >> 8).astype(np.uint8)
             pixels = np.repeat(stored[:, :, None], 3, axis=2)
         else:
-            pixels = np.asarray(image.convert("RGB"))
+            pixels = np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
     except (OSError, SyntaxError, ValueError, EOFError) as error:
         raise CaptureError(f"The picture is damaged or cut short ({error})", where=str(path), hint=_DAMAGED) from error
-    if image.format == "JPEG" and _ends_flat(pixels):
-        _refuse_missing_data(path, data)
+    if image.format == "JPEG":
+        if not ends_properly(data):
+            raise CaptureError("The picture is cut short: its data never ends", where=str(path), hint=_DAMAGED)
+        if _ends_flat(pixels):
+            _refuse_missing_data(path, data)
     return turned(pixels, orientation)
 
 
@@ -190,6 +226,21 @@ def turned(pixels: Pixels, orientation: int) -> Pixels:
     vertical = {3: True, 4: True, 7: True, 8: True}.get(orientation, False)
     horizontal = {2: True, 3: True, 6: True, 7: True}.get(orientation, False)
     return pixels[:: -1 if vertical else 1, :: -1 if horizontal else 1]
+
+
+def ends_properly(data: bytes) -> bool:
+    """Whether a JPEG's own data runs up to an end-of-image marker (ITU-T T.81, B.1.1).
+
+    A card that reserved the file's space but lost its end leaves zeros or an older picture's data there, which decodes
+    to something; only the marker is missing. What follows the first picture (previews, padding) is not looked at.
+    """
+    position = 2
+    while marker := _NEXT_MARKER.search(data, position):
+        position = marker.end()
+        if marker.group() == b"\xff\xd9":
+            return True
+        position += int.from_bytes(data[position : position + 2], "big")
+    return False
 
 
 def _ends_flat(pixels: Pixels) -> bool:
@@ -204,7 +255,7 @@ def _refuse_missing_data(path: Path, data: bytes) -> None:
         with (
             rasterio.Env(GDAL_ERROR_ON_LIBJPEG_WARNING=True),
             MemoryFile(data, ext=".jpg") as memory,
-            memory.open(driver="JPEG") as file,
+            _open_quietly(memory) as file,
         ):
             file.read(1)
     except (RasterioError, OSError) as error:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from detect.detections import Detections, sorted_detections
 from flightplan.errors import DetectorError
 
 Raw = npt.NDArray[np.float32]
@@ -18,14 +17,13 @@ _MAX_CANDIDATES = 4096
 
 
 def decode_head(
-    output: Raw, names: tuple[str, ...], *, threshold: float, iou: float, limit: int, detector: str
-) -> Detections:
-    """Detections of one tile from the network's output for it, (rows, columns) of float32.
+    output: Raw, classes: int, *, threshold: float, iou: float, limit: int
+) -> tuple[Raw, Raw, npt.NDArray[np.int64]]:
+    """Boxes (N, 4), scores and class ids of one tile, best first, from the network's output for it.
 
     Boxes of any class suppress each other: one animal is one species. Raises DetectorError for an output of no known
     head.
     """
-    classes = len(names)
     if output.ndim == 2 and output.shape[0] == 4 + classes:
         boxes, scores, class_ids = _anchor_free(output, threshold)
     elif output.ndim == 2 and output.shape[1] == 6:
@@ -48,7 +46,7 @@ def decode_head(
     if iou < 1.0:
         kept_rows = suppress(boxes, iou)[:limit]
         boxes, scores, class_ids = boxes[kept_rows], scores[kept_rows], class_ids[kept_rows]
-    return sorted_detections(boxes[:limit], scores[:limit], class_ids[:limit], names, detector)
+    return boxes[:limit], scores[:limit], class_ids[:limit]
 
 
 def _anchor_free(output: Raw, threshold: float) -> tuple[Raw, Raw, npt.NDArray[np.int64]]:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
-from detect.detections import Detections
+from detect.detections import Detections, sorted_detections
 from detect.detectors.base import DEFAULT_IOU, DEFAULT_THRESHOLD, MAX_DETECTIONS, read_model
 from detect.detectors.heads import decode_head
 from flightplan.errors import DetectorError
@@ -83,7 +83,8 @@ class OnnxDetector:
         found: list[Detections] = []
         for first in range(0, len(tiles), step):
             part = tiles[first : first + step]
-            found += [self._decode(output) for output in self._infer(part, step)[: len(part)]]
+            height, width = part[0].shape[:2]
+            found += [self._decode(output, width, height) for output in self._infer(part, step)[: len(part)]]
         return found
 
     def _infer(self, tiles: Sequence[npt.NDArray[np.uint8]], rows: int) -> npt.NDArray[np.float32]:
@@ -100,10 +101,12 @@ class OnnxDetector:
             ) from error
         return np.asarray(output, dtype=np.float32)
 
-    def _decode(self, output: npt.NDArray[np.float32]) -> Detections:
-        return decode_head(
-            output, self.names, threshold=self.threshold, iou=self._iou, limit=self._limit, detector=self.content_hash
+    def _decode(self, output: npt.NDArray[np.float32], width_px: int, height_px: int) -> Detections:
+        boxes, scores, class_ids = decode_head(
+            output, len(self.names), threshold=self.threshold, iou=self._iou, limit=self._limit
         )
+        boxes = np.clip(boxes, 0.0, np.array([width_px, height_px] * 2, np.float32))
+        return sorted_detections(boxes, scores, class_ids, self.names, self.content_hash)
 
 
 def _names(metadata: Mapping[str, str], path: Path) -> tuple[str, ...]:

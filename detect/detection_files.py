@@ -1,0 +1,184 @@
+"""Detections in files: CSV, one row each, and COCO JSON."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TextIO
+
+import numpy as np
+
+from detect.detections import Detections, sorted_detections
+from flightplan.errors import Skip, UnreadableFileError
+
+CSV_COLUMNS = (
+    "image", "label", "score", "x_min_px", "y_min_px", "x_max_px", "y_max_px", "longitude_deg", "latitude_deg",
+    "image_width_px", "image_height_px", "detector",
+)  # fmt: skip
+
+_MAX_FILE_BYTES = 1 << 30
+
+Results = Iterable[tuple[Path, Detections | Skip]]
+
+
+def write_detections(path: Path, results: Results) -> tuple[int, int, list[Skip]]:
+    """Write what `detect.engine.detect_images` yields to a `.csv` or a COCO `.json`, as it comes.
+
+    Returns the number of images searched, of detections, and the skipped images. The file appears under its name once
+    it is complete; one that is there already is replaced. A searched image without detections is a CSV row without
+    label, or a COCO image without annotations: it is not the same as one never searched. Raises ValueError for another
+    suffix.
+    """
+    path = Path(path)
+    writers = {".csv": _write_csv, ".json": _write_coco}
+    if path.suffix.lower() not in writers:
+        raise ValueError(f"detections are written to .csv or .json, not to {path.name!r}")
+    with _whole_file(path) as stream:
+        return writers[path.suffix.lower()](stream, results)
+
+
+def read_detections(path: Path) -> dict[str, Detections]:
+    """Read detections written by `write_detections`, or any COCO JSON with scores: by image name, in the file's order.
+
+    Raises UnreadableFileError, naming the row or annotation, for a file that is neither.
+    """
+    path = Path(path)
+    try:
+        if path.stat().st_size > _MAX_FILE_BYTES:
+            raise UnreadableFileError("The file is over 1 GB", where=str(path))
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UnreadableFileError(f"The detections cannot be read ({error})", where=str(path)) from error
+    try:
+        return _parse_coco(text) if path.suffix.lower() == ".json" else _parse_csv(text)
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise UnreadableFileError(f"These are not detections ({error})", where=str(path)) from error
+
+
+@contextmanager
+def _whole_file(path: Path) -> Iterator[TextIO]:
+    part = path.with_name(path.name + ".part")
+    with part.open("w", encoding="utf-8", newline="") as stream:
+        yield stream
+    part.replace(path)
+
+
+def _write_csv(stream: TextIO, results: Results) -> tuple[int, int, list[Skip]]:
+    rows = csv.writer(stream, lineterminator="\n")
+    rows.writerow(CSV_COLUMNS)
+    images, total, skips = 0, 0, []
+    for path, found in results:
+        if isinstance(found, Skip):
+            skips.append(found)
+            continue
+        images, total = images + 1, total + len(found)
+        size = found.image_size_px or ("", "")
+        places = [("", "")] * len(found) if found.lonlat is None else [_degrees(p) for p in found.lonlat]
+        if not len(found):
+            rows.writerow([path.as_posix(), *[""] * 8, *size, found.detector])
+        for label, score, box, place in zip(found.labels, found.scores, found.boxes_px, places, strict=True):
+            corners = [f"{value:.2f}" for value in box]
+            rows.writerow([path.as_posix(), label, f"{score:.5f}", *corners, *place, *size, found.detector])
+    return images, total, skips
+
+
+def _degrees(lonlat: Any) -> tuple[str, str]:
+    return f"{lonlat[0]:.9f}", f"{lonlat[1]:.9f}"
+
+
+def _write_coco(stream: TextIO, results: Results) -> tuple[int, int, list[Skip]]:
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
+    names: dict[str, int] = {}
+    detectors: dict[str, None] = {}
+    skips: list[Skip] = []
+    for path, found in results:
+        if isinstance(found, Skip):
+            skips.append(found)
+            continue
+        detectors[found.detector] = None
+        for name in found.names:
+            names.setdefault(name, len(names) + 1)
+        width, height = found.image_size_px or (None, None)
+        image_id = len(images) + 1
+        images.append({"id": image_id, "file_name": path.as_posix(), "width": width, "height": height})
+        for row, (label, score, box) in enumerate(
+            zip(found.labels, found.scores, found.boxes_px.tolist(), strict=True)
+        ):
+            x, y, across, down = box[0], box[1], box[2] - box[0], box[3] - box[1]
+            annotation: dict[str, Any] = {
+                "id": len(annotations) + 1,
+                "image_id": image_id,
+                "category_id": names[label],
+                "bbox": [round(value, 2) for value in (x, y, across, down)],
+                "area": round(across * down, 2),
+                "iscrowd": 0,
+                "score": round(float(score), 5),
+            }
+            if found.lonlat is not None:
+                annotation["lonlat"] = [round(float(value), 9) for value in found.lonlat[row]]
+            annotations.append(annotation)
+    document = {
+        "info": {"description": "Detections by overfly", "detectors": list(detectors)},
+        "images": images,
+        "categories": [{"id": number, "name": name} for name, number in names.items()],
+        "annotations": annotations,
+        "skipped": [{"file_name": skip.item, "reason": skip.reason} for skip in skips],
+    }
+    json.dump(document, stream, ensure_ascii=False, allow_nan=False, indent=1)
+    stream.write("\n")
+    return len(images), len(annotations), skips
+
+
+def _parse_csv(text: str) -> dict[str, Detections]:
+    reader = csv.DictReader(text.splitlines())
+    missing = [name for name in CSV_COLUMNS[:7] if name not in (reader.fieldnames or ())]
+    if missing:
+        raise ValueError(f"the columns {', '.join(missing)} are missing")
+    rows: dict[str, list[tuple[str, list[float]]]] = {}
+    detectors: dict[str, str] = {}
+    for line, row in enumerate(reader, start=2):
+        of_image = rows.setdefault(row["image"], [])
+        detectors[row["image"]] = row.get("detector") or ""
+        if not row["label"]:
+            continue
+        try:
+            values = [float(row[name]) for name in CSV_COLUMNS[2:7]]
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"line {line}: {error}") from error
+        if not all(map(math.isfinite, values)):
+            raise ValueError(f"line {line}: a number is not finite")
+        of_image.append((row["label"], values))
+    names = tuple(sorted({label for found in rows.values() for label, _ in found}))
+    return {image: _of_rows(found, names, detectors[image]) for image, found in rows.items()}
+
+
+def _parse_coco(text: str) -> dict[str, Detections]:
+    document = json.loads(text)
+    if not isinstance(document, Mapping):
+        raise ValueError("the top level is no object")
+    categories = {entry["id"]: str(entry["name"]) for entry in document["categories"]}
+    images = {entry["id"]: str(entry["file_name"]) for entry in document["images"]}
+    detectors = document.get("info", {}).get("detectors") or [""]
+    rows: dict[str, list[tuple[str, list[float]]]] = {name: [] for name in images.values()}
+    for number, entry in enumerate(document["annotations"], start=1):
+        try:
+            x, y, width, height = (float(value) for value in entry["bbox"])
+            score = float(entry.get("score", 1.0))
+            if not all(map(math.isfinite, (x, y, width, height, score))):
+                raise ValueError("a number is not finite")
+            label = categories[entry["category_id"]]
+            rows[images[entry["image_id"]]].append((label, [score, x, y, x + width, y + height]))
+        except (TypeError, ValueError, KeyError) as error:
+            raise ValueError(f"annotation {number}: {error}") from error
+    names = tuple(categories[key] for key in sorted(categories))
+    return {image: _of_rows(found, names, detectors[0]) for image, found in rows.items()}
+
+
+def _of_rows(rows: list[tuple[str, list[float]]], names: tuple[str, ...], detector: str) -> Detections:
+    numbers = np.array([values for _, values in rows], dtype=np.float64).reshape(-1, 5)
+    return sorted_detections(numbers[:, 1:], numbers[:, 0], [names.index(label) for label, _ in rows], names, detector)
