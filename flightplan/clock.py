@@ -8,7 +8,8 @@ on every run: time stands still while anybody is at work or a message is on its 
 - Whoever sends a message calls `posted(address)` just before; whoever receives one calls `taken(address)` after
   everything that it caused has been posted or notified. `address` is the ground station's end of the socket
   (its `getsockname()`, the vehicle's `getpeername()`). Who sees a connection end calls `forget(address)`.
-- The vehicle reads its socket while `is_still()` is False, and when it is True makes one step and calls `advance`.
+- The vehicle reads its socket while `is_still()` is False, and when it is True makes one step, calls `advance`, and
+  only then sends what the step had to say.
 
 All of these do nothing on wall time, so link and vehicle have one code for both.
 """

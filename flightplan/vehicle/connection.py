@@ -25,8 +25,10 @@ from flightplan.errors import VehicleError
 GCS_SYSTEM, GCS_COMPONENT = 255, 190
 _LOOPBACK = ("127.", "localhost", "::1")
 
+# What the autopilot says is told as events; dronekit's complaints about a link that ends are errors of ours.
 for _name in ("dronekit", "autopilot"):
     logging.getLogger(_name).addHandler(logging.NullHandler())
+    logging.getLogger(_name).propagate = False
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,8 @@ _MEANINGS: tuple[tuple[str, str, str], ...] = (
     (r"EKF variance", "warning", "the position estimate is getting bad"),
     (r"(Radio|RC) Failsafe", "failsafe", "the vehicle has lost its remote control"),
     (r"Crash|crash", "failsafe", "the vehicle thinks that it has crashed"),
-    (r"^(PreArm|Arm): (.*)", "refusal", r"the vehicle will not arm: \2"),
+    (r"^PreArm: (.*)", "waiting", r"the vehicle would not arm yet: \1"),
+    (r"^Arm: (.*)", "refusal", r"the vehicle will not arm: \1"),
     (r"^Disarming motors", "disarmed", "motors off"),
     (r"^Arming motors", "armed", "motors on"),
 )
