@@ -1,0 +1,429 @@
+"""A multirotor that speaks MAVLink 2 and behaves as ArduCopter does, with neither socket nor clock inside."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pymavlink.dialects.v20 import ardupilotmega as mav
+
+from sim.vehicle.airframe import Airframe, Battery, Body
+from sim.vehicle.arming import Arming
+from sim.vehicle.commands import Commands
+from sim.vehicle.exposures import Exposure, Shutter
+from sim.vehicle.failsafes import Failsafes
+from sim.vehicle.fence import Fence
+from sim.vehicle.flight import BRAKE, GUIDED, NEEDS_POSITION, RTL, STABILIZE, Flight
+from sim.vehicle.items import FENCE, MISSION, RALLY, home_item
+from sim.vehicle.missions import COMPLETE, MissionRun
+from sim.vehicle.parameters import Parameters
+from sim.vehicle.telemetry import Telemetry
+from sim.vehicle.transfers import Transfers
+from sim.vehicle.weather import PositionError, Wander, Wind
+
+STEP_S = 0.02
+# ArduPilot's flat earth: metres per 1e-7 degree of latitude, and of longitude at the equator.
+METRES_PER_E7 = 0.011131884502145034
+
+_BOOT_TEXTS = (
+    (0.0, 7, "RCInput: decoding UDP (Pulses)"),
+    (0.0, 6, "Calibrating barometer"),
+    (1.4, 6, "Barometer 1 calibration complete"),
+    (1.4, 6, "Barometer 2 calibration complete"),
+    (2.0, 6, "ArduPilot Ready"),
+    (2.0, 6, "AHRS: DCM active"),
+    (2.4, 6, "RC7: SaveWaypoint LOW"),
+    (4.2, 6, "EKF3 IMU0 initialised"),
+    (4.2, 6, "EKF3 IMU1 initialised"),
+    (4.2, 6, "AHRS: EKF3 active"),
+    (5.6, 6, "EKF3 IMU0 tilt alignment complete"),
+    (5.6, 6, "EKF3 IMU1 tilt alignment complete"),
+    (5.7, 6, "EKF3 IMU0 MAG0 initial yaw alignment complete"),
+    (5.7, 6, "EKF3 IMU1 MAG0 initial yaw alignment complete"),
+    (9.7, 6, "GPS 1: probing for u-blox at 230400 baud"),
+    (9.8, 6, "GPS 1: detected u-blox"),
+)
+INITIALISED_S, GPS_S, ORIGIN_S, AIDED_S = 2.0, 9.9, 20.0, 41.4
+
+
+@dataclass(frozen=True)
+class Home:
+    """Where the vehicle stands when it is switched on."""
+
+    lon: float
+    lat: float
+    altitude_msl_m: float
+    yaw_deg: float = 0.0
+
+
+class SimulatedVehicle:
+    """One vehicle. `receive` takes bytes, `step` moves time and returns the bytes to send, `collect` those due now.
+
+    Parameters
+    ----------
+    home
+        Where it is switched on.
+    seed
+        Of wind gusts and position errors; they are drawn anew at each arming, so that a flight does not depend on how
+        long the vehicle stood before it.
+    wind, position_error, airframe
+        What disturbs it and how it flies. The default airframe is ArduPilot's simulated quad; see `Airframe.survey`.
+    battery_ah
+        Capacity of its pack; None is a pack that stays at its voltage (as ArduPilot's simulator has).
+    start_time_utc_s
+        Seconds since 1970-01-01 UTC at switching on.
+    parameters
+        Values that differ from the defaults, as a parameter file would set them.
+    system_id
+        Its MAVLink system id.
+    """
+
+    banner = ("ArduCopter V4.7.0-dev (overfly)", "overfly simulated vehicle", "Frame: QUAD/PLUS")
+
+    def __init__(
+        self,
+        home: Home,
+        seed: int = 0,
+        *,
+        wind: Wind | None = None,
+        position_error: PositionError | None = None,
+        airframe: Airframe | None = None,
+        battery_ah: float | None = None,
+        start_time_utc_s: float = 1_790_000_000.0,
+        parameters: Mapping[str, float] | None = None,
+        system_id: int = 1,
+    ) -> None:
+        self.home = home
+        self.parameters = Parameters({"MAV_SYSID": system_id, **(parameters or {})})
+        if battery_ah is not None:
+            self.parameters.set("BATT_CAPACITY", battery_ah * 1000)
+        if wind is not None:
+            self.parameters.set("SIM_WIND_SPD", wind.speed_mps)
+            self.parameters.set("SIM_WIND_DIR", wind.from_deg)
+        self._seed = seed
+        self._start_s = start_time_utc_s
+        self._wind = wind or Wind()
+        error = position_error or PositionError()
+        self._error = Wander(
+            (error.horizontal_m, error.horizontal_m, error.vertical_m), (error.time_constant_s,) * 3, [seed, 1, 0]
+        )
+        self._gusts = Wander((self._wind.gust_mps,) * 2, (self._wind.gust_s,) * 2, [seed, 2, 0])
+        self._mav = mav.MAVLink(None, srcSystem=system_id, srcComponent=1)
+        self._parser = mav.MAVLink(None)
+        self._parser.robust_parsing = True
+        self._out: list[bytes] = []
+        self._texts: list[tuple[int, str]] = []
+        self._lon_metres_per_e7 = METRES_PER_E7 * math.cos(math.radians(home.lat))
+        self._steps = 0
+        self._armings = 0
+        self._boot = list(_BOOT_TEXTS)
+
+        self.frame = airframe or Airframe()
+        self.body = Body(self.frame, math.radians(home.yaw_deg))
+        self.battery = Battery(battery_ah)
+        self.time_s = 0.0
+        self.armed = False
+        self.armed_s = self.touched_s = math.inf
+        self.heard_s: float | None = None
+        self.heard_count = 0
+        self.home_set = False
+        self.home_n = self.home_e = self.home_u = self.home_true_u = 0.0
+        self.gps_seen = self.gps_fix = self.aided = self.position_ok = False
+        self.position = (0.0, 0.0, 0.0)
+        self.velocity = (0.0, 0.0, 0.0)
+        self.transfers = Transfers(self.send, self.say, self._items_changed)
+        self.flight = Flight(self)
+        self.mission = MissionRun(self)
+        self.shutter = Shutter(self)
+        self.fence = Fence(self)
+        self.failsafes = Failsafes(self)
+        self.arming = Arming(self)
+        self.telemetry = Telemetry(self)
+        self._commands = Commands(self)
+
+    # --- the face -------------------------------------------------------------------------------------------------
+
+    def receive(self, data: bytes) -> None:
+        """Take bytes from a ground station; answers are in the next `collect` or `step`."""
+        for message in self._parser.parse_buffer(data) or ():
+            if message.get_msgId() < 0:
+                continue
+            target = getattr(message, "target_system", 0)
+            if target not in (0, self._mav.srcSystem):
+                continue
+            if message.get_type() == "HEARTBEAT":
+                if message.get_srcSystem() == int(self.parameters["MAV_GCS_SYSID"]):
+                    self.heard_s = self.time_s
+                    self.heard_count += 1
+                continue
+            if message.get_type() in ("MISSION_ITEM", "MISSION_ITEM_INT") and message.current == 2:
+                self._guided_item(message)
+                continue
+            if not self.transfers.handle(message, self.time_s):
+                self._commands.handle(message)
+            self.flush_texts()
+
+    def step(self, dt_s: float = STEP_S) -> bytes:
+        """Move time on by a whole number of fixed steps and return the bytes to send."""
+        for _ in range(max(1, round(dt_s / STEP_S))):
+            self._step()
+        return self.collect()
+
+    def collect(self) -> bytes:
+        """Return the bytes to send now, without moving time."""
+        self.flush_texts()
+        data = b"".join(self._out)
+        self._out.clear()
+        return data
+
+    @property
+    def exposures(self) -> list[Exposure]:
+        """The truth of each frame taken, in order."""
+        return self.shutter.exposures
+
+    @property
+    def epoch_s(self) -> float:
+        """Seconds since 1970-01-01 UTC."""
+        return self._start_s + self.time_s
+
+    @property
+    def initialised(self) -> bool:
+        """Whether its boot is over."""
+        return self.time_s >= INITIALISED_S
+
+    @property
+    def ready(self) -> bool:
+        """Whether it has a position and would arm."""
+        return self.position_ok and self.arming.ready
+
+    @property
+    def waiting(self) -> bool:
+        """Whether nothing happens but waiting for a command: ready on the ground, no flight or transfer under way."""
+        flight = self.flight
+        return (
+            self.ready
+            and flight.landed
+            and not flight.flying
+            and not self.transfers.uploading
+            and not (self.armed and self.touched_s <= self.time_s)
+        )
+
+    # --- what its parts use ---------------------------------------------------------------------------------------
+
+    def send(self, message: Any) -> None:
+        """Queue a message."""
+        self._out.append(message.pack(self._mav))
+
+    def say(self, severity: int, text: str) -> None:
+        """Queue a STATUSTEXT, after the messages of the same step."""
+        self._texts.append((severity, text))
+
+    def flush_texts(self) -> None:
+        """Send the texts said since the last messages."""
+        for severity, text in self._texts:
+            self.send(mav.MAVLink_statustext_message(severity, text[:50].encode()))
+        self._texts.clear()
+
+    @property
+    def altitude_msl_m(self) -> float:
+        """The height above mean sea level that it believes in."""
+        return self.home.altitude_msl_m + self.position[2]
+
+    @property
+    def altitude_home_m(self) -> float:
+        """The height above home that it believes in."""
+        return self.position[2] - self.home_u if self.home_set else 0.0
+
+    def e7(self, n: float, e: float) -> tuple[int, int]:
+        """Local metres to latitude and longitude in 1e-7 degrees."""
+        return (
+            round(self.home.lat * 1e7 + n / METRES_PER_E7),
+            round(self.home.lon * 1e7 + e / self._lon_metres_per_e7),
+        )
+
+    def reported_e7(self) -> tuple[int, int]:
+        """Latitude and longitude in 1e-7 degrees that it believes in."""
+        return self.e7(self.position[0], self.position[1])
+
+    def lonlat(self, n: float, e: float) -> tuple[float, float]:
+        """Local metres to longitude and latitude in degrees."""
+        return self.home.lon + e / self._lon_metres_per_e7 * 1e-7, self.home.lat + n / METRES_PER_E7 * 1e-7
+
+    def local_e7(self, lat_e7: int, lon_e7: int) -> tuple[float, float]:
+        """Latitude and longitude in 1e-7 degrees to local metres."""
+        return (lat_e7 - self.home.lat * 1e7) * METRES_PER_E7, (lon_e7 - self.home.lon * 1e7) * self._lon_metres_per_e7
+
+    def up(self, altitude_m: float, frame: int) -> float:
+        """A height in a MAV_FRAME to metres above the place it was switched on."""
+        return altitude_m - self.home.altitude_msl_m if frame in (0, 5) else self.home_u + altitude_m
+
+    def wind_now(self) -> tuple[float, float]:
+        """The air's velocity north and east where the vehicle is (m/s)."""
+        gust_n, gust_e = self._gusts.values
+        speed = self.parameters["SIM_WIND_SPD"]
+        if speed == 0.0:
+            return gust_n, gust_e
+        speed *= math.sqrt(min(max(self.body.u, 0.0), 60.0) / 60.0)
+        towards = math.radians(self.parameters["SIM_WIND_DIR"] + 180)
+        return speed * math.cos(towards) + gust_n, speed * math.sin(towards) + gust_e
+
+    def battery_percent(self) -> int:
+        """Charge left by count, 0 to 100."""
+        capacity = self.parameters["BATT_CAPACITY"]
+        return max(0, min(100, math.floor(100 * (1 - self.battery.used_mah / capacity)))) if capacity > 0 else -1
+
+    def return_point(self) -> tuple[float, float, float]:
+        """Home, or a nearer rally point within its limit, in local metres."""
+        home = (self.home_n, self.home_e, self.home_u)
+        best, n, e = home, self.position[0], self.position[1]
+        nearest = math.hypot(n - home[0], e - home[1]) if self.parameters["RALLY_INCL_HOME"] else math.inf
+        limit = self.parameters["RALLY_LIMIT_KM"] * 1000 or math.inf
+        for item in self.transfers.items[RALLY]:
+            rn, re = self.local_e7(item.x, item.y)
+            away = math.hypot(n - rn, e - re)
+            if away < nearest and away <= limit:
+                nearest, best = away, (rn, re, self.up(item.z, item.frame))
+        return best
+
+    def change_mode(self, mode: int) -> None:
+        """Enter a flight mode and tell it."""
+        if mode == self.flight.mode:
+            return
+        if mode != 3 and self.mission.state == 3:
+            self.mission.state = 2
+        self.flight.enter(mode)
+        self.send(self.telemetry.heartbeat())
+
+    def become_armed(self) -> None:
+        """Start the motors; home is here."""
+        self.armed, self.armed_s, self.touched_s = True, self.time_s, math.inf
+        self._armings += 1
+        self._error.reseed([self._seed, 1, self._armings])
+        self._gusts.reseed([self._seed, 2, self._armings])
+        if self.position_ok:
+            self.set_home(*self.position)
+            self.send(self.telemetry.origin())
+        self.mission.reset()
+        self.flight.forget_speed()
+        self.say(6, "Arming motors")
+
+    def disarm(self) -> None:
+        """Stop the motors."""
+        if not self.armed:
+            return
+        if self.flight.mode == 3:
+            self.mission.landed()
+        self.armed = False
+        self.flight.landed = True
+        self.flight.stage = 0
+        self.body.rest()
+        self.flight.control.relax()
+        self.failsafes.rest()
+        if self.mission.state == COMPLETE:
+            self.mission.seq = 0
+        else:
+            self.mission.reset()
+        self.say(6, "Disarming motors")
+        self.flush_texts()
+        self.send(self.telemetry.heartbeat())
+
+    def set_home(self, n: float, e: float, u: float) -> None:
+        """Make a place home."""
+        self.home_n, self.home_e, self.home_u = n, e, u
+        self.home_true_u = self.body.u
+        self.home_set = True
+        lat, lon = self.e7(n, e)
+        self.transfers.set_home(home_item(lat, lon, round(self.home.altitude_msl_m + u, 2)))
+        self.send(self.telemetry.home_position())
+
+    def parameter_changed(self, name: str) -> None:
+        """Take up a changed parameter that something keeps a copy of."""
+        if name == "SIM_BATT_VOLTAGE":
+            self.battery.set_voltage = self.parameters[name]
+        elif name == "SIM_WIND_TURB":
+            self._gusts.scale((self.parameters[name],) * 2)
+        self.flight.control.configure(self.parameters)
+
+    # --- time -----------------------------------------------------------------------------------------------------
+
+    def _step(self) -> None:
+        self._steps += 1
+        self.time_s = now = self._steps * STEP_S
+        if now < AIDED_S + 1:
+            self._booting(now)
+        if self.armed:
+            self._error.advance(STEP_S)
+            self._gusts.advance(STEP_S)
+        self._believe()
+        self.flight.step(STEP_S)
+        if self.armed:
+            self._believe()
+            self.battery.drain(STEP_S, self._current_a())
+            self.shutter.tick()
+            if self.flight.landed and now - self.touched_s >= 2.0:
+                self.disarm()
+        else:
+            self.battery.current_a = 0.0
+        self.transfers.tick(now)
+        if self._steps % 5 == 0:
+            self.gps_fix = self.gps_seen and bool(self.parameters["SIM_GPS1_ENABLE"])
+            self.failsafes.tick()
+            if self._steps % 50 == 0:
+                self.arming.tick()
+        self.telemetry.tick()
+        self.flush_texts()
+
+    def _booting(self, now: float) -> None:
+        while self._boot and self._boot[0][0] <= now:
+            _, severity, text = self._boot.pop(0)
+            self.say(severity, text)
+        if not self.gps_seen and now >= GPS_S:
+            self.gps_seen = self.gps_fix = True
+        if not self.home_set and now >= ORIGIN_S:
+            self.set_home(*self.position)
+            self.send(self.telemetry.origin())
+            self.say(6, "EKF3 IMU0 origin set")
+            self.say(6, f"Field Elevation Set: {self.home.altitude_msl_m:.0f}m")
+            self.say(6, "EKF3 IMU1 origin set")
+        if not self.aided and now >= AIDED_S and self.gps_fix:
+            self.aided = self.position_ok = True
+            self.say(6, "EKF3 IMU0 is using GPS")
+            self.say(6, "EKF3 IMU1 is using GPS")
+
+    def _believe(self) -> None:
+        body = self.body
+        n, e, u = self._error.values
+        self.position = (body.n + n, body.e + e, body.u + u)
+        self.velocity = (body.vn, body.ve, body.vu)
+
+    def _current_a(self) -> float:
+        frame = self.frame
+        if self.flight.landed:
+            return 0.1 * frame.hover_current_a
+        climb = 1.0 + 0.02 * self.body.vu
+        return float(frame.hover_current_a * self.body.thrust_ratio**0.53 * climb)
+
+    def _guided_item(self, message: Any) -> None:
+        """Fly to an item sent with current = 2, as dronekit's simple_goto does."""
+        vehicle_ok = self.flight.mode == GUIDED and not self.flight.landed
+        scale = 1 if message.get_type() == "MISSION_ITEM_INT" else 1e7
+        if vehicle_ok:
+            n, e = self.local_e7(round(message.x * scale), round(message.y * scale))
+            self.flight.go_to(n, e, self.up(message.z, message.frame))
+        result = mav.MAV_MISSION_ACCEPTED if vehicle_ok else mav.MAV_MISSION_ERROR
+        self.send(mav.MAVLink_mission_ack_message(message.get_srcSystem(), message.get_srcComponent(), result, 0))
+
+    def _items_changed(self, kind: int) -> None:
+        if kind == FENCE:
+            self.fence.load()
+        elif kind == RALLY:
+            self.parameters.set("RALLY_TOTAL", float(len(self.transfers.items[RALLY])))
+        elif kind == MISSION:
+            self.parameters.set("MIS_TOTAL", float(len(self.transfers.items[MISSION])))
+            if not self.armed:
+                self.mission.reset()
+
+
+__all__ = ["BRAKE", "NEEDS_POSITION", "RTL", "STABILIZE", "Home", "SimulatedVehicle"]

@@ -1,0 +1,170 @@
+"""What the simulated vehicle does by itself when something fails: battery, ground station, fence, position."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from sim.vehicle.fence import ALTITUDE, CIRCLE, POLYGON
+from sim.vehicle.flight import AUTO, BRAKE, LAND, LOITER, RTL, STABILIZE
+
+if TYPE_CHECKING:
+    from sim.vehicle.autopilot import SimulatedVehicle
+
+EKF_PATIENCE_S = 8.0  # from the loss of GPS to the failsafe, as recorded
+AIDING_S = 15.0  # to giving up dead reckoning
+_FENCE_NAMES = {ALTITUDE: "Max Alt", CIRCLE: "Circle", POLYGON: "Polygon"}
+
+
+class Failsafes:
+    """Battery, ground station, fence and position, each watched ten times a second."""
+
+    def __init__(self, vehicle: SimulatedVehicle) -> None:
+        self._vehicle = vehicle
+        self.battery = False
+        self.battery_critical = False
+        self.gcs = False
+        self.ekf = False
+        self.breach = 0
+        self.breach_count = 0
+        self.breach_time_ms = 0
+        self._low_since_s: float | None = None
+        self._no_gps_since_s: float | None = None
+        self.stopped_aiding = False
+        self._recovered_s = math.inf
+
+    @property
+    def any(self) -> bool:
+        """Whether a failsafe is active that makes the vehicle's state critical."""
+        return self.battery or self.gcs or self.ekf
+
+    def arming_faults(self) -> list[str]:
+        """Return what the battery says against arming."""
+        vehicle = self._vehicle
+        faults = []
+        if self.battery:
+            faults += ["Battery 1 low voltage failsafe", "Battery failsafe"]
+        floor = vehicle.parameters["BATT_ARM_VOLT"]
+        if floor and vehicle.battery.voltage < floor:
+            faults.append("Battery 1 below minimum arming voltage")
+        return faults
+
+    def tick(self) -> None:
+        """Look at everything."""
+        self._watch_gps()
+        self._watch_battery()
+        self._watch_station()
+        self._watch_fence()
+
+    def rest(self) -> None:
+        """Forget what ends with disarming."""
+        self.gcs = False
+        self.breach = 0
+
+    def _watch_battery(self) -> None:
+        vehicle = self._vehicle
+        p = vehicle.parameters
+        if not p["BATT_MONITOR"]:
+            return
+        volts, used = vehicle.battery.voltage, vehicle.battery.used_mah
+        low = (p["BATT_LOW_VOLT"] > 0 and volts < p["BATT_LOW_VOLT"]) or (
+            p["BATT_LOW_MAH"] > 0 and p["BATT_CAPACITY"] - used < p["BATT_LOW_MAH"]
+        )
+        if not low:
+            self._low_since_s = None
+            return
+        if self._low_since_s is None:
+            self._low_since_s = vehicle.time_s
+        if self.battery or vehicle.time_s - self._low_since_s < p["BATT_LOW_TIMER"]:
+            return
+        self.battery = True
+        vehicle.say(4, f"Battery 1 is low {volts:.2f}V used {used:.0f} mAh")
+        vehicle.say(4, "Battery Failsafe")
+        self._act(int(p["BATT_FS_LOW_ACT"]))
+
+    def _watch_station(self) -> None:
+        vehicle = self._vehicle
+        p = vehicle.parameters
+        if not p["FS_GCS_ENABLE"] or vehicle.heard_s is None:
+            return
+        silent = vehicle.time_s - vehicle.heard_s > p["FS_GCS_TIMEOUT"]
+        if silent and not self.gcs and vehicle.armed:
+            self.gcs = True
+            vehicle.say(4, "GCS Failsafe")
+            in_mission = int(p["FS_OPTIONS"]) & 2 and vehicle.flight.mode == AUTO
+            landing = int(p["FS_OPTIONS"]) & 8 and vehicle.flight.landing
+            if not in_mission and not landing:
+                self._act({1: 2, 2: 2, 3: 2, 4: 2, 5: 1, 7: 7}.get(int(p["FS_GCS_ENABLE"]), 2))
+        elif not silent and self.gcs:
+            self.gcs = False
+            vehicle.say(4, "GCS Failsafe Cleared")
+
+    def _watch_fence(self) -> None:
+        vehicle = self._vehicle
+        p = vehicle.parameters
+        if not p["FENCE_ENABLE"] or not vehicle.armed or not vehicle.position_ok or vehicle.flight.landed:
+            return
+        breach = vehicle.fence.outside(vehicle.position)
+        if breach & ~self.breach:
+            names = " and ".join(name for bit, name in _FENCE_NAMES.items() if breach & bit)
+            self.breach_count += 1
+            self.breach_time_ms = round(vehicle.time_s * 1000)
+            vehicle.say(5, f"{names} fence breached")
+            action = int(p["FENCE_ACTION"])
+            if action and vehicle.flight.mode not in (RTL, LAND):
+                vehicle.say(6, "Manual recovery started")
+                self._act({1: 2, 2: 1, 3: 2, 4: 6, 5: 2}.get(action, 2))
+        elif self.breach and not breach:
+            vehicle.say(5, "Fence breach cleared")
+        self.breach = breach
+
+    def _watch_gps(self) -> None:
+        vehicle = self._vehicle
+        now = vehicle.time_s
+        if vehicle.gps_fix:
+            if self._no_gps_since_s is not None:
+                self._no_gps_since_s = None
+                if not vehicle.position_ok or self.stopped_aiding:
+                    vehicle.say(6, "EKF3 IMU0 is using GPS")
+                    vehicle.say(6, "EKF3 IMU1 is using GPS")
+                vehicle.position_ok = vehicle.aided = True
+                self.stopped_aiding = False
+                self._recovered_s = now + 1.0
+            if self.ekf and now >= self._recovered_s:
+                self.ekf = False
+                vehicle.say(2, "EKF Failsafe Cleared")
+            return
+        if not vehicle.aided:
+            return
+        if self._no_gps_since_s is None:
+            self._no_gps_since_s = now
+        lost = now - self._no_gps_since_s
+        if lost > EKF_PATIENCE_S and not self.ekf:
+            self.ekf = True
+            vehicle.position_ok = False
+            vehicle.say(2, "EKF variance")
+            if vehicle.armed and vehicle.parameters["FS_EKF_ACTION"] and vehicle.flight.mode not in (STABILIZE, LAND):
+                vehicle.say(2, "EKF Failsafe: changed to LAND Mode")
+                vehicle.change_mode(LAND)
+            vehicle.flight.blind = vehicle.flight.mode == LAND
+        if lost > AIDING_S and not self.stopped_aiding:
+            self.stopped_aiding = True
+            vehicle.say(4, "EKF3 IMU0 stopped aiding")
+            vehicle.say(4, "EKF3 IMU1 stopped aiding")
+
+    def _act(self, action: int) -> None:
+        """Take one of ArduCopter's battery actions: 0 none, 1 land, 2 return, 6 brake, 7 hold."""
+        vehicle = self._vehicle
+        if not vehicle.armed or action == 0:
+            return
+        if vehicle.flight.landed:
+            vehicle.disarm()
+            return
+        if action == 1 or not vehicle.position_ok:
+            vehicle.change_mode(LAND)
+        elif action == 6:
+            vehicle.change_mode(BRAKE)
+        elif action == 7:
+            vehicle.change_mode(LOITER)
+        elif vehicle.flight.mode != RTL:
+            vehicle.change_mode(RTL)

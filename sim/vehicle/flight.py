@@ -1,0 +1,389 @@
+"""The flight modes of the simulated multirotor: take-off, waypoints, hold, brake, return, land."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from sim.vehicle.airframe import wrap_pi
+from sim.vehicle.control import PositionController, shape_speed
+from sim.vehicle.items import Item
+from sim.vehicle.waypoints import Point, WaypointFlight
+
+if TYPE_CHECKING:
+    from sim.vehicle.autopilot import SimulatedVehicle
+
+STABILIZE, ALT_HOLD, AUTO, GUIDED, LOITER, RTL, LAND, POSHOLD, BRAKE = 0, 2, 3, 4, 5, 6, 9, 16, 17
+MODES = {
+    STABILIZE: "STABILIZE", ALT_HOLD: "ALT_HOLD", AUTO: "AUTO", GUIDED: "GUIDED", LOITER: "LOITER", RTL: "RTL",
+    LAND: "LAND", POSHOLD: "POSHOLD", BRAKE: "BRAKE",
+}  # fmt: skip
+NEEDS_POSITION = frozenset({AUTO, GUIDED, LOITER, RTL, POSHOLD, BRAKE})
+
+IDLE, TAKEOFF, WAYPOINT, HOLD, BRAKING, RTL_CLIMB, RTL_RETURN, RTL_LOITER, DESCEND, GO_LAND = range(10)
+
+SPOOL_S, LIFT_S = 3.4, 1.4  # from arming, and from a later take-off command, to leaving the ground
+TAKEOFF_SLOWING_MPS2 = 0.545  # measured from the recordings
+DISARM_S = 2.0
+
+
+class Flight:
+    """What the vehicle is doing in the air. `leg_done` tells the mission that its item has been flown."""
+
+    def __init__(self, vehicle: SimulatedVehicle) -> None:
+        self._vehicle = vehicle
+        self.control = PositionController(vehicle.parameters)
+        self.waypoints = WaypointFlight(vehicle.parameters, self.control)
+        self.mode = STABILIZE
+        self.stage = IDLE
+        self.landed = True
+        self.leg_done = False
+        self.blind = False
+        self._lift_s = math.inf
+        self._top_u = 0.0
+        self._climb, self._climb_accel = 0.0, 0.0
+        self._yaw = vehicle.body.yaw
+        self._yaw_fixed = False
+        self._until_s = math.inf
+        self._idle_since_s = 0.0
+        self._target: Point = (0.0, 0.0, 0.0)
+
+    @property
+    def running_mission(self) -> bool:
+        """Whether the mission commands the vehicle now."""
+        return self.mode == AUTO
+
+    @property
+    def paused(self) -> bool:
+        """Whether a mission or guided flight stands paused."""
+        return self.waypoints.paused
+
+    @property
+    def flying(self) -> bool:
+        """Whether it is off the ground or about to leave it."""
+        return not self.landed or self.stage == TAKEOFF
+
+    @property
+    def landing(self) -> bool:
+        """Whether it is coming down to land."""
+        return self.stage == DESCEND and not self.landed
+
+    @property
+    def climbing_out(self) -> bool:
+        """Whether it is on its way to the take-off height."""
+        return self.stage == TAKEOFF and not self.landed
+
+    def enter(self, mode: int) -> None:
+        """Change the flight mode; what it needs has been checked."""
+        vehicle = self._vehicle
+        self.mode = mode
+        self.blind = mode == LAND and not vehicle.position_ok
+        self.control.configure(vehicle.parameters)
+        self._yaw_fixed = False
+        self._yaw = vehicle.body.yaw
+        self.waypoints.active = self.waypoints.paused = False
+        if self.landed:
+            self.stage = IDLE
+            return
+        if mode == AUTO:
+            self._begin_legs()
+            vehicle.mission.start_or_resume()
+        elif mode == RTL:
+            self.go_home()
+        elif mode == LAND:
+            self.descend()
+        elif mode == BRAKE:
+            self.stage = BRAKING
+            self._restart()
+        else:
+            self._stop()
+
+    def take_off(self, altitude_home_m: float) -> None:
+        """Climb to a height above home."""
+        vehicle = self._vehicle
+        self._top_u = vehicle.home_u + altitude_home_m
+        self.stage, self.leg_done = TAKEOFF, False
+        if self.landed:
+            self._lift_s = max(vehicle.armed_s + SPOOL_S, vehicle.time_s + LIFT_S)
+            self._climb = self._climb_accel = 0.0
+            self.control.relax()
+            self.control.restart(*vehicle.position, 0.0, 0.0, 0.0)
+        else:
+            self._lift_s = -math.inf
+            self._climb, self._climb_accel = vehicle.velocity[2], 0.0
+            self._stop(keep_stage=True)
+
+    def navigate(self, item: Item, following: Item | None) -> None:
+        """Begin a navigation item of the mission."""
+        vehicle = self._vehicle
+        self.leg_done = False
+        if item.command == 22:
+            self.take_off(self._up(item) - vehicle.home_u)
+        elif item.command == 20:
+            self.go_home()
+        elif item.command == 21:
+            if item.x or item.y:
+                self._legs()
+                n, e = vehicle.local_e7(item.x, item.y)
+                self.waypoints.go((n, e, self.waypoints.destination[2]))
+                self.stage = GO_LAND
+            else:
+                self.descend()
+        elif item.command == 93:
+            self._stop()
+            self.leg_done = True
+        else:
+            self._legs()
+            self.waypoints.go(self._point(item))
+            if (
+                item.command in (16, 82)
+                and item.params[0] == 0
+                and following is not None
+                and following.command in (16, 82, 17, 18, 19)
+            ):
+                self.waypoints.then(self._point(following))
+            self.stage = WAYPOINT
+            self._yaw_fixed = False
+
+    def go_to(self, n: float, e: float, u: float) -> None:
+        """Fly to a point in GUIDED."""
+        self._begin_legs()
+        self.waypoints.go((n, e, u))
+        self.stage = WAYPOINT
+
+    def go_home(self) -> None:
+        """Climb to the return height, fly home or to a rally point, wait, land."""
+        vehicle = self._vehicle
+        p = vehicle.parameters
+        self._begin_legs(p["RTL_SPEED"] / 100 or None)
+        stop = self.waypoints.destination
+        self._target = vehicle.return_point()
+        height = max(p["RTL_ALT"] / 100, stop[2] - vehicle.home_u, self._target[2] - vehicle.home_u)
+        self.waypoints.go((stop[0], stop[1], vehicle.home_u + height))
+        self.stage, self.leg_done = RTL_CLIMB, False
+
+    def descend(self) -> None:
+        """Come down and land here."""
+        if not self.blind:
+            self._stop()
+        self.control.u, self.control.vu = self._vehicle.position[2], self._vehicle.velocity[2]
+        self.stage, self.leg_done = DESCEND, False
+        self._climb, self._climb_accel = self._vehicle.velocity[2], 0.0
+        # A landing without position waits before it comes down, as the recordings show.
+        self._until_s = self._vehicle.time_s + (4.5 if self.blind else 0.0)
+
+    def mission_over(self) -> None:
+        """Hold where the mission ended."""
+        if not self.landed:
+            self._stop()
+
+    def pause(self, paused: bool) -> bool:
+        """Stand still on the present leg, or go on; False when there is none."""
+        if self.mode not in (AUTO, GUIDED):
+            return False
+        if self.waypoints.active:
+            self.waypoints.paused = paused
+        return True
+
+    def change_speed(self, kind: int, speed_mps: float) -> None:
+        """DO_CHANGE_SPEED: 0 and 1 level, 2 climb, 3 descent."""
+        if speed_mps <= 0:
+            return
+        if kind in (0, 1):
+            self.waypoints.change_speed(speed_mps)
+            self._mission_speed = speed_mps
+        elif kind == 2:
+            self._vehicle.parameters.set("WPNAV_SPEED_UP", 100 * speed_mps)
+        elif kind == 3:
+            self._vehicle.parameters.set("WPNAV_SPEED_DN", 100 * speed_mps)
+
+    def fix_yaw(self, yaw: float, *, relative: bool, clockwise: bool) -> None:
+        """Hold a heading (radians) until the next waypoint."""
+        self._yaw = wrap_pi(self._vehicle.body.yaw + (yaw if clockwise else -yaw)) if relative else wrap_pi(yaw)
+        self._yaw_fixed = True
+
+    def step(self, dt: float) -> None:
+        """Fly for a time step."""
+        vehicle = self._vehicle
+        body, control = vehicle.body, self.control
+        if not vehicle.armed or (self.landed and self.stage != TAKEOFF):
+            body.rest()
+            if (
+                vehicle.armed
+                and vehicle.time_s - max(self._idle_since_s, vehicle.armed_s) > vehicle.parameters["DISARM_DELAY"]
+            ):
+                vehicle.disarm()
+            return
+        self._idle_since_s = vehicle.time_s
+        self._guide(dt)
+        if self.landed:
+            return
+        n, e, u = vehicle.position
+        vn, ve, vu = vehicle.velocity
+        if self.blind or not vehicle.position_ok:
+            want_n = want_e = 0.0
+        else:
+            want_n, want_e = control.level(dt, n, e, vn, ve)
+        want_u = control.vertical(u, vu)
+        wind_n, wind_e = vehicle.wind_now()
+        falling = body.vu
+        body.fly(dt, want_n, want_e, want_u, wind_n, wind_e)
+        body.turn(dt, self._heading())
+        if body.u <= 0.0 and self.stage == DESCEND:
+            self._touch(-falling)
+
+    def _guide(self, dt: float) -> None:
+        vehicle, stage = self._vehicle, self.stage
+        if stage == TAKEOFF:
+            self._climb_out(dt)
+        elif stage in (WAYPOINT, RTL_CLIMB, RTL_RETURN, GO_LAND):
+            self.waypoints.advance(dt, vehicle.position, vehicle.velocity)
+            if self.waypoints.reached:
+                self._arrived()
+        elif stage == RTL_LOITER:
+            self._stand(dt)
+            if vehicle.time_s >= self._until_s:
+                if vehicle.parameters["RTL_ALT_FINAL"] > 0 and self.mode != AUTO:
+                    self._begin_legs()
+                    n, e, _ = self.waypoints.destination
+                    self.waypoints.go((n, e, vehicle.home_u + vehicle.parameters["RTL_ALT_FINAL"] / 100))
+                    self.stage = WAYPOINT
+                else:
+                    self.descend()
+        elif stage == DESCEND:
+            self._sink(dt)
+        elif stage == BRAKING:
+            self._brake(dt)
+        else:
+            self._stand(dt)
+        if self.mode == AUTO:
+            vehicle.mission.tick()
+
+    def _arrived(self) -> None:
+        vehicle = self._vehicle
+        if self.stage == RTL_CLIMB:
+            n, e, _ = self._target
+            self.waypoints.go((n, e, self.waypoints.destination[2]))
+            self.stage = RTL_RETURN
+        elif self.stage == RTL_RETURN:
+            self.stage = RTL_LOITER
+            self._until_s = vehicle.time_s + vehicle.parameters["RTL_LOIT_TIME"] / 1000
+        elif self.stage == GO_LAND:
+            self.descend()
+        else:
+            self.leg_done = True
+
+    def _climb_out(self, dt: float) -> None:
+        vehicle, control = self._vehicle, self.control
+        waited = vehicle.time_s - self._lift_s
+        if waited < 0:
+            vehicle.body.rest()
+            return
+        if self.landed:
+            self.landed = False
+            control.restart(*vehicle.position, 0.0, 0.0, 0.0)
+        fastest = vehicle.parameters["WPNAV_SPEED_UP"] / 100
+        left = self._top_u + 0.08 - control.u
+        if waited < 0.75:
+            self._climb = 0.25
+        else:
+            limit = math.sqrt(2 * TAKEOFF_SLOWING_MPS2 * left) if left > 0 else 0.0
+            self._climb = min(max(self._climb, 1.16) + dt * vehicle.parameters["WPNAV_ACCEL_Z"] / 100, fastest, limit)
+        control.u += self._climb * dt
+        control.vu, control.au = self._climb, 0.0
+        if not self.leg_done and left < 1.0 and self._climb < 0.1 * fastest:
+            self.leg_done = True
+            if self.mode != AUTO:
+                self._stop()
+        control.an = control.ae = control.vn = control.ve = 0.0
+
+    def _sink(self, dt: float) -> None:
+        vehicle, control = self._vehicle, self.control
+        p = vehicle.parameters
+        if vehicle.time_s < self._until_s:
+            control.vu = control.au = 0.0
+            return
+        height = vehicle.position[2] - vehicle.home_u
+        fast = (p["LAND_SPEED_HIGH"] or p["WPNAV_SPEED_DN"]) / 100
+        slow = p["LAND_SPEED"] / 100
+        above = height - p["LAND_ALT_LOW"] / 100
+        want = slow if above <= 0 else max(slow, min(fast, math.sqrt(slow * slow + 1.2 * above)))
+        self._climb, self._climb_accel = shape_speed(-want, self._climb, self._climb_accel, 1.0, 5.0, dt)
+        control.u += self._climb * dt
+        control.vu, control.au = self._climb, self._climb_accel
+        control.an = control.ae = control.vn = control.ve = 0.0
+
+    def _brake(self, dt: float) -> None:
+        """Take the speed off; the position is whatever it comes to."""
+        control, vehicle = self.control, self._vehicle
+        speed = math.hypot(control.vn, control.ve)
+        if speed > 0.03:
+            rate = min(speed / 1.3, 4.2)
+            keep = max(0.0, 1 - rate * dt / speed)
+            control.an, control.ae = -control.vn / speed * rate, -control.ve / speed * rate
+            control.vn, control.ve = control.vn * keep, control.ve * keep
+            control.hold_position = False
+            control.n, control.e = vehicle.position[0], vehicle.position[1]
+        else:
+            control.vn = control.ve = control.an = control.ae = 0.0
+            control.hold_position = True
+        control.vu = control.au = 0.0
+
+    def _stand(self, dt: float) -> None:
+        control = self.control
+        control.vn = control.ve = control.vu = 0.0
+        control.an = control.ae = control.au = 0.0
+
+    def _touch(self, speed_mps: float) -> None:
+        vehicle = self._vehicle
+        self.landed, self.stage = True, IDLE
+        vehicle.body.rest()
+        vehicle.say(6, f"SIM Hit ground at {speed_mps:.6f} m/s")
+        vehicle.touched_s = vehicle.time_s
+
+    def _heading(self) -> float:
+        behaviour = int(self._vehicle.parameters["WP_YAW_BEHAVIOR"])
+        if self._yaw_fixed or behaviour == 0:
+            return self._yaw
+        if self.stage in (WAYPOINT, GO_LAND) or (self.stage == RTL_RETURN and behaviour in (1, 3)):
+            heading = self.waypoints.heading()
+            if heading is not None:
+                self._yaw = heading
+        return self._yaw
+
+    def _legs(self) -> None:
+        if not self.waypoints.active:
+            self._begin_legs()
+
+    def _begin_legs(self, speed_mps: float | None = None) -> None:
+        vehicle = self._vehicle
+        if self.mode == AUTO and speed_mps is None:
+            speed_mps = self._mission_speed
+        self.waypoints.begin(vehicle.position, vehicle.velocity, speed_mps)
+
+    _mission_speed: float | None = None
+
+    def forget_speed(self) -> None:
+        """Fly the next mission at the parameter's speed."""
+        self._mission_speed = None
+
+    def _restart(self) -> None:
+        vehicle = self._vehicle
+        self.control.restart(*vehicle.position, *vehicle.velocity)
+
+    def _stop(self, *, keep_stage: bool = False) -> None:
+        """Hold where the vehicle will come to rest."""
+        self.waypoints.begin(self._vehicle.position, self._vehicle.velocity)
+        self.waypoints.active = False
+        if not keep_stage:
+            self.stage = HOLD
+
+    def _up(self, item: Item) -> float:
+        vehicle = self._vehicle
+        return item.z - vehicle.home.altitude_msl_m if item.frame == 0 else vehicle.home_u + item.z
+
+    def _point(self, item: Item) -> Point:
+        if item.x == 0 and item.y == 0:
+            return (*self.waypoints.destination[:2], self._up(item))
+        n, e = self._vehicle.local_e7(item.x, item.y)
+        return n, e, self._up(item)

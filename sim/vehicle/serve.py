@@ -1,0 +1,282 @@
+"""Serving a simulated vehicle to a ground station over TCP or UDP, in wall time or in step with a simulated clock."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from types import TracebackType
+from typing import Literal
+
+from flightplan.clock import SimulatedClock
+from flightplan.errors import VehicleError
+from sim.vehicle.autopilot import STEP_S, SimulatedVehicle
+
+LEAD_S = 2.0  # how far a vehicle in lockstep may run ahead of its ground station's last heartbeat
+PATIENCE_S = 2.0  # wall seconds without a heartbeat after which it flies on alone
+CHUNK_S = 0.1
+IDLE_REPEAT_S = 0.05  # wall seconds between two rounds of telemetry while simulated time stands still
+
+Idle = Literal["run", "hold"]
+
+
+class VehicleServer:
+    """A vehicle, its socket and its pace: a context manager, or `start` and `stop`, or `run` in the foreground.
+
+    Parameters
+    ----------
+    vehicle
+        The vehicle; nobody else may call it while it is served.
+    listen
+        "tcp:HOST:PORT" waits for ground stations (one at a time), port 0 picks a free one; "udp:HOST:PORT" sends to
+        that address.
+    clock
+        A simulated clock that the vehicle moves as it steps. None paces the vehicle by wall time x `speed`.
+    speed
+        Simulated seconds per wall second, without a clock.
+    lockstep
+        With a clock: never more than LEAD_S ahead of the ground station's last heartbeat, once the vehicle is ready.
+    idle
+        "hold": simulated time stands still while the vehicle waits on the ground for a command, so that a flight does
+        not depend on how long its ground station took.
+    """
+
+    def __init__(
+        self,
+        vehicle: SimulatedVehicle,
+        listen: str = "tcp:127.0.0.1:0",
+        *,
+        clock: SimulatedClock | None = None,
+        speed: float = 1.0,
+        lockstep: bool = True,
+        idle: Idle = "run",
+    ) -> None:
+        self.vehicle = vehicle
+        self._link = _open(listen)
+        self._clock = clock
+        self._speed = speed
+        self._lockstep = lockstep and clock is not None
+        self._hold = idle == "hold"
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._failure: BaseException | None = None
+        self._heard_wall_s = 0.0
+        self._credit_until_s = 0.0
+
+    @property
+    def address(self) -> str:
+        """What a ground station connects to: "tcp:HOST:PORT" or "udp:HOST:PORT"."""
+        return self._link.address
+
+    def start(self) -> VehicleServer:
+        """Serve in a thread."""
+        self._thread = threading.Thread(target=self._guarded, name=f"vehicle {self.address}", daemon=True)
+        self._thread.start()
+        return self
+
+    def stop(self) -> None:
+        """End serving; raises what ended the thread, if anything did."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+        self._link.close()
+        if self._failure is not None:
+            failure, self._failure = self._failure, None
+            raise failure
+
+    def __enter__(self) -> VehicleServer:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def run(self) -> None:
+        """Serve until `stop` is called elsewhere."""
+        vehicle, link = self.vehicle, self._link
+        started = time.monotonic()
+        repeated = 0.0
+        while not self._stop.is_set():
+            if not link.connected:
+                link.accept(0.05)
+                started = time.monotonic() - vehicle.time_s / self._speed
+                self._heard_wall_s = time.monotonic()
+                continue
+            wait_s = self._wait_s(started)
+            self._receive(wait_s)
+            now = time.monotonic()
+            if self._hold and vehicle.waiting:
+                started = now - vehicle.time_s / self._speed
+                if now - repeated >= IDLE_REPEAT_S:
+                    repeated = now
+                    vehicle.telemetry.repeat()
+                link.send(vehicle.collect())
+                continue
+            if self._clock is not None:
+                if self._may_step(now):
+                    link.send(vehicle.step(CHUNK_S))
+                    self._clock.advance(CHUNK_S)
+                else:
+                    link.send(vehicle.collect())
+                continue
+            behind = (now - started) * self._speed - vehicle.time_s
+            steps = min(int(behind / STEP_S), max(1, int(CHUNK_S / STEP_S)))
+            link.send(vehicle.step(steps * STEP_S) if steps > 0 else vehicle.collect())
+
+    def _guarded(self) -> None:
+        try:
+            self.run()
+        except BaseException as error:
+            self._failure = error
+
+    def _receive(self, wait_s: float) -> None:
+        data = self._link.receive(wait_s)
+        while data:
+            before = self.vehicle.heard_count
+            self.vehicle.receive(data)
+            if self.vehicle.heard_count != before:
+                self._heard_wall_s = time.monotonic()
+                self._credit_until_s = self.vehicle.time_s + LEAD_S
+            data = self._link.receive(0.0)
+
+    def _may_step(self, now: float) -> bool:
+        vehicle = self.vehicle
+        if not self._lockstep or not vehicle.ready or vehicle.time_s < self._credit_until_s:
+            return True
+        return now - self._heard_wall_s > PATIENCE_S
+
+    def _wait_s(self, started: float) -> float:
+        """Wall seconds that may pass waiting for bytes before time has to move."""
+        vehicle = self.vehicle
+        if self._hold and vehicle.waiting:
+            return 0.005
+        if self._clock is not None:
+            return 0.0 if self._may_step(time.monotonic()) else 0.005
+        ahead = vehicle.time_s + STEP_S - (time.monotonic() - started) * self._speed
+        return min(max(ahead / self._speed, 0.0), 0.02)
+
+
+def serve(
+    vehicle: SimulatedVehicle,
+    listen: str = "tcp:127.0.0.1:0",
+    *,
+    clock: SimulatedClock | None = None,
+    speed: float = 1.0,
+    lockstep: bool = True,
+    idle: Idle = "run",
+) -> VehicleServer:
+    """Serve a vehicle in a thread; see `VehicleServer`."""
+    return VehicleServer(vehicle, listen, clock=clock, speed=speed, lockstep=lockstep, idle=idle).start()
+
+
+def _open(listen: str) -> _TcpLink | _UdpLink:
+    kind, _, rest = listen.partition(":")
+    host, _, port = rest.rpartition(":")
+    if kind not in ("tcp", "udp") or not host or not port.isdigit() or int(port) > 65535:
+        raise VehicleError("not an address to listen on", where=listen, hint="Write tcp:HOST:PORT or udp:HOST:PORT")
+    try:
+        return _TcpLink(host, int(port)) if kind == "tcp" else _UdpLink(host, int(port))
+    except OSError as error:
+        raise VehicleError(f"cannot open it ({error.strerror or error})", where=listen) from error
+
+
+class _TcpLink:
+    """A listening socket and the one ground station connected to it."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._listener = socket.create_server((host, port), backlog=1)
+        self.address = "tcp:{}:{}".format(*self._listener.getsockname()[:2])
+        self._peer: socket.socket | None = None
+
+    @property
+    def connected(self) -> bool:
+        return self._peer is not None
+
+    def accept(self, wait_s: float) -> None:
+        self._listener.settimeout(wait_s)
+        try:
+            self._peer, _ = self._listener.accept()
+        except TimeoutError:
+            return
+        self._peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def receive(self, wait_s: float) -> bytes:
+        if self._peer is None:
+            return b""
+        self._peer.settimeout(wait_s)
+        try:
+            data = self._peer.recv(65536)
+        except (TimeoutError, BlockingIOError):
+            return b""
+        except OSError:
+            data = b""
+        if not data:
+            self._hang_up()
+        return data
+
+    def send(self, data: bytes) -> None:
+        if not data or self._peer is None:
+            return
+        self._peer.settimeout(2.0)
+        try:
+            self._peer.sendall(data)
+        except OSError:
+            self._hang_up()
+
+    def close(self) -> None:
+        self._hang_up()
+        self._listener.close()
+
+    def _hang_up(self) -> None:
+        if self._peer is not None:
+            self._peer.close()
+            self._peer = None
+
+
+class _UdpLink:
+    """Datagrams to a ground station's address, as an autopilot sends them: answers come to the same socket."""
+
+    connected = True
+
+    def __init__(self, host: str, port: int) -> None:
+        self._peer = (host, port)
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.address = f"udp:{host}:{port}"
+
+    def accept(self, wait_s: float) -> None:
+        """Nobody to wait for."""
+
+    def receive(self, wait_s: float) -> bytes:
+        self._socket.settimeout(wait_s)
+        try:
+            data, self._peer = self._socket.recvfrom(65536)
+        except (TimeoutError, BlockingIOError, ConnectionError):
+            return b""
+        return data
+
+    def send(self, data: bytes) -> None:
+        # One MAVLink message a datagram is what every ground station understands; so is a few of them.
+        for start in _packets(data):
+            try:
+                self._socket.sendto(start, self._peer)
+            except ConnectionError:
+                return
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+def _packets(data: bytes) -> list[bytes]:
+    """Cut a run of MAVLink 2 frames into datagrams of whole frames."""
+    packets, at, start = [], 0, 0
+    while at < len(data):
+        size = 12 + data[at + 1] + (13 if data[at + 2] & 1 else 0)
+        if at + size - start > 1200 and at > start:
+            packets.append(data[start:at])
+            start = at
+        at += size
+    if start < len(data):
+        packets.append(data[start:])
+    return packets

@@ -1,0 +1,84 @@
+"""What disturbs a simulated vehicle: wind with gusts, and errors of its position that wander slowly."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Wind:
+    """A mean wind at 60 m and above, and the standard deviation of its gusts along each axis.
+
+    `from_deg` is where it blows from. Below 60 m the mean falls with the square root of the height, as in ArduPilot's
+    simulator. Gusts are first-order with time constant `gust_s`.
+    """
+
+    speed_mps: float = 0.0
+    from_deg: float = 180.0
+    gust_mps: float = 0.0
+    gust_s: float = 5.0
+
+
+@dataclass(frozen=True)
+class PositionError:
+    """Standard deviations of the position the vehicle believes in, horizontal per axis and vertical.
+
+    First-order Gauss-Markov errors with time constant `time_constant_s`: frames taken close together share theirs.
+    """
+
+    horizontal_m: float = 0.0
+    vertical_m: float = 0.0
+    time_constant_s: float = 120.0
+
+
+class Wander:
+    """Independent first-order Gauss-Markov processes, advanced in fixed steps and joined by straight lines."""
+
+    STEP_S = 0.2
+
+    def __init__(self, sigmas: tuple[float, ...], time_constants_s: tuple[float, ...], seed: list[int]) -> None:
+        self._sigmas = sigmas
+        self._keep = tuple(math.exp(-self.STEP_S / max(tc, 1e-3)) for tc in time_constants_s)
+        self._still = not any(sigmas)
+        self.reseed(seed)
+        self._to = [s * next(self._normal) for s in sigmas]
+        self._from = list(self._to)
+        self._part = 0.0
+        self.values = list(self._to)
+
+    def reseed(self, seed: list[int]) -> None:
+        """Draw what follows from a new seed; the present values stay."""
+        self._normal = _normals(seed)
+
+    def scale(self, sigmas: tuple[float, ...]) -> None:
+        """Change the standard deviations from here on."""
+        self._sigmas = sigmas
+        self._still = not any(sigmas)
+
+    def advance(self, dt: float) -> list[float]:
+        """Move on by a time step of at most STEP_S and return the values."""
+        values = self.values
+        if self._still:
+            return values
+        self._part += dt / self.STEP_S
+        if self._part >= 1.0:
+            self._part -= 1.0
+            self._from = self._to
+            self._to = [
+                keep * value + sigma * math.sqrt(1 - keep * keep) * next(self._normal)
+                for value, sigma, keep in zip(self._to, self._sigmas, self._keep, strict=True)
+            ]
+        part = self._part
+        for i, (a, b) in enumerate(zip(self._from, self._to, strict=True)):
+            values[i] = a + (b - a) * part
+        return values
+
+
+def _normals(seed: list[int]) -> Iterator[float]:
+    rng = np.random.default_rng(seed)
+    while True:
+        yield from rng.standard_normal(1024).tolist()
