@@ -135,7 +135,9 @@ def _geojson_feature(member: Any, label: str, crs: pyproj.CRS, path: Path) -> Fe
     if not isinstance(geometry, dict) or not isinstance(properties, dict):
         raise UnreadableFileError("has no geometry", where=where)
     try:
-        shape = shapely.force_2d(shapely.geometry.shape(geometry))
+        # JSON as Python reads it may hold NaN; that is said later, in better words than a warning's.
+        with np.errstate(invalid="ignore"):
+            shape = shapely.force_2d(shapely.geometry.shape(geometry))
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, shapely.errors.ShapelyError) as error:
         raise UnreadableFileError(f"has a geometry that is not GeoJSON: {error}", where=where) from error
     return Feature(shape, properties, _named(label, properties), crs)
@@ -328,7 +330,8 @@ def _plain(value: Any) -> Any:
 
 def _polygon(shell: list[tuple[float, float]], holes: list[list[tuple[float, float]]], where: str) -> Any:
     try:
-        return shapely.Polygon(shell, holes)
+        with np.errstate(invalid="ignore"):
+            return shapely.Polygon(shell, holes)
     except (ValueError, shapely.errors.ShapelyError) as error:
         raise UnreadableFileError(f"has a ring that is not one: {error}", where=where) from error
 

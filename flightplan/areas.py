@@ -166,10 +166,11 @@ def check_polygon(geometry: Any, where: str) -> Polygon | MultiPolygon:
     if not np.isfinite(coordinates).all():
         raise AreaError("has a coordinate that is not a number", where=where)
     _check_degrees(coordinates, where)
+    # A figure of eight has no area either, but its corners span one.
+    if geometry.convex_hull.area <= 0:
+        raise AreaError("has no area", where=where)
     if not geometry.is_valid:
         raise AreaError(_invalidity(geometry), where=where, hint=_mending(geometry))
-    if geometry.area <= 0:
-        raise AreaError("has no area", where=where)
     return geometry
 
 
