@@ -16,7 +16,7 @@ import numpy.typing as npt
 import shapely
 
 from counts.effort import Assignment, Effort, TransectLines, captures_of
-from counts.estimators import EncounterVariance, Estimate, LimitForm, SubsampleMethod, jolly2, total
+from counts.estimators import EncounterVariance, Estimate, LimitForm, SubsampleMethod, jolly2, total, total_count
 from counts.verification import Correction, Sample, apply, correction
 from flightplan.design import StratumDesign
 from flightplan.errors import EstimateError
@@ -100,26 +100,31 @@ def estimate_population(
     spread: EncounterVariance | None = None,
     form: LimitForm = DEFAULT_FORM,
     confidence: float = 0.95,
+    complete: bool = False,
 ) -> Population:
     """Estimate one species per stratum and in total from the transect (M,) of each of its individuals on land.
 
-    `verified` is the number of animals a person saw, by stratum: the floor of the corrected lower limit. Transects that
-    were not searched are left out. Areas in m². Strata sum in the order given.
+    `complete` is full coverage: everything was searched, so the count is the estimate, and its limits can only come
+    from the correction. `verified` is the number of animals a person saw, by stratum: the floor of the corrected lower
+    limit. Transects that were not searched are left out. Areas in m². Strata sum in the order given.
     """
     unit = np.asarray(transect, dtype=np.int64)
     counts = np.bincount(unit, minlength=len(lines.identifiers))
     counted, corrected = {}, {}
     for stratum in strata:
         mine = np.array([name == stratum.name for name in lines.strata])
-        estimate = jolly2(
-            counts[mine],
-            effort.area_m2[mine],
-            stratum.area_m2,
-            stratum.possible_transects,
-            spread=spread,
-            form=form,
-            confidence=confidence,
-        )
+        if complete:
+            estimate = total_count(counts[mine], gaps=effort.notes)
+        else:
+            estimate = jolly2(
+                counts[mine],
+                effort.area_m2[mine],
+                stratum.area_m2,
+                stratum.possible_transects,
+                spread=spread,
+                form=form,
+                confidence=confidence,
+            )
         counted[stratum.name] = estimate
         seen = (verified or {}).get(stratum.name)
         corrected[stratum.name] = estimate if by is None else apply(estimate, by, verified=seen)

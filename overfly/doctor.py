@@ -124,7 +124,8 @@ def _guarded(probe: Callable[[], Check]) -> Check:
 
 
 def _shipped_detector() -> Check:
-    from detect.detectors import load_detector, shipped_model
+    from detect.detectors import load_detector
+    from detect.models import shipped_model
 
     detector = load_detector(shipped_model())
     seen = f"{', '.join(detector.names)} [{detector.content_hash[:12]}], for simulation and demonstration only"

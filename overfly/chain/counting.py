@@ -1,0 +1,422 @@
+"""Detections into sightings, sightings into individuals, individuals into estimates: one counting of a survey."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import shapely
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+import overfly
+from counts.census import Census
+from counts.columns import canonical_json
+from counts.effort import Effort, captures_of, core_zones, measure_effort
+from counts.identity import Individuals, resolve
+from counts.population import estimate_population, on_land
+from counts.schema import IdentityRun
+from counts.store import (
+    CorrectionEntry,
+    EffortEntry,
+    EstimateEntry,
+    IdentityEntry,
+    SurveyInfo,
+    TransectAssignment,
+    add_estimate_run,
+    add_identity_run,
+    assign_transects,
+    find_survey,
+    latest_detection_run,
+    latest_survey,
+)
+from counts.store.detections import DetectionRunInfo, read_detections
+from counts.verification import Correction
+from flightplan.design import FULL
+from flightplan.errors import CensusError
+from overfly.chain.ground import Ints, Sightings, SurveyGround, place_detections, read_ground
+from overfly.chain.verifying import Verification, Verifier, corrections, verify
+
+SPEED_LIMIT_MPS = 1.5
+LONGEST_GAP_S = 60.0
+VERIFY_POSITIVE = 80
+VERIFY_ZERO = 60
+
+
+@dataclass(frozen=True)
+class Counted:
+    """One counting: what it found, and where it is in the census.
+
+    `estimates` are per species and stratum, then per species in all; empty without a design, and `reason` says so.
+    """
+
+    survey: str
+    detection_run_id: int
+    identity_run_id: int
+    estimate_run_id: int
+    captures: int
+    on_effort: int
+    off_effort: Mapping[str, int]
+    detections: int
+    sightings: int
+    individuals: int
+    individuals_off_design: int
+    ambiguous_pairs: int
+    merge_counts: Mapping[str, tuple[int, int, int]]
+    area_searched_m2: float
+    effort_notes: tuple[str, ...]
+    corrections: tuple[CorrectionEntry, ...]
+    estimates: tuple[EstimateEntry, ...]
+    verified_frames: int
+    provenance_hash: str
+    reason: str | None = None
+
+
+def count_survey(
+    census: Census,
+    *,
+    survey: str | None = None,
+    species: Sequence[str] | None = None,
+    verifier: Verifier | None = None,
+    who: str = "",
+    verify_positive: int = VERIFY_POSITIVE,
+    verify_zero: int = VERIFY_ZERO,
+    seed: int = 1,
+    speed_limit_mps: float = SPEED_LIMIT_MPS,
+    ground_msl_m: float | None = None,
+) -> Counted:
+    """Count a survey from its newest detection run: individuals, effort, corrections, estimates.
+
+    `species` are the labels to estimate, all of the detector's when None: one never seen gets an estimate of 0. The
+    same counting again adds nothing to the census. Raises CensusError when nothing was detected yet.
+    """
+    with census.writing() as session:
+        info = find_survey(session, survey) if survey else latest_survey(session)
+        run = latest_detection_run(session, info.survey_id)
+        if run is None:
+            raise CensusError(
+                f"nothing was looked for in the survey {info.name!r} yet",
+                where=census.where,
+                hint="Run first: overfly detect",
+            )
+        ground = read_ground(session, info)
+        _write_assignment(session, ground)
+        table = read_detections(session, run.run_id)
+        sightings = place_detections(ground, table, ground_msl_m=ground_msl_m)
+        names = tuple(species or run.detector.labels)
+        individuals, members = _resolve(ground, sightings, speed_limit_mps)
+        transect = _transects_of(ground, individuals)
+        parameters = {
+            "speed_limit_mps": speed_limit_mps,
+            "longest_gap_s": LONGEST_GAP_S,
+            "captures": run.captures_done,
+            "detections": len(table),
+        }
+        identity_run_id = _identity_run(
+            session,
+            run,
+            parameters,
+            _identity_entry(ground, table.detection_id, sightings, individuals, members, transect),
+        )
+    return _estimate(
+        census,
+        _Count(
+            info, run, identity_run_id, ground, table.capture_id, len(table), sightings, individuals, transect, names
+        ),
+        verifier=verifier,
+        who=who,
+        sample=(verify_positive, verify_zero),
+        seed=seed,
+        parameters=parameters,
+    )
+
+
+@dataclass(frozen=True)
+class _Count:
+    """What is known once individuals are resolved. `transect` (M,) is −1 for individuals outside of the design."""
+
+    info: SurveyInfo
+    run: DetectionRunInfo
+    identity_run_id: int
+    ground: SurveyGround
+    detected_captures: Ints
+    detections: int
+    sightings: Sightings
+    individuals: Individuals
+    transect: Ints
+    species: tuple[str, ...]
+
+
+def _write_assignment(session: Session, ground: SurveyGround) -> None:
+    if not ground.planned:
+        return
+    assignment = ground.assignment
+    assign_transects(
+        session,
+        ground.info.survey_id,
+        [
+            TransectAssignment(
+                capture_id=stored.capture_id,
+                transect=ground.transects[index].identifier if index >= 0 else None,
+                on_effort=index >= 0,
+                off_effort_reason=assignment.reason(i),
+            )
+            for i, (stored, index) in enumerate(zip(ground.captures, assignment.transect.tolist(), strict=True))
+        ],
+    )
+
+
+def _resolve(ground: SurveyGround, sightings: Sightings, speed_limit_mps: float) -> tuple[Individuals, Ints]:
+    """Resolve the sightings that count; returns the individuals, and the rows of those sightings.
+
+    A sample's units are its transects. In full coverage, and where there is no design, the whole survey is one unit.
+    """
+    unit = ground.assignment.transect[sightings.capture]
+    members = np.flatnonzero(unit >= 0) if ground.planned else np.arange(len(sightings))
+    if not ground.planned or ground.info.design_kind == FULL:
+        unit = np.zeros(len(sightings), dtype=np.int64)
+    times = ground.times_s[sightings.capture[members]]
+    individuals = resolve(
+        sightings.local_m[members],
+        sightings.independent_m2[members],
+        # Without a clock no animal can be said to have walked.
+        np.where(np.isfinite(times), times, 0.0),
+        sightings.capture[members],
+        unit[members],
+        sightings.labels[members],
+        sightings.scores[members],
+        speed_limit_mps=speed_limit_mps,
+        longest_gap_s=LONGEST_GAP_S,
+    )
+    return individuals, members
+
+
+def _transects_of(ground: SurveyGround, individuals: Individuals) -> Ints:
+    """The transect (M,) of each individual, −1 for one that stands outside of the stratum its transect samples."""
+    if not ground.planned or not len(individuals):
+        return np.full(len(individuals), -1, dtype=np.int64)
+    points = shapely.points(individuals.positions)
+    if ground.info.design_kind == FULL:
+        _, nearest = shapely.STRtree(
+            shapely.linestrings(np.stack([ground.lines.starts, ground.lines.ends], axis=1))
+        ).query_nearest(points, all_matches=False)
+        unit = ground.lines.transect[nearest]
+    else:
+        unit = individuals.transects.astype(np.int64)
+    return np.where(on_land(individuals.positions, unit, ground.land), unit, -1).astype(np.int64)
+
+
+def _identity_entry(
+    ground: SurveyGround,
+    detection_ids: Ints,
+    sightings: Sightings,
+    individuals: Individuals,
+    members: Ints,
+    transect: Ints,
+) -> IdentityEntry:
+    individual = np.full(len(sightings), -1, dtype=np.int64)
+    individual[members] = individuals.individual
+    return IdentityEntry(
+        detection_id=detection_ids[sightings.detection],
+        sighting_lonlat=sightings.lonlat,
+        covariance_m2=sightings.covariance_m2,
+        individual=individual,
+        species=tuple(individuals.labels.tolist()),
+        individual_lonlat=ground.frame.to_lonlat(individuals.positions) if len(individuals) else np.empty((0, 2)),
+        transect=tuple(ground.transects[i].identifier if i >= 0 else None for i in transect.tolist()),
+    )
+
+
+def _identity_run(session: Session, run: DetectionRunInfo, parameters: Mapping[str, Any], entry: IdentityEntry) -> int:
+    """Write the individuals as a layer, unless the newest layer is this one."""
+    print_ = hashlib.sha256()
+    for array in (entry.detection_id, entry.individual, entry.sighting_lonlat, entry.individual_lonlat):
+        print_.update(np.ascontiguousarray(array).tobytes())
+    print_.update(canonical_json([list(entry.species), list(entry.transect)]).encode())
+    signed = {**parameters, "content_hash": print_.hexdigest()}
+    newest = session.scalars(
+        select(IdentityRun).where(IdentityRun.detection_run_id == run.run_id).order_by(IdentityRun.fid.desc()).limit(1)
+    ).one_or_none()
+    if newest is not None and newest.parameters == signed:
+        return newest.fid
+    return add_identity_run(
+        session,
+        run.run_id,
+        entry,
+        method="gated assignment within a transect",
+        parameters=signed,
+        code_version=overfly.__version__,
+    )
+
+
+def _estimate(
+    census: Census,
+    count: _Count,
+    *,
+    verifier: Verifier | None,
+    who: str,
+    sample: tuple[int, int],
+    seed: int,
+    parameters: Mapping[str, Any],
+) -> Counted:
+    ground = count.ground
+    zones = core_zones(ground.footprints, ground.assignment, ground.lines, ground.land)
+    row = {c.capture_id: i for i, c in enumerate(ground.captures)}
+    effort = measure_effort(
+        ground.footprints, ground.assignment, ground.lines, ground.land, planned_width_m=count.info.strip_width_m
+    )
+    per_capture = _counts_by_capture(count)
+    detections = np.bincount([row[k] for k in count.detected_captures.tolist()], minlength=len(ground.captures))
+    factors: dict[str, Correction] = {}
+    checked: Verification | None = None
+    with census.writing() as session:
+        if verifier is not None and ground.planned:
+            checked = verify(
+                session,
+                count.identity_run_id,
+                ground,
+                zones,
+                detections,
+                per_capture,
+                verifier,
+                who=who,
+                positive=sample[0],
+                zero=sample[1],
+                seed=seed,
+            )
+            factors = corrections(checked, detections, per_capture, ground.assignment.transect >= 0)
+    return _write(census, count, effort, checked, factors, parameters)
+
+
+def _counts_by_capture(count: _Count) -> dict[str, Ints]:
+    """Individuals (C,) in each capture's core zone, by species."""
+    ground, inside = count.ground, np.flatnonzero(count.transect >= 0)
+    capture = captures_of(count.individuals.positions[inside], count.transect[inside], ground.assignment, ground.lines)
+    labels = count.individuals.labels[inside]
+    return {
+        name: np.bincount(capture[(labels == name) & (capture >= 0)], minlength=len(ground.captures)).astype(np.int64)
+        for name in count.species
+    }
+
+
+def _write(
+    census: Census,
+    count: _Count,
+    effort: Effort,
+    checked: Verification | None,
+    factors: Mapping[str, Correction],
+    parameters: Mapping[str, Any],
+) -> Counted:
+    ground = count.ground
+    estimates = _estimates(count, effort, checked, factors) if ground.planned else ()
+    entries = tuple(CorrectionEntry.of(c, species=name) for name, c in factors.items())
+    efforts = tuple(
+        EffortEntry(
+            transect=t.identifier,
+            area_searched_m2=float(effort.area_m2[i]),
+            length_m=float(effort.area_m2[i] / count.info.strip_width_m) if count.info.strip_width_m else t.length_m,
+            captures=int(effort.captures[i]),
+        )
+        for i, t in enumerate(ground.transects)
+    )
+    inputs = {
+        "plan": count.info.plan_hash,
+        "detector": count.run.detector.content_hash,
+        "threshold": count.run.threshold,
+        "captures": [c.capture.content_hash for c in ground.captures],
+        "verified": None if checked is None else {k: v.tolist() for k, v in checked.seen.items()},
+    }
+    with census.writing() as session:
+        run = add_estimate_run(
+            session,
+            count.info.survey_id,
+            identity_run_id=count.identity_run_id,
+            effort=efforts,
+            corrections=entries,
+            estimates=estimates,
+            parameters={**parameters, "effort_notes": list(effort.notes)},
+            inputs_hash=hashlib.sha256(canonical_json(inputs).encode()).hexdigest(),
+            code_version=overfly.__version__,
+        )
+    on_effort = int((ground.assignment.transect >= 0).sum())
+    tally = {k: v for k, v in ground.assignment.tally.items() if k != "on effort"} if ground.planned else {}
+    return Counted(
+        survey=count.info.name,
+        detection_run_id=count.run.run_id,
+        identity_run_id=count.identity_run_id,
+        estimate_run_id=run.estimate_run_id,
+        captures=len(ground.captures),
+        on_effort=on_effort,
+        off_effort=tally,
+        detections=count.detections,
+        sightings=len(count.sightings),
+        individuals=int((count.transect >= 0).sum()) if ground.planned else len(count.individuals),
+        individuals_off_design=int((count.transect < 0).sum()) if ground.planned else 0,
+        ambiguous_pairs=len(count.individuals.ambiguous),
+        merge_counts={k: (v.chosen, v.merge_all, v.merge_none) for k, v in count.individuals.counts.items()},
+        area_searched_m2=float(effort.area_m2.sum()),
+        effort_notes=effort.notes,
+        corrections=entries,
+        estimates=estimates,
+        verified_frames=0 if checked is None else len(checked.frames),
+        provenance_hash=run.provenance_hash,
+        reason=None
+        if ground.planned
+        else "the survey has no design: there is no telling what share of the area was seen",
+    )
+
+
+def _estimates(
+    count: _Count, effort: Effort, checked: Verification | None, factors: Mapping[str, Correction]
+) -> tuple[EstimateEntry, ...]:
+    ground = count.ground
+    entries: list[EstimateEntry] = []
+    for name in count.species:
+        mine = count.transect[(count.transect >= 0) & (count.individuals.labels == name)]
+        animals = np.bincount(mine, minlength=len(ground.transects))
+        population = estimate_population(
+            name,
+            mine,
+            effort,
+            ground.lines,
+            ground.strata,
+            factors.get(name),
+            verified=_verified(count, checked, name),
+            complete=count.info.design_kind == FULL,
+        )
+        for stratum in ground.strata:
+            members = np.array([s == stratum.name for s in ground.lines.strata], dtype=bool)
+            entries.append(
+                EstimateEntry.of(
+                    population.strata[stratum.name],
+                    species=name,
+                    stratum=stratum.name,
+                    individuals=int(animals[members].sum()),
+                    possible_units=stratum.possible_transects,
+                    area_m2=stratum.area_m2,
+                    area_searched_m2=float(effort.area_m2[members].sum()),
+                )
+            )
+        entries.append(
+            EstimateEntry.of(
+                population.total,
+                species=name,
+                stratum=None,
+                individuals=population.individuals,
+                area_m2=sum(s.area_m2 for s in ground.strata),
+                area_searched_m2=float(effort.area_m2.sum()),
+            )
+        )
+    return tuple(entries)
+
+
+def _verified(count: _Count, checked: Verification | None, species: str) -> dict[str, float] | None:
+    """Animals that a person saw in the checked frames, by stratum: there are at least so many."""
+    if checked is None:
+        return None
+    unit = count.ground.assignment.transect[checked.frames]
+    strata = np.array(count.ground.lines.strata)[unit]
+    return {s.name: float(checked.seen[species][strata == s.name].sum()) for s in count.ground.strata}

@@ -1,0 +1,241 @@
+"""A survey on the ground, in one metric frame: its lines, its captures on them, and where its detections lie."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import shapely
+from sqlalchemy.orm import Session
+
+from counts.effort import Assignment, TransectLines, assign_to_transects
+from counts.store import StoredCapture, SurveyInfo, read_area, read_captures, read_footprints, read_strata
+from counts.store.detections import DetectionTable
+from detect.georef import Pose, place, pose_of
+from flightplan.camera import Camera
+from flightplan.design import StratumDesign, Transect
+from flightplan.errors import GeoreferenceError
+from flightplan.frames import Floats, LocalFrame
+from flightplan.terrain import Terrain
+
+Ints = npt.NDArray[np.int64]
+
+CROSS_TRACK_SHARE = 0.25
+"""How far off its line a capture may be and still count for it, as a share of the strip's width."""
+
+HEIGHT_SHARE = 0.25
+"""How far from the planned height above ground a capture may be and still count, as a share of it."""
+
+_COURSE_REACH = 2.0
+
+
+@dataclass(frozen=True)
+class SurveyGround:
+    """Everything about a survey's geometry that counting needs.
+
+    One row per usable capture: `captures`, `footprints` (shapely polygons in metres, None where unknown), `positions_m`
+    (C, 2) and `assignment`. One per transect: `transects`, `lines`, and `land`, the stratum less the exclusions.
+    """
+
+    info: SurveyInfo
+    frame: LocalFrame
+    strata: tuple[StratumDesign, ...]
+    transects: tuple[Transect, ...]
+    lines: TransectLines
+    land: tuple[shapely.Geometry, ...]
+    captures: tuple[StoredCapture, ...]
+    footprints: npt.NDArray[np.object_]
+    positions_m: Floats
+    times_s: Floats
+    assignment: Assignment
+
+    @property
+    def planned(self) -> bool:
+        """Whether the survey has a design, without which nothing can be estimated."""
+        return bool(self.transects)
+
+
+def read_ground(session: Session, info: SurveyInfo) -> SurveyGround:
+    """Read a survey's geometry and put each capture on its transect, or say why it is on none."""
+    captures = read_captures(session, info.survey_id, usable=True)
+    strata = read_strata(session, info.survey_id)
+    area = read_area(session, info.survey_id)
+    table = read_footprints(session, info.survey_id)
+    frame = area.frame if area is not None else _frame_of(captures)
+    transects = tuple(t for s in strata for t in s.transects)
+    lines = TransectLines.of(transects, frame)
+    land: tuple[shapely.Geometry, ...] = ()
+    if area is not None:
+        of_stratum = dict(zip((s.name for s in area.strata), area.local_strata, strict=True))
+        land = tuple(of_stratum[t.stratum] for t in transects)
+    row = {c.capture_id: i for i, c in enumerate(captures)}
+    footprints = np.full(len(captures), None, dtype=object)
+    heights = np.full(len(captures), np.nan)
+    rows = [row[key] for key in table.capture_id.tolist()]
+    if rows:
+        footprints[rows] = frame.localise(table.polygons)
+        heights[rows] = table.altitude_agl_m
+    positions = frame.to_local(
+        [
+            (np.nan if c.capture.longitude_deg is None else c.capture.longitude_deg, _number(c.capture.latitude_deg))
+            for c in captures
+        ]
+        or np.empty((0, 2))
+    )
+    positions[~np.isfinite(positions).all(axis=1)] = np.nan
+    times = np.array([_seconds(c) for c in captures], dtype=np.float64)
+    return SurveyGround(
+        info=info,
+        frame=frame,
+        strata=strata,
+        transects=transects,
+        lines=lines,
+        land=land,
+        captures=captures,
+        footprints=footprints,
+        positions_m=positions,
+        times_s=times,
+        assignment=_assign(info, captures, positions, times, lines, footprints, heights),
+    )
+
+
+def _assign(
+    info: SurveyInfo,
+    captures: Sequence[StoredCapture],
+    positions: Floats,
+    times: Floats,
+    lines: TransectLines,
+    footprints: npt.NDArray[np.object_],
+    heights: Floats,
+) -> Assignment:
+    trigger_m = info.trigger_distance_m or 0.0
+    width_m, height_m = info.strip_width_m, info.altitude_agl_m
+    return assign_to_transects(
+        positions,
+        courses_deg(positions, times, [c.sortie for c in captures], reach_m=_COURSE_REACH * trigger_m),
+        lines,
+        cross_track_limit_m=CROSS_TRACK_SHARE * width_m if width_m else 0.0,
+        end_slack_m=trigger_m,
+        heights_agl_m=heights,
+        height_limits_m=(height_m * (1 - HEIGHT_SHARE), height_m * (1 + HEIGHT_SHARE)) if height_m else None,
+        footprints=footprints,
+    )
+
+
+def courses_deg(positions: Floats, times: Floats, sorties: Sequence[str | None], *, reach_m: float) -> Floats:
+    """Direction of flight (N,) at each capture, clockwise from the frame's north, from the captures before and after.
+
+    The heading of a picture says nothing of it, for a camera may be mounted any way round. Only neighbours of the same
+    sortie within `reach_m` are asked; NaN where there is none, or no time.
+    """
+    count = len(positions)
+    course = np.full(count, np.nan)
+    names = np.array([s or "" for s in sorties], dtype=np.str_)
+    known = np.flatnonzero(np.isfinite(positions).all(axis=1) & np.isfinite(times))
+    if len(known) < 2:
+        return course
+    order = known[np.lexsort((times[known], names[known]))]
+    step = np.diff(positions[order], axis=0)
+    length = np.hypot(step[:, 0], step[:, 1])
+    near = (names[order][1:] == names[order][:-1]) & (length > 0) & (length <= reach_m)
+    step = np.where(near[:, None], step, 0.0)
+    way = np.zeros((len(order), 2))
+    way[1:] += step
+    way[:-1] += step
+    moved = np.hypot(way[:, 0], way[:, 1]) > 0
+    course[order[moved]] = np.degrees(np.arctan2(way[moved, 0], way[moved, 1])) % 360.0
+    return course
+
+
+@dataclass(frozen=True)
+class Sightings:
+    """Detections on the ground, one row for each that could be placed.
+
+    `detection` (N,) are rows of the detection table, `capture` (N,) rows of the survey's captures. `lonlat` (N, 2),
+    `local_m` (N, 2); `covariance_m2` (N, 2, 2) with all errors, `independent_m2` (N, 2, 2) without those common to a
+    sortie.
+    """
+
+    detection: Ints
+    capture: Ints
+    labels: npt.NDArray[np.str_]
+    scores: Floats
+    lonlat: Floats
+    local_m: Floats
+    covariance_m2: Floats
+    independent_m2: Floats
+
+    def __len__(self) -> int:
+        return len(self.detection)
+
+
+def place_detections(ground: SurveyGround, table: DetectionTable, *, ground_msl_m: float | None = None) -> Sightings:
+    """Place the centres of boxes on the ground, all captures of one camera at once."""
+    row = {c.capture_id: i for i, c in enumerate(ground.captures)}
+    capture = np.array([row[key] for key in table.capture_id.tolist()], dtype=np.int64)
+    # A box's edges are in the frame where the first pixel covers 0 to 1, a camera's pixels are named by their centres.
+    centres = (table.boxes_px[:, :2] + table.boxes_px[:, 2:]) / 2 - 0.5
+    lonlat = np.full((len(table), 2), np.nan)
+    covariance, common = np.full((2, len(table), 2, 2), np.nan)
+    for (camera, terrain), members in _by_camera(ground, capture, ground_msl_m):
+        chosen = np.flatnonzero(np.isin(capture, list(members)))
+        pose = _poses([members[i] for i in capture[chosen].tolist()])
+        placed = place(camera, pose, centres[chosen], terrain)
+        lonlat[chosen], covariance[chosen], common[chosen] = placed.lonlat, placed.covariance_m2, placed.common_m2
+    known = np.flatnonzero(np.isfinite(lonlat).all(axis=1))
+    names = np.array(table.labels, dtype=np.str_) if table.labels else np.empty(0, dtype=np.str_)
+    return Sightings(
+        detection=known,
+        capture=capture[known],
+        labels=names[table.label_ids[known]],
+        scores=table.scores[known],
+        lonlat=lonlat[known],
+        local_m=ground.frame.to_local(lonlat[known]) if len(known) else np.empty((0, 2)),
+        covariance_m2=covariance[known],
+        independent_m2=covariance[known] - common[known],
+    )
+
+
+def _by_camera(
+    ground: SurveyGround, captures: Ints, ground_msl_m: float | None
+) -> list[tuple[tuple[Camera, Terrain], dict[int, Pose]]]:
+    """Group captures with detections by camera and level of the ground; those without a pose are left out."""
+    groups: dict[tuple[Camera, float], tuple[Terrain, dict[int, Pose]]] = {}
+    for index in np.unique(captures).tolist():
+        capture = ground.captures[index].capture
+        if capture.camera is None:
+            continue
+        try:
+            stand = pose_of(capture, ground_msl_m=ground_msl_m)
+        except GeoreferenceError:
+            continue  # named when it was brought in; without a footprint it is off effort
+        key = (capture.camera, stand.terrain.range_m[0])
+        groups.setdefault(key, (stand.terrain, {}))[1][index] = stand.pose
+    return [((camera, terrain), members) for (camera, _), (terrain, members) in groups.items()]
+
+
+def _poses(poses: Sequence[Pose]) -> Pose:
+    columns = np.array(
+        [(p.longitude_deg, p.latitude_deg, p.height_m, p.yaw_deg, p.pitch_deg, p.roll_deg) for p in poses],
+        dtype=np.float64,
+    )
+    return Pose(*columns.reshape(-1, 6).T)
+
+
+def _frame_of(captures: Sequence[StoredCapture]) -> LocalFrame:
+    known = [
+        (c.capture.longitude_deg, c.capture.latitude_deg)
+        for c in captures
+        if c.capture.longitude_deg is not None and c.capture.latitude_deg is not None
+    ]
+    return LocalFrame.around(shapely.MultiPoint(known)) if known else LocalFrame(0.0, 0.0)
+
+
+def _number(value: float | None) -> float:
+    return np.nan if value is None else value
+
+
+def _seconds(stored: StoredCapture) -> float:
+    return np.nan if stored.capture.time_utc is None else stored.capture.time_utc.timestamp()
