@@ -26,6 +26,8 @@ _INNER_TOLERANCE_M = 1.0
 _INSET_M = 0.1
 _CHECK_TOLERANCE_M = 1e-3
 _ARC = 32
+# A buffer's arcs are drawn as chords, inside of the circle: an exclusion's are drawn larger by what that takes away.
+_OUTWARD = 1 / float(np.cos(np.pi / (4 * _ARC)))
 
 
 @dataclass(frozen=True)
@@ -44,12 +46,14 @@ class Airspace:
         land = shapely.union_all([area.localise(s.polygon) for s in area.strata])
         kept_out = area.local_exclusions
         allowed = shapely.difference(
-            shapely.buffer(land, allowance_m, quad_segs=_ARC), shapely.buffer(kept_out, buffer_m, quad_segs=_ARC)
+            shapely.buffer(land, allowance_m, quad_segs=_ARC),
+            shapely.buffer(kept_out, buffer_m * _OUTWARD, quad_segs=_ARC),
         )
         outer = min(_OUTER_TOLERANCE_M, allowance_m / 6)
         inside = shapely.simplify(shapely.buffer(land, allowance_m - outer, quad_segs=4), outer * 0.95)
         outside = shapely.simplify(
-            shapely.buffer(kept_out, buffer_m + 2 * _INNER_TOLERANCE_M, quad_segs=4), _INNER_TOLERANCE_M * 0.95
+            shapely.buffer(kept_out, (buffer_m + 2 * _INNER_TOLERANCE_M) * _OUTWARD, quad_segs=_ARC),
+            _INNER_TOLERANCE_M * 0.95,
         )
         flyable = shapely.difference(inside, outside)
         if shapely.buffer(flyable, -_INSET_M).is_empty:

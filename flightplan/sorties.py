@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
-from itertools import pairwise
+from functools import cached_property, reduce
+from itertools import groupby, pairwise
 
 import numpy as np
 import shapely
@@ -70,24 +70,25 @@ def cut_sorties(
     """Cut an order of runs into flights that each fit a battery, home and back included.
 
     `fixed_homes` are launch sites; without any, a flight starts at the point of the area's boundary that costs it
-    least. A run too long for one battery is flown in equal pieces. Raises PlanError when even a short piece cannot be
-    reached.
+    least. A transect is flown in one flight where a battery can do it: a sampling unit is seen at one time. A run too
+    long for a battery is flown in equal pieces. Raises PlanError when even a short piece cannot be reached.
     """
     costs = _Costs(area, airspace, drone, speed_mps, altitude_agl_m, wind_share, tuple(fixed_homes))
-    waiting = list(reversed(runs))
+    waiting = [list(group) for _, group in groupby(runs, key=lambda r: r.transect)][::-1]
     flights: list[Flight] = []
     taken = _Taken()
     while waiting:
-        run = waiting.pop()
-        longer = costs.with_run(taken, run)
+        line = waiting.pop()
+        longer = reduce(costs.with_run, line, taken)
         if longer.energy_wh <= drone.budget_wh and longer.items <= MAX_ITEMS:
             taken = longer
         elif taken.runs:
             flights.append(costs.flight(taken))
             taken = _Taken()
-            waiting.append(run)
+            waiting.append(line)
         else:
-            waiting += reversed(_pieces(run, costs))
+            shorter = line if len(line) > 1 else _pieces(line[0], costs)
+            waiting += [[run] for run in reversed(shorter)]
     if taken.runs:
         flights.append(costs.flight(taken))
     return flights
