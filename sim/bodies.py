@@ -20,8 +20,8 @@ SHADE = np.float32(0.42)
 class Place:
     """Where a thing is in a picture: its centre in pixels, and metres on its own axes per pixel (2, 2).
 
-    `sun` is the unit vector to the sun on the thing's own axes (along, across, up); `shadow_px` is how far, in pixels, the
-    shadow of a point one metre up falls from it.
+    `sun` is the unit vector to the sun on the thing's own axes (along, across, up); `shadow_px` is how far, in pixels,
+    the shadow of a point one metre up falls from it.
     """
 
     centre_px: tuple[float, float]
@@ -44,12 +44,11 @@ def shape_of_thing(things: Things, row: int, place: Place) -> tuple[Mask, Reals]
     a, b = things.half_axes_m[row]
     lumps = things.clutter.lumpiness
     left, top, u, v = _patch(place, a * (1 + lumps), b * (1 + lumps))
-    edge = np.float32(1.0)
+    radius = np.hypot(u / np.float32(a), v / np.float32(b))
     if lumps:
         angle = np.arctan2(v, u)
         phase = np.float32(things.phase[row])
-        edge = 1 + np.float32(lumps) * (0.6 * np.sin(3 * angle + phase) + 0.4 * np.sin(7 * angle - 2 * phase))
-    radius = np.hypot(u / np.float32(a), v / np.float32(b)) / edge
+        radius /= 1 + np.float32(lumps) * (0.6 * np.sin(3 * angle + phase) + 0.4 * np.sin(7 * angle - 2 * phase))
     blur = _pixel_m(place) / np.float32(min(a, b))
     coverage = np.clip(0.5 + (1 - radius) / blur, 0.0, 1.0)
     return Mask(left, top, coverage), _dome_light(u / np.float32(a), v / np.float32(b), place.sun)
@@ -133,7 +132,9 @@ def _elephant(length: float, width: float, place: Place) -> tuple[Mask, Reals]:
     )
     nose = _ellipse(u, v, 0.42 * length, 0.0, 0.09 * length, 0.07 * width, px)
     coverage = np.maximum(np.maximum(trunk_of_body, head), np.maximum(ears, nose))
-    light = _dome_light((u + np.float32(0.1 * length)) / np.float32(0.45 * length), v / np.float32(0.5 * width), place.sun)
+    light = _dome_light(
+        (u + np.float32(0.1 * length)) / np.float32(0.45 * length), v / np.float32(0.5 * width), place.sun
+    )
     light = light * (1 - 0.16 * ears * (1 - head)) * (1 - 0.10 * nose)
     spine = np.exp(-((v / np.float32(0.10 * width)) ** 2)) * (u < 0.25 * length)
     light = light + np.float32(0.07) * spine
@@ -147,7 +148,9 @@ def _equid(length: float, width: float, place: Place) -> tuple[Mask, Reals]:
     neck = _ellipse(u, v, 0.24 * length, 0.0, 0.16 * length, 0.21 * width, px)
     head = _ellipse(u, v, 0.40 * length, 0.0, 0.11 * length, 0.17 * width, px)
     coverage = np.maximum(np.maximum(body, neck), head)
-    light = _dome_light((u + np.float32(0.1 * length)) / np.float32(0.5 * length), v / np.float32(0.5 * width), place.sun)
+    light = _dome_light(
+        (u + np.float32(0.1 * length)) / np.float32(0.5 * length), v / np.float32(0.5 * width), place.sun
+    )
     stripes = np.sin(np.float32(2 * np.pi / 0.19) * u + np.float32(1.5) * np.abs(v))
     # Stripes finer than two pixels average out, as they do on a sensor.
     contrast = np.float32(0.34 * np.clip((0.19 / px - 1.0) / 2.0, 0.12, 1.0))

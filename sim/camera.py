@@ -40,7 +40,10 @@ _LARGEST_THING_M = 8.0
 
 @dataclass(frozen=True)
 class Pose:
-    """Where a camera is and where it looks: WGS 84 degrees, metres above the ground below it, angles of `flightplan.camera`."""
+    """Where a camera is and where it looks.
+
+    Degrees on WGS 84, metres above the ground below it, angles of `flightplan.camera`.
+    """
 
     longitude_deg: float
     latitude_deg: float
@@ -54,8 +57,8 @@ class Pose:
 class AnimalLabel:
     """One animal in one frame: the box around what shows of it, and which animal it is.
 
-    `visible_share` is the part of the body that is in the frame and not under a canopy. `stratum` is None for an animal that
-    lives outside the study area. The position is that of the ground under the animal.
+    `visible_share` is the part of the body that is in the frame and not under a canopy. `stratum` is None for an
+    animal that lives outside the study area. The position is that of the ground under the animal.
     """
 
     animal: int
@@ -150,7 +153,7 @@ def render_frame(
             if things.clutter is TREE:
                 add_coverage(canopy, mask)
     labels = list(_labels(world, canopy, shown, time_s))
-    return _develop(picture, look, [world.seed, int(round(time_s * 1000)) & 0xFFFFFFFF]), tuple(labels)
+    return _develop(picture, look, [world.seed, round(time_s * 1000) & 0xFFFFFFFF]), tuple(labels)
 
 
 def _ground(land: Land, view: View, sun: tuple[float, float, float]) -> Reals:
@@ -161,12 +164,11 @@ def _ground(land: Land, view: View, sun: tuple[float, float, float]) -> Reals:
     ground = view.ground(nodes).astype(np.float32).reshape(len(rows), len(columns), 2)
     level = float(np.hypot(sun[0], sun[1])) or 1.0
     colour, roughness = land.ground(ground[..., 0], ground[..., 1], (sun[0] / level, sun[1] / level))
-    down, across = _upsampling(height, len(rows)), _upsampling(width, len(columns))
-    east, north = down @ ground[..., 0] @ across.T, down @ ground[..., 1] @ across.T
-    light = 1 + np.float32(0.075) * land.grain(east, north) * (down @ roughness @ across.T)
+    grain = land.grain(_every_pixel(ground[..., 0], height, width), _every_pixel(ground[..., 1], height, width))
+    light = 1 + np.float32(0.075) * grain * _every_pixel(roughness, height, width)
     picture = np.empty((height, width, 3), dtype=np.float32)
     for channel in range(3):
-        np.multiply(down @ colour[..., channel] @ across.T, light, out=picture[..., channel])
+        np.multiply(_every_pixel(colour[..., channel], height, width), light, out=picture[..., channel])
     return picture
 
 
@@ -174,14 +176,14 @@ def _grid(side_px: int) -> Floats:
     return np.arange(0, side_px - 1 + _GRID_STEP_PX, _GRID_STEP_PX, dtype=np.float64)
 
 
-def _upsampling(side_px: int, nodes: int) -> Reals:
-    """Linear interpolation from the grid to every pixel, as a matrix (side, nodes)."""
-    at = np.arange(side_px) / _GRID_STEP_PX
-    first = np.minimum(at.astype(np.int64), nodes - 2)
-    matrix = np.zeros((side_px, nodes), dtype=np.float32)
-    matrix[np.arange(side_px), first] = 1 - (at - first)
-    matrix[np.arange(side_px), first + 1] = at - first
-    return matrix
+def _every_pixel(nodes: Reals, height_px: int, width_px: int) -> Reals:
+    """Linear interpolation of a grid's values (rows, columns) to every pixel (H, W)."""
+    later: Reals = (np.arange(_GRID_STEP_PX, dtype=np.float32) / np.float32(_GRID_STEP_PX))[None, :, None]
+    between = nodes[:-1, None, :] * (1 - later) + nodes[1:, None, :] * later
+    rows = between.reshape(-1, nodes.shape[1])[:height_px]
+    later = later.reshape(1, 1, -1)
+    every = rows[:, :-1, None] * (1 - later) + rows[:, 1:, None] * later
+    return np.asarray(every.reshape(height_px, -1)[:, :width_px])
 
 
 def _sun(world: World) -> tuple[float, float, float]:
@@ -304,7 +306,8 @@ def _develop(picture: Reals, look: Look, key: list[int]) -> npt.NDArray[np.uint8
     for channel, lag in enumerate((0, 37, 91)):
         shifted = np.roll(speckle, lag, axis=1) if lag else speckle
         soft[..., channel] += np.float32(look.noise * 0.75) * speckle + np.float32(look.noise * 0.5) * shifted
-    return np.clip(soft + np.float32(0.5), 0, 255).astype(np.uint8)
+    developed: npt.NDArray[np.uint8] = np.clip(soft + np.float32(0.5), 0, 255).astype(np.uint8)
+    return developed
 
 
 def _speckle(height: int, width: int, rng: np.random.Generator) -> Reals:

@@ -135,7 +135,9 @@ class Land:
             0.5,
         )
         light = 1.0 + 1.1 * (relief - toward) + 0.10 * tufts * (1 - soil) + 0.05 * wet
-        return colour * light[..., None], 0.35 + 0.65 * (1 - soil) * (1 - 0.5 * burnt)
+        lit: Reals = colour * light[..., None]
+        roughness: Reals = np.float32(0.35) + np.float32(0.65) * (1 - soil) * (1 - np.float32(0.5) * burnt)
+        return lit, roughness
 
     def grain(self, east_m: Reals, north_m: Reals) -> Reals:
         """Detail below a metre, deviation about 1: grass blades, pebbles, tussocks."""

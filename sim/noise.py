@@ -49,7 +49,8 @@ def fractal_noise(east_m: Reals, north_m: Reals, wavelengths_m: tuple[float, ...
         total += np.float32(strength) * value_noise(east_m, north_m, wavelength_m, key + 101 * octave)
         norm += strength
         strength *= gain
-    return total / np.float32(norm)
+    result: Reals = total / np.float32(norm)
+    return result
 
 
 def grain_tile(size: int, slope: float, key: int) -> Reals:
@@ -59,4 +60,5 @@ def grain_tile(size: int, slope: float, key: int) -> Reals:
     frequency = np.hypot(np.fft.fftfreq(size)[:, None], np.fft.rfftfreq(size)[None, :])
     frequency[0, 0] = np.inf
     tile = np.fft.irfft2(spectrum * frequency**-slope, s=(size, size))
-    return (tile / tile.std()).astype(np.float32)
+    scaled: Reals = (tile / tile.std()).astype(np.float32)
+    return scaled

@@ -50,7 +50,10 @@ class Animals:
 
 @dataclass(frozen=True)
 class Positions:
-    """Where the animals are at one time: (N, 2) metres east and north in the area's frame; headings (N,) clockwise from north."""
+    """Where the animals are at one time.
+
+    `local_m` is (N, 2), metres east and north in the area's frame; `heading_deg` (N,) is clockwise from north.
+    """
 
     local_m: Floats
     heading_deg: Floats
@@ -86,14 +89,14 @@ class World:
     ) -> World:
         """Make the world of one seed.
 
-        `density` multiplies the number of herds; `sun` is (azimuth, elevation) in degrees, drawn from the seed when None.
-        Raises AreaError for an area too large for one world.
+        `density` multiplies the number of herds; `sun` is (azimuth, elevation) in degrees, drawn from the seed when
+        None. Raises AreaError for an area too large for one world.
         """
         strata: list[BaseGeometry] = [area.frame.localise(stratum.polygon) for stratum in area.strata]
         exclusions = area.frame.localise(shapely.union_all(list(area.exclusions)))
         land = _land(strata, [stratum.name for stratum in area.strata], seed)
         herds = [
-            _herds(kind, number, strata, exclusions, land, density, np.random.default_rng([seed, 100 + number]), area.name)
+            _herds(kind, number, strata, exclusions, land, density, np.random.default_rng([seed, 100 + number]))
             for number, kind in enumerate(species)
         ]
         if sun is None:
@@ -101,20 +104,23 @@ class World:
             sun = (float(rng.uniform(40.0, 140.0)), float(rng.uniform(35.0, 62.0)))
         return cls(area, seed, tuple(species), land, _joined(herds), sun[0], sun[1])
 
-    def positions(self, time_s: float) -> Positions:
-        """Where every animal is, `time_s` seconds after any fixed moment (walking is periodic)."""
+    def positions(self, time_s: float, rows: npt.NDArray[np.int64] | None = None) -> Positions:
+        """Where the animals (those in `rows`, else all) are, `time_s` seconds after any fixed moment."""
+        chosen = slice(None) if rows is None else rows
         animals = self.animals
-        walks = animals.speed_mps > 0
-        travelled = np.where(walks, animals.phase_s + time_s, 0.0) * animals.speed_mps
-        span = np.where(walks, animals.range_m, 1.0)
-        along = np.mod(travelled, 2 * span)
+        speed, span = animals.speed_mps[chosen], animals.range_m[chosen]
+        heading_deg, local = animals.heading_deg[chosen], animals.home_m[chosen].copy()
+        walks = speed > 0
+        # Walking is to and fro, so it is periodic and never leaves the herd's own ground.
+        along = np.mod((animals.phase_s[chosen] + time_s) * speed, np.where(walks, 2 * span, 1.0))
         back = walks & (along > span)
-        offset = np.where(walks, np.where(back, 2 * span - along, along) - span / 2, 0.0)
-        heading = np.radians(animals.heading_deg)
-        local = animals.home_m + offset[:, None] * np.column_stack([np.sin(heading), np.cos(heading)])
+        offset = np.where(back, 2 * span - along, along)[walks] - span[walks] / 2
+        heading = np.radians(heading_deg[walks])
+        local[walks] += offset[:, None] * np.column_stack([np.sin(heading), np.cos(heading)])
         if walks.any():
-            local[walks] = self.land.clear_of_trees(local[walks], self._clearance_m(walks))
-        return Positions(local, np.mod(animals.heading_deg + np.where(back, 180.0, 0.0), 360.0))
+            widths = np.array([kind.width_m for kind in self.species])[animals.species[chosen][walks]]
+            local[walks] = self.land.clear_of_trees(local[walks], 0.3 * widths)
+        return Positions(local, np.mod(heading_deg + np.where(back, 180.0, 0.0), 360.0))
 
     def truth(self) -> dict[str, dict[str, int]]:
         """How many animals there are: species, then stratum, then number."""
@@ -126,10 +132,6 @@ class World:
             }
             for i, kind in enumerate(self.species)
         }
-
-    def _clearance_m(self, which: npt.NDArray[np.bool_]) -> Floats:
-        widths = np.array([kind.width_m for kind in self.species])
-        return np.asarray(0.3 * widths[self.animals.species[which]])
 
 
 def _land(strata: list[BaseGeometry], names: list[str], seed: int) -> Land:
@@ -168,7 +170,6 @@ def _herds(
     land: Land,
     density: float,
     rng: np.random.Generator,
-    where: str,
 ) -> Animals:
     surroundings = shapely.buffer(shapely.union_all(strata), _MARGIN_M)
     shapely.prepare(surroundings)
@@ -179,7 +180,8 @@ def _herds(
     expected = highest * (east - west) * (north - south)
     if expected > _MAX_HERDS:
         raise AreaError(
-            f"the area would hold more than {_MAX_HERDS} herds of {kind.name}", where=where, hint="Simulate a part of it"
+            f"the area would hold more than {_MAX_HERDS} herds of {kind.name}",
+            hint="Simulate a part of it",
         )
     parents = rng.uniform((west, south), (east, north), (rng.poisson(expected), 2))
     cover = np.clip(land.cover_at(parents) / 0.55, 0.0, 1.0)
@@ -193,7 +195,7 @@ def _herds(
     speed = rng.uniform(*kind.speed_mps, count)
     span = rng.uniform(50.0, 160.0, count)
     reach = kind.spacing_m * (np.sqrt(sizes) + 1.0)
-    walks = (rng.random(count) < kind.moving_share) & _stays(parents, heading, span / 2 + reach, strata, forbidden)
+    walks = (rng.random(count) < kind.moving_share) & _stays(parents, span / 2 + reach, strata, forbidden)
     herd = np.repeat(np.arange(count), sizes)
     rank = np.arange(len(herd)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
     # Vogel's sunflower keeps the members apart; the jitter takes the pattern away.
@@ -226,13 +228,13 @@ def _herds(
 
 
 def _stays(
-    parents: Floats, heading_deg: Floats, reach_m: Floats, strata: list[BaseGeometry], forbidden: BaseGeometry
+    parents: Floats, reach_m: Floats, strata: list[BaseGeometry], forbidden: BaseGeometry
 ) -> npt.NDArray[np.bool_]:
     """Say which herds can walk to and fro without crossing a stratum's border or nearing an exclusion."""
     roam = shapely.buffer(shapely.points(parents), reach_m + 10.0)
     lines = [shapely.boundary(polygon) for polygon in strata]
     crosses = shapely.intersects(roam, shapely.union_all(lines)) | shapely.intersects(roam, forbidden)
-    return np.asarray(~crosses, dtype=np.bool_) & np.isfinite(heading_deg)
+    return np.asarray(~crosses, dtype=np.bool_)
 
 
 def _joined(herds: list[Animals]) -> Animals:

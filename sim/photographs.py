@@ -1,0 +1,190 @@
+"""Writing rendered frames as a drone does: JPEG with EXIF and DJI-style XMP that say what the drone believed."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import ExifTags, Image
+from PIL.TiffImagePlugin import IFDRational
+
+from flightplan.camera import Camera
+from flightplan.frames import LocalFrame
+from sim.camera import Pose
+
+MAKER = "overfly"
+_SENSOR_WIDTH_MM = 13.2
+_FULL_FRAME_DIAGONAL_MM = math.hypot(36.0, 24.0)
+_JPEG_QUALITY = 92
+
+
+@dataclass(frozen=True)
+class Shot:
+    """One exposure to render: where the camera truly was, and what it will say.
+
+    `name` is the file's name; `time_s` counts from 1970-01-01 UTC. `altitude_msl_m` is None where the ground's height
+    is not known; `accuracy_m` is the standard deviation the receiver claims for its position.
+    """
+
+    name: str
+    time_s: float
+    true: Pose
+    reported: Pose
+    altitude_msl_m: float | None = None
+    accuracy_m: float | None = None
+
+
+@dataclass(frozen=True)
+class PoseErrors:
+    """Standard deviations of what a drone reports about itself.
+
+    Position errors wander: two moments dt apart are correlated by exp(−dt / `memory_s`), as GNSS errors are. Those of
+    the attitude are drawn for each frame.
+    """
+
+    horizontal_m: float = 1.0
+    vertical_m: float = 0.8
+    yaw_deg: float = 0.8
+    tilt_deg: float = 0.3
+    memory_s: float = 60.0
+
+
+def reported_poses(
+    poses: Sequence[Pose], times_s: Sequence[float], errors: PoseErrors, rng: np.random.Generator
+) -> list[Pose]:
+    """What the drone believes each of `poses` to be; times must not fall (a first-order Gauss–Markov walk)."""
+    count = len(poses)
+    fresh = rng.normal(0.0, 1.0, (count, 3))
+    attitude = rng.normal(0.0, 1.0, (count, 3)) * (errors.yaw_deg, errors.tilt_deg, errors.tilt_deg)
+    drift = np.zeros((count, 3))
+    for i in range(count):
+        kept = math.exp(-max(times_s[i] - times_s[i - 1], 0.0) / errors.memory_s) if i else 0.0
+        drift[i] = (kept * drift[i - 1] if i else 0.0) + math.sqrt(1 - kept**2) * fresh[i]
+    drift *= (errors.horizontal_m, errors.horizontal_m, errors.vertical_m)
+    believed = []
+    for i, pose in enumerate(poses):
+        around = LocalFrame(pose.longitude_deg, pose.latitude_deg)
+        longitude, latitude = around.to_lonlat(drift[i : i + 1, :2])[0]
+        believed.append(
+            Pose(
+                longitude_deg=float(longitude),
+                latitude_deg=float(latitude),
+                altitude_agl_m=pose.altitude_agl_m + float(drift[i, 2]),
+                yaw_deg=pose.yaw_deg + float(attitude[i, 0]),
+                pitch_deg=pose.pitch_deg + float(attitude[i, 1]),
+                roll_deg=pose.roll_deg + float(attitude[i, 2]),
+            )
+        )
+    return believed
+
+
+def write_frame(path: Path, image: npt.NDArray[np.uint8], shot: Shot, camera: Camera) -> None:
+    """Write one frame with what the drone reports of it; the file appears whole or not at all.
+
+    EXIF after CIPA DC-008, XMP in DJI's namespace. Heights: `RelativeAltitude` is above the ground, which is flat;
+    `AbsoluteAltitude` and GPSAltitude are left out where the height above sea level is not known.
+    """
+    content = io.BytesIO()
+    packet = b"http://ns.adobe.com/xap/1.0/\0" + _xmp(shot, camera).encode()
+    marker = b"\xff\xe1" + (len(packet) + 2).to_bytes(2, "big") + packet
+    Image.fromarray(image).save(
+        content, "JPEG", quality=_JPEG_QUALITY, exif=_exif(shot, camera, image.shape[1], image.shape[0]), extra=marker
+    )
+    partial = path.with_name(f".{path.name}.part")
+    partial.write_bytes(content.getvalue())
+    partial.replace(path)
+
+
+def with_lens(camera: Camera) -> Camera:
+    """Give a camera that is only known in pixels a sensor and a focal length in millimetres that agree with them."""
+    if camera.focal_length_mm is not None and camera.sensor_width_mm is not None:
+        return camera
+    pixel_mm = _SENSOR_WIDTH_MM / camera.image_width_px
+    return replace(
+        camera,
+        sensor_width_mm=_SENSOR_WIDTH_MM,
+        sensor_height_mm=pixel_mm * camera.image_height_px,
+        focal_length_mm=camera.focal_length_px * pixel_mm,
+    )
+
+
+def _exif(shot: Shot, camera: Camera, width_px: int, height_px: int) -> Image.Exif:
+    lens = with_lens(camera)
+    assert lens.focal_length_mm is not None
+    assert lens.sensor_width_mm is not None
+    when = datetime.fromtimestamp(shot.time_s, UTC)
+    diagonal_mm = math.hypot(width_px, height_px) * lens.sensor_width_mm / width_px
+    exif = Image.Exif()
+    exif[ExifTags.Base.Make] = camera.maker or MAKER
+    exif[ExifTags.Base.Model] = camera.models[0] if camera.models else camera.name
+    exif[ExifTags.Base.Orientation] = 1
+    exif[ExifTags.Base.DateTime] = f"{when:%Y:%m:%d %H:%M:%S}"
+    exif[ExifTags.Base.ImageDescription] = "rendered by overfly sim: not a photograph"
+    details = exif.get_ifd(ExifTags.IFD.Exif)
+    details[ExifTags.Base.ExifVersion] = b"0232"
+    details[ExifTags.Base.DateTimeOriginal] = f"{when:%Y:%m:%d %H:%M:%S}"
+    details[ExifTags.Base.SubsecTimeOriginal] = f"{when.microsecond:06d}"
+    details[ExifTags.Base.OffsetTimeOriginal] = "+00:00"
+    details[ExifTags.Base.FocalLength] = IFDRational(round(lens.focal_length_mm * 10_000), 10_000)
+    details[ExifTags.Base.FocalLengthIn35mmFilm] = round(lens.focal_length_mm * _FULL_FRAME_DIAGONAL_MM / diagonal_mm)
+    details[ExifTags.Base.ExifImageWidth] = width_px
+    details[ExifTags.Base.ExifImageHeight] = height_px
+    place = exif.get_ifd(ExifTags.IFD.GPSInfo)
+    place[ExifTags.GPS.GPSVersionID] = b"\x02\x03\x00\x00"
+    place[ExifTags.GPS.GPSLatitudeRef] = "N" if shot.reported.latitude_deg >= 0 else "S"
+    place[ExifTags.GPS.GPSLatitude] = _sexagesimal(shot.reported.latitude_deg)
+    place[ExifTags.GPS.GPSLongitudeRef] = "E" if shot.reported.longitude_deg >= 0 else "W"
+    place[ExifTags.GPS.GPSLongitude] = _sexagesimal(shot.reported.longitude_deg)
+    if shot.altitude_msl_m is not None:
+        place[ExifTags.GPS.GPSAltitudeRef] = b"\x01" if shot.altitude_msl_m < 0 else b"\x00"
+        place[ExifTags.GPS.GPSAltitude] = IFDRational(round(abs(shot.altitude_msl_m) * 1000), 1000)
+    if shot.accuracy_m is not None:
+        place[ExifTags.GPS.GPSHPositioningError] = IFDRational(round(shot.accuracy_m * 1000), 1000)
+    return exif
+
+
+def _sexagesimal(angle_deg: float) -> tuple[IFDRational, IFDRational, IFDRational]:
+    """Degrees, minutes, seconds; the seconds to a millionth, 0.03 mm on the ground."""
+    micro_seconds = round(abs(angle_deg) * 3600e6)
+    minutes, rest = divmod(micro_seconds, 60_000_000)
+    degrees, minutes = divmod(minutes, 60)
+    return IFDRational(degrees, 1), IFDRational(minutes, 1), IFDRational(rest, 1_000_000)
+
+
+def _xmp(shot: Shot, camera: Camera) -> str:
+    pose = shot.reported
+    yaw = (pose.yaw_deg + 180.0) % 360.0 - 180.0
+    cx, cy = camera.principal_point_px or ((camera.image_width_px - 1) / 2, (camera.image_height_px - 1) / 2)
+    fields = {
+        "GpsLatitude": f"{pose.latitude_deg:.9f}",
+        "GpsLongitude": f"{pose.longitude_deg:.9f}",
+        "RelativeAltitude": f"{pose.altitude_agl_m:+.3f}",
+        "GimbalYawDegree": f"{yaw:+.3f}",
+        "GimbalPitchDegree": f"{pose.pitch_deg:+.3f}",
+        "GimbalRollDegree": f"{pose.roll_deg:+.3f}",
+        "FlightYawDegree": f"{yaw:+.3f}",
+        "FlightPitchDegree": "+0.000",
+        "FlightRollDegree": "+0.000",
+        "CalibratedFocalLength": f"{camera.focal_length_px:.6f}",
+        "CalibratedOpticalCenterX": f"{cx + 0.5:.6f}",
+        "CalibratedOpticalCenterY": f"{cy + 0.5:.6f}",
+        "UTCAtExposure": f"{datetime.fromtimestamp(shot.time_s, UTC):%Y-%m-%dT%H:%M:%S.%f}",
+    }
+    if shot.altitude_msl_m is not None:
+        fields["AbsoluteAltitude"] = f"{shot.altitude_msl_m:+.3f}"
+        fields["AltitudeType"] = "GpsFusionAlt"
+    attributes = "\n".join(f'   drone-dji:{name}="{value}"' for name, value in fields.items())
+    return (
+        '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>\n'
+        '<x:xmpmeta xmlns:x="adobe:ns:meta/">\n'
+        ' <rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">\n'
+        '  <rdf:Description rdf:about="" xmlns:drone-dji="http://www.dji.com/drone-dji/1.0/"\n'
+        f"{attributes}/>\n </rdf:RDF>\n</x:xmpmeta>\n"
+        '<?xpacket end="w"?>'
+    )
