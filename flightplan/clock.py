@@ -3,13 +3,13 @@
 Lockstep, for a simulated vehicle and its ground station in one process, as fast as the machine allows and the same
 on every run: time stands still while anybody is at work or a message is on its way.
 
-- The ground station waits only through `wait`; who wakes it calls `notify`. A thread that has waited once takes part:
-  it is at work from its wake-up until its next `wait`, or until it calls `leave`.
-- Whoever sends a message calls `posted(address)` just before; whoever receives one calls `taken(address)` after
-  everything that it caused has been posted or notified. `address` is the ground station's end of the socket
-  (its `getsockname()`, the vehicle's `getpeername()`). Who sees a connection end calls `forget(address)`.
-- The vehicle reads its socket while `is_still()` is False, and when it is True makes one step, calls `advance`, and
-  only then sends what the step had to say.
+- A ground station's thread calls `join`, then waits only through `wait`, and who wakes it calls `notify`. It is at
+  work from its wake-up until its next `wait`, or until it calls `leave`.
+- Whoever sends messages calls `posted(to)` just before; whoever receives them calls `taken(at)` after everything that
+  they caused has been posted or notified. Both name the receiving end's socket address. Who sees a connection end
+  calls `forget` for both ends.
+- The vehicle, once anybody has joined, reads its socket while `under_way` has mail for it; else calls `settle`; and
+  when that is True makes one step, calls `advance`, and only then sends what the step had to say.
 
 All of these do nothing on wall time, so link and vehicle have one code for both.
 """
@@ -38,20 +38,24 @@ class Clock(Protocol):
         """Wake everybody who waits on a held condition."""
         ...
 
+    def join(self) -> None:
+        """Take part, as the calling thread: time stands still while it is at work."""
+        ...
+
     def leave(self) -> None:
         """Take no more part, as the calling thread: time need not stand still for it."""
         ...
 
-    def posted(self, address: Hashable, messages: int = 1) -> None:
-        """Messages are about to be sent over the connection of the ground station at `address`."""
+    def posted(self, to: Hashable, messages: int = 1) -> None:
+        """Messages are about to be sent to a socket address."""
         ...
 
-    def taken(self, address: Hashable, messages: int = 1) -> None:
-        """Messages were received, and all that they caused has been posted or notified."""
+    def taken(self, at: Hashable, messages: int = 1) -> None:
+        """Messages were received at a socket address, and all that they caused has been posted or notified."""
         ...
 
     def forget(self, address: Hashable) -> None:
-        """The connection has ended: nothing on it will arrive any more."""
+        """Nothing more will arrive at a socket address: its connection has ended."""
         ...
 
 
@@ -73,13 +77,16 @@ class WallClock:
         """Wake everybody who waits on a held condition."""
         condition.notify_all()
 
+    def join(self) -> None:
+        """Nothing: wall time stands still for nobody."""
+
     def leave(self) -> None:
         """Nothing: wall time stands still for nobody."""
 
-    def posted(self, address: Hashable, messages: int = 1) -> None:
+    def posted(self, to: Hashable, messages: int = 1) -> None:
         """Nothing: wall time does not wait for messages."""
 
-    def taken(self, address: Hashable, messages: int = 1) -> None:
+    def taken(self, at: Hashable, messages: int = 1) -> None:
         """Nothing: wall time does not wait for messages."""
 
     def forget(self, address: Hashable) -> None:
@@ -106,10 +113,11 @@ class SimulatedClock:
         self._now_s = start_s
         self._stall_s = stall_s
         self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
         self._waiters: dict[int, _Waiter] = {}
+        self._joined: set[int] = set()
         self._at_work: set[int] = set()
         self._under_way: dict[Hashable, int] = {}
-        self._messages = 0
 
     def now_s(self) -> float:
         """Seconds since 1970-01-01 UTC."""
@@ -122,14 +130,30 @@ class SimulatedClock:
             due = [(thread, w) for thread, w in self._waiters.items() if not w.woken and w.deadline_s <= self._now_s]
             for thread, waiter in due:
                 waiter.woken, waiter.in_time = True, False
-                self._at_work.add(thread)
+                self._work(thread)
         for _, waiter in due:
             with waiter.condition:
                 waiter.condition.notify_all()
 
+    @property
+    def in_step(self) -> bool:
+        """Whether somebody has joined: time moves only when it is still."""
+        return bool(self._joined)
+
     def is_still(self) -> bool:
-        """Whether somebody waits for time, nobody is at work and no message is on its way: time may move."""
-        return not self._messages and not self._at_work and bool(self._waiters)
+        """Whether nobody is at work and no message is on its way: time may move."""
+        return not self._at_work and not any(self._under_way.values())
+
+    def settle(self, wall_s: float) -> bool:
+        """Wait, at most so many wall seconds, until it is still or a message is posted; return whether it is still."""
+        with self._lock:
+            if not self.is_still():
+                self._changed.wait(wall_s)
+            return self.is_still()
+
+    def under_way(self, to: Hashable) -> int:
+        """How many messages are on their way to a socket address."""
+        return self._under_way.get(to, 0)
 
     def wait(self, condition: threading.Condition, timeout_s: float) -> bool:
         """Wait on a held condition for at most `timeout_s` simulated seconds; False when they ran out."""
@@ -139,6 +163,7 @@ class SimulatedClock:
                 return False
             waiter = self._waiters[thread] = _Waiter(condition, self._now_s + timeout_s)
             self._at_work.discard(thread)
+            self._changed.notify_all()
         seen_s, still_since = self._now_s, time.monotonic()
         while True:
             notified = condition.wait(min(self._stall_s, 0.5))
@@ -151,7 +176,7 @@ class SimulatedClock:
                     waiter.in_time = False
                     break
         with self._lock:
-            self._at_work.add(thread)
+            self._work(thread)
             del self._waiters[thread]
         return waiter.in_time
 
@@ -161,28 +186,42 @@ class SimulatedClock:
             for thread, waiter in self._waiters.items():
                 if waiter.condition is condition and not waiter.woken:
                     waiter.woken = True
-                    self._at_work.add(thread)
+                    self._work(thread)
         condition.notify_all()
+
+    def join(self) -> None:
+        """Take part, as the calling thread: time stands still while it is at work."""
+        with self._lock:
+            self._joined.add(threading.get_ident())
+            self._work(threading.get_ident())
 
     def leave(self) -> None:
         """Take no more part, as the calling thread: time need not stand still for it."""
         with self._lock:
+            self._joined.discard(threading.get_ident())
             self._at_work.discard(threading.get_ident())
+            self._changed.notify_all()
 
-    def posted(self, address: Hashable, messages: int = 1) -> None:
-        """Messages are about to be sent over the connection of the ground station at `address`."""
+    def posted(self, to: Hashable, messages: int = 1) -> None:
+        """Messages are about to be sent to a socket address."""
         with self._lock:
-            self._under_way[address] = self._under_way.get(address, 0) + messages
-            self._messages += messages
+            self._under_way[to] = self._under_way.get(to, 0) + messages
+            self._changed.notify_all()
 
-    def taken(self, address: Hashable, messages: int = 1) -> None:
-        """Messages were received, and all that they caused has been posted or notified."""
+    def taken(self, at: Hashable, messages: int = 1) -> None:
+        """Messages were received at a socket address, and all that they caused has been posted or notified."""
         with self._lock:
-            if address in self._under_way:
-                self._under_way[address] -= messages
-                self._messages -= messages
+            if at in self._under_way:
+                self._under_way[at] -= messages
+                if not self._under_way[at]:
+                    self._changed.notify_all()
 
     def forget(self, address: Hashable) -> None:
-        """The connection has ended: nothing on it will arrive any more."""
+        """Nothing more will arrive at a socket address: its connection has ended."""
         with self._lock:
-            self._messages -= self._under_way.pop(address, 0)
+            self._under_way.pop(address, None)
+            self._changed.notify_all()
+
+    def _work(self, thread: int) -> None:
+        if thread in self._joined:
+            self._at_work.add(thread)

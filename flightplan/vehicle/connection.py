@@ -67,8 +67,8 @@ class Address:
 
 def open_connection(
     address: Address, *, timeout_s: float, clock: Clock, on_sent: Callable[[bytes], None], on_end: Callable[[], None]
-) -> tuple[Vehicle, Hashable]:
-    """Open an address and return dronekit's vehicle on it, its threads not started, and our end of the socket.
+) -> tuple[Vehicle, Hashable, Hashable]:
+    """Open an address and return dronekit's vehicle on it, its threads not started, our end and the far end.
 
     `on_sent` gets each packet just before it leaves, `on_end` is called when the other side hangs up. OSError when
     it cannot be opened.
@@ -78,15 +78,15 @@ def open_connection(
     connection = MAVConnection("udpout:127.0.0.1:9", source_system=GCS_SYSTEM, source_component=GCS_COMPONENT)
     connection.master.close()
     protocol = connection.master.mav
-    end = _local_end(port)
-    protocol.file = _Outbox(connection, clock, end, on_sent)
+    ours, theirs = _ends(port)
+    protocol.file = _Outbox(connection, clock, theirs, on_sent)
     protocol.robust_parsing = True
     port.mav, port.first_byte = protocol, False
     connection.master = port
     vehicle = Vehicle(connection)
     # dronekit's own heartbeats, link timeout and download of all 1,300 parameters follow the wall's clock.
     connection.loop_listeners.clear()
-    return vehicle, end
+    return vehicle, ours, theirs
 
 
 def _open_port(address: Address, timeout_s: float, on_end: Callable[[], None]) -> Any:
@@ -104,23 +104,22 @@ def _open_port(address: Address, timeout_s: float, on_end: Callable[[], None]) -
         raise OSError(errno.ENODEV, str(error)) from error
 
 
-def _local_end(port: Any) -> Hashable:
-    sock = port.port
-    return sock.getsockname() if isinstance(sock, socket.socket) else id(port)
+def _ends(port: Any) -> tuple[Hashable, Hashable]:
+    if isinstance(port, _TcpPort):
+        return port.port.getsockname(), port.port.getpeername()
+    return (id(port), "ours"), (id(port), "theirs")
 
 
 class _Outbox:
     """What pymavlink writes its packets to: counted, logged, and left to dronekit's sending thread."""
 
-    def __init__(
-        self, connection: MAVConnection, clock: Clock, end: Hashable, on_sent: Callable[[bytes], None]
-    ) -> None:
-        self._connection, self._clock, self._end, self._on_sent = connection, clock, end, on_sent
+    def __init__(self, connection: MAVConnection, clock: Clock, to: Hashable, on_sent: Callable[[bytes], None]) -> None:
+        self._connection, self._clock, self._to, self._on_sent = connection, clock, to, on_sent
 
     def write(self, packet: bytes) -> None:
         data = bytes(packet)
         self._on_sent(data)
-        self._clock.posted(self._end)
+        self._clock.posted(self._to)
         self._connection.out_queue.put(data)
 
 

@@ -7,7 +7,7 @@ wait goes through the injected clock.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -95,7 +95,7 @@ class Link:
         self._failure: BaseException | None = None
         self._ended = False
         self._heartbeat_s = float("-inf")
-        self._end: Any = None
+        self._ends: tuple[Hashable, Hashable] = (None, None)
 
     @classmethod
     def connect(
@@ -108,8 +108,9 @@ class Link:
         link = cls(Address.parse(url), clock or WallClock())
         link._wanted_system = system_id
         deadline_s = link.clock.now_s() + timeout_s
-        link._open(deadline_s)
+        link.clock.join()
         try:
+            link._open(deadline_s)
             if not link.wait_until(lambda: link.heartbeat is not None, deadline_s - link.clock.now_s()):
                 raise VehicleTimeoutError(
                     f"no vehicle answered within {timeout_s:g} s",
@@ -284,6 +285,10 @@ class Link:
 
     def close(self) -> None:
         """End the connection and its threads."""
+        self._forget_mail()
+        self.clock.leave()
+        if self.vehicle is None:
+            return
         connection = self.vehicle._handler
         connection._alive = False
         for thread in (connection.mavlink_thread_out, connection.mavlink_thread_in):
@@ -291,21 +296,21 @@ class Link:
                 thread.join()
         connection.out_queue.queue.clear()
         connection.close()
-        self.clock.forget(self._end)
-        self.clock.leave()
+        self._forget_mail()
 
     def _open(self, deadline_s: float) -> None:
         reason: OSError | None = None
         while True:
             left_s = deadline_s - self.clock.now_s()
             try:
-                self.vehicle, self._end = open_connection(
+                self.vehicle, *ends = open_connection(
                     self.address,
                     timeout_s=max(min(left_s, 5.0), 0.1),
                     clock=self.clock,
                     on_sent=self._sent,
                     on_end=self._hung_up,
                 )
+                self._ends = (ends[0], ends[1])
                 break
             except OSError as error:
                 reason = error
@@ -313,7 +318,6 @@ class Link:
                 before_s = self.clock.now_s()
                 self.clock.wait(self._condition, min(0.5, max(left_s, 0.0)))
             if self.clock.now_s() >= deadline_s or self.clock.now_s() == before_s:
-                self.clock.leave()
                 raise VehicleTimeoutError(
                     f"no vehicle answered ({reason.strerror or reason})",
                     where=self.address.url,
@@ -340,7 +344,7 @@ class Link:
             self._heartbeat_if_due()
             if self._failure or (self._awaited is not None and self._awaited()):
                 self.clock.notify(self._condition)
-        self.clock.taken(self._end)
+        self.clock.taken(self._ends[0])
 
     def _is_ours(self, message: Message, kind: str) -> bool:
         system = message.get_srcSystem()
@@ -372,8 +376,12 @@ class Link:
         with self._condition:
             self._ended = True
             self._failure = self._failure or VehicleError("the vehicle ended the connection", where=self.address.url)
-            self.clock.forget(self._end)
+            self._forget_mail()
             self.clock.notify(self._condition)
+
+    def _forget_mail(self) -> None:
+        for end in self._ends:
+            self.clock.forget(end)
 
     def _raise_failure(self) -> None:
         if self._failure is not None:

@@ -179,6 +179,11 @@ class SimulatedVehicle:
         return data
 
     @property
+    def received_count(self) -> int:
+        """How many messages came, understood or not."""
+        return int(self._parser.total_packets_received)
+
+    @property
     def exposures(self) -> list[Exposure]:
         """The truth of each frame taken, in order."""
         return self.shutter.exposures
