@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 import pyproj
 import rasterio
-from affine import Affine
+from rasterio import Affine
 from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.io import MemoryFile
@@ -35,7 +35,7 @@ Pixels = npt.NDArray[np.uint8]
 MAX_PIXELS = 300_000_000
 """The largest picture that is decoded whole: 0.9 GB of RGB. Larger ones are read by windows, which takes a TIFF."""
 
-_FLAT_ROWS = 8
+_BLOCK_PX = 8
 # Not stuffed zeros, restart markers or fill bytes, which belong to the coded data.
 _NEXT_MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
 _DAMAGED = "Copy it from the card again, or leave it out."
@@ -244,9 +244,9 @@ def ends_properly(data: bytes) -> bool:
 
 
 def _ends_flat(pixels: Pixels) -> bool:
-    """Whether the last rows are one colour: what a JPEG decoder paints once its data has run out."""
-    rows = pixels[-_FLAT_ROWS:].reshape(-1, pixels.shape[2])
-    return bool((rows == rows[0]).all())
+    """Whether the lower right block is one colour: what a decoder paints once its data has run out."""
+    block = pixels[-_BLOCK_PX:, -_BLOCK_PX:]
+    return bool((block == block[0, 0]).all())
 
 
 def _refuse_missing_data(path: Path, data: bytes) -> None:
