@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 from flightplan.camera import Camera
@@ -34,6 +35,79 @@ class FrameTruth:
     animals: tuple[AnimalLabel, ...]
 
 
+class Renderer:
+    """Processes that render frames of one world and camera, for any number of flights; a context manager.
+
+    `jobs` processes, one a core when None; the pictures do not depend on it.
+    """
+
+    def __init__(self, world: World, camera: Camera, *, jobs: int | None = None, look: Look | None = None) -> None:
+        self.world = world
+        work = partial(_render_one, world, camera, look)
+        # Spawned, not forked: the caller may hold threads and sockets of a vehicle.
+        context = multiprocessing.get_context("spawn")
+        self._pool = ProcessPoolExecutor(
+            jobs or os.cpu_count() or 1, mp_context=context, initializer=_begin, initargs=(work,)
+        )
+
+    def __enter__(self) -> Renderer:
+        return self
+
+    def __exit__(self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None) -> None:
+        self._pool.shutdown(cancel_futures=True)
+
+    def flight(self, folder: Path) -> FlightFrames:
+        """Open a flight's folder: what is in it already is not rendered again."""
+        return FlightFrames(self, folder)
+
+    def submit(self, folder: Path, shot: Shot) -> Future[FrameTruth]:
+        """Begin to render one frame."""
+        return self._pool.submit(_in_worker, folder, shot)
+
+
+class FlightFrames:
+    """One flight's folder of frames, filled as the shots come.
+
+    Each frame's truth is a line of `truth.jsonl`; frames that are there already, and are those asked for, are kept as
+    they are. Raises UnreadableFileError for a truth file that is not one.
+    """
+
+    def __init__(self, renderer: Renderer, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._renderer, self._folder = renderer, folder
+        self._path = folder / TRUTH_FILE
+        self._known = {truth.frame: truth for truth in read_truth(self._path)} if self._path.exists() else {}
+        self._waiting: dict[str, Future[FrameTruth]] = {}
+
+    def take(self, shot: Shot) -> None:
+        """Render a frame in the background, unless it is there."""
+        known = self._known.get(shot.name)
+        key = _key(self._renderer.world, shot)
+        if shot.name not in self._waiting and not (
+            known is not None and known.key == key and (self._folder / shot.name).is_file()
+        ):
+            self._waiting[shot.name] = self._renderer.submit(self._folder, shot)
+
+    def finish(self, shots: Sequence[Shot], progress: Callable[[int, int], None] | None = None) -> list[FrameTruth]:
+        """Wait for every shot, and write the truth in the shots' order. `progress` gets (done, total)."""
+        for shot in shots:
+            self.take(shot)
+        with self._path.open("a", encoding="utf-8") as log:
+            for number, shot in enumerate(shots, start=1):
+                if shot.name in self._waiting:
+                    truth = self._waiting.pop(shot.name).result()
+                    log.write(_line(truth))
+                    log.flush()
+                    self._known[shot.name] = truth
+                if progress is not None:
+                    progress(number, len(shots))
+        ordered = [self._known[shot.name] for shot in shots]
+        names = {shot.name for shot in shots}
+        others = [truth for name, truth in self._known.items() if name not in names]
+        _replace(self._path, "".join(_line(truth) for truth in [*others, *ordered]))
+        return ordered
+
+
 def render_flight(
     world: World,
     shots: Sequence[Shot],
@@ -46,28 +120,10 @@ def render_flight(
 ) -> list[FrameTruth]:
     """Render every shot into `folder` and write its truth to `truth.jsonl`, one line a frame in the shots' order.
 
-    Frames that are there already, and are those asked for, are kept as they are. `jobs` processes render, one a core
-    when None; the pictures do not depend on it. `progress` gets (done, total). Raises UnreadableFileError for a
-    truth file that is not one.
+    Begun again where it was cut short; see `Renderer` and `FlightFrames`.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / TRUTH_FILE
-    known = {truth.frame: truth for truth in read_truth(path)} if path.exists() else {}
-    keys = {shot.name: _key(world, shot) for shot in shots}
-    done = {name: truth for name, truth in known.items() if keys.get(name) == truth.key and (folder / name).is_file()}
-    waiting = [shot for shot in shots if shot.name not in done]
-    if waiting:
-        with path.open("a", encoding="utf-8") as log:
-            for truth in _rendered(world, waiting, camera, folder, look, jobs):
-                log.write(_line(truth))
-                log.flush()
-                done[truth.frame] = truth
-                if progress is not None:
-                    progress(len(done), len(shots))
-    ordered = [done[shot.name] for shot in shots]
-    others = [truth for name, truth in known.items() if name not in keys]
-    _replace(path, "".join(_line(truth) for truth in [*others, *ordered]))
-    return ordered
+    with Renderer(world, camera, jobs=jobs, look=look) as renderer:
+        return renderer.flight(folder).finish(shots, progress)
 
 
 def read_truth(path: Path) -> list[FrameTruth]:
@@ -90,32 +146,18 @@ def read_truth(path: Path) -> list[FrameTruth]:
     return truths
 
 
-def _rendered(
-    world: World, shots: Sequence[Shot], camera: Camera, folder: Path, look: Look | None, jobs: int | None
-) -> Iterator[FrameTruth]:
-    work = partial(_render_one, world, camera, folder, look)
-    jobs = min(jobs or os.cpu_count() or 1, (len(shots) + 15) // 16)
-    if jobs == 1:
-        yield from map(work, shots)
-        return
-    # Spawned, not forked: the caller may hold threads and sockets of a vehicle.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, mp_context=context, initializer=_begin, initargs=(work,)) as pool:
-        yield from pool.map(_in_worker, shots, chunksize=4)
+_WORK: list[Callable[[Path, Shot], FrameTruth]] = []
 
 
-_WORK: list[Callable[[Shot], FrameTruth]] = []
-
-
-def _begin(work: Callable[[Shot], FrameTruth]) -> None:
+def _begin(work: Callable[[Path, Shot], FrameTruth]) -> None:
     _WORK[:] = [work]
 
 
-def _in_worker(shot: Shot) -> FrameTruth:
-    return _WORK[0](shot)
+def _in_worker(folder: Path, shot: Shot) -> FrameTruth:
+    return _WORK[0](folder, shot)
 
 
-def _render_one(world: World, camera: Camera, folder: Path, look: Look | None, shot: Shot) -> FrameTruth:
+def _render_one(world: World, camera: Camera, look: Look | None, folder: Path, shot: Shot) -> FrameTruth:
     image, labels = render_frame(world, camera, shot.true, shot.time_s, look)
     write_frame(folder / shot.name, image, shot, camera)
     return FrameTruth(shot.name, _key(world, shot), shot.time_s, labels)

@@ -60,17 +60,19 @@ def fly_sortie(
     ready_within_s: float = 120.0,
     at_most_s: float = 7200.0,
     on_event: Callable[[FlightEvent], None] | None = None,
+    on_capture: Callable[[FlightCapture], None] | None = None,
 ) -> FlightResult:
     """Fly one mission from upload to landing.
 
-    Times are seconds of the link's clock. `parameters` are set on the vehicle first. Nothing flies past a failed
+    Times are seconds of the link's clock. `on_event` and `on_capture` are told each event and frame as it comes, after
+    it was written down. `parameters` are set on the vehicle first. Nothing flies past a failed
     check that is not in `overrides` (names as in the preflight table). What the vehicle refuses makes an outcome
     NOT_FLOWN with its reason, not an error; a dead connection is a VehicleError before take-off and the outcome LOST
     after it.
     """
     with FlightLog(log_folder) as log:
         effort = EffortMap(mission, first_item=1 if link.is_ardupilot else 0)
-        watch = FlightWatch(link, effort, log, on_event)
+        watch = FlightWatch(link, effort, log, on_event, on_capture)
         outcome, reason = Outcome.NOT_FLOWN, None
         preflight: Preflight | None = None
         transfers: dict[int, TransferEnd] = {}

@@ -22,7 +22,12 @@ class FlightWatch:
     """Listens to one flight, as a context manager around it. `over` is landed and disarmed after having been armed."""
 
     def __init__(
-        self, link: Link, effort: EffortMap, log: FlightLog, on_event: Callable[[FlightEvent], None] | None = None
+        self,
+        link: Link,
+        effort: EffortMap,
+        log: FlightLog,
+        on_event: Callable[[FlightEvent], None] | None = None,
+        on_capture: Callable[[FlightCapture], None] | None = None,
     ) -> None:
         self.captures: list[FlightCapture] = []
         self.places: list[Place] = []
@@ -30,7 +35,8 @@ class FlightWatch:
         self.over = False
         self.completed = False
         self.why_cut_short: str | None = None
-        self._link, self._effort, self._log, self._on_event = link, effort, log, on_event
+        self._link, self._effort, self._log = link, effort, log
+        self._on_event, self._on_capture = on_event, on_capture
         self._item: int | None = None
         self._last_item = max((leg.end_item for leg in effort.legs), default=0)
         self._mode: str | None = None
@@ -150,6 +156,8 @@ class FlightWatch:
         self.captures.append(capture)
         self.places.append(place)
         self._log.capture(capture)
+        if self._on_capture is not None:
+            self._on_capture(capture)
 
 
 _MISSION_MODES = frozenset({"AUTO", "MISSION"})
