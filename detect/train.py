@@ -1,0 +1,144 @@
+"""Training a YOLO detector on a labelled dataset, and exporting it as the ONNX file that detectors load.
+
+Needs the extra `yolo`. The dataset is a YOLO `data.yaml`: image folders per split and the names of the classes, with a
+text file of boxes for each image.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from flightplan.errors import DetectorError
+
+OPSET = 17
+"""Of ONNX: what ONNX Runtime 1.19 and everything after it runs."""
+
+# Aerial pictures have no up and no left, and animals have one size at one height: flips both ways, little scaling.
+_AERIAL: dict[str, Any] = {
+    "flipud": 0.5,
+    "fliplr": 0.5,
+    "scale": 0.15,
+    "translate": 0.1,
+    "hsv_h": 0.015,
+    "hsv_s": 0.3,
+    "hsv_v": 0.25,
+    "erasing": 0.0,
+    "mosaic": 0.3,
+}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to train.
+
+    `start` is an architecture (.yaml) to train from scratch, or weights (.pt) to go on from. The learning rate
+    falls from `learning_rate` along a cosine. `extra` holds any other ultralytics argument, and wins.
+    """
+
+    start: str
+    epochs: int = 50
+    image_px: int = 640
+    batch: int = 16
+    learning_rate: float = 0.002
+    seed: int = 0
+    device: str = "cpu"
+    workers: int = 1
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """Weights of the best epoch, labels by class id, and the figures on the validation split as ultralytics names them."""
+
+    weights: Path
+    names: tuple[str, ...]
+    metrics: Mapping[str, float]
+
+
+def train(data: Path, folder: Path, recipe: Recipe) -> Trained:
+    """Train on a dataset's `train` split, choosing the epoch by `val`; the run's files go into `folder`.
+
+    Raises DetectorError when the extra `yolo` is not installed, or the dataset or the start cannot be used.
+    """
+    if not data.is_file():
+        raise DetectorError("there is no such dataset", where=str(data), hint="Name its data.yaml")
+    yolo = _yolo()
+    try:
+        model = yolo(recipe.start, task="detect")
+        arguments: dict[str, Any] = {
+            "data": str(data),
+            "epochs": recipe.epochs,
+            "imgsz": recipe.image_px,
+            "batch": recipe.batch,
+            # Ultralytics sums gradients up to this many pictures: as many as a batch, or few batches learn nothing.
+            "nbs": recipe.batch,
+            "optimizer": "AdamW",
+            "lr0": recipe.learning_rate,
+            "lrf": 0.02,
+            "cos_lr": True,
+            "warmup_epochs": min(2.0, recipe.epochs / 10),
+            "seed": recipe.seed,
+            "device": recipe.device,
+            "workers": recipe.workers,
+            "amp": recipe.device != "cpu",
+            "plots": False,
+            "project": str(folder.resolve().parent),
+            "name": folder.name,
+            "exist_ok": True,
+            **_AERIAL,
+            **recipe.extra,
+        }
+        results = model.train(**arguments)
+    except (OSError, RuntimeError, SyntaxError, ValueError, KeyError, AssertionError) as error:
+        raise DetectorError(f"training failed: {_first_line(error)}", where=str(data)) from error
+    weights = folder / "weights" / "best.pt"
+    if not weights.is_file():
+        raise DetectorError("training ended without weights", where=str(folder))
+    figures = {str(name): float(value) for name, value in getattr(results, "results_dict", {}).items()}
+    return Trained(weights, tuple(model.names[i] for i in sorted(model.names)), figures)
+
+
+def export_onnx(weights: Path, target: Path, *, metadata: Mapping[str, str] | None = None) -> Path:
+    """Write weights as ONNX with dynamic axes and without NMS; `metadata` is added to what ultralytics writes.
+
+    A `threshold` in the metadata is the score that detectors keep by default. The export date is left out, so that the
+    same weights give the same bytes. Raises DetectorError.
+    """
+    yolo = _yolo()
+    import onnx
+
+    with tempfile.TemporaryDirectory() as scratch:
+        copy = Path(scratch) / f"{target.stem}.pt"
+        shutil.copyfile(weights, copy)
+        try:
+            written = Path(
+                yolo(str(copy)).export(format="onnx", dynamic=True, simplify=True, opset=OPSET, device="cpu")
+            )
+        except (OSError, RuntimeError, ValueError, KeyError, AttributeError) as error:
+            raise DetectorError(f"export failed: {_first_line(error)}", where=str(weights)) from error
+        model = onnx.load(written)
+    entries = {entry.key: entry.value for entry in model.metadata_props if entry.key != "date"} | dict(metadata or {})
+    del model.metadata_props[:]
+    onnx.helper.set_model_props(model, entries)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    onnx.save(model, target)
+    return target
+
+
+def _yolo() -> Any:
+    try:
+        from ultralytics import YOLO
+    except ImportError as error:
+        raise DetectorError(
+            "training needs ultralytics, which is not installed", hint="Install it: pip install 'overfly[yolo]'"
+        ) from error
+    return YOLO
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().split("\n", 1)[0] or type(error).__name__)[:300]
