@@ -45,6 +45,8 @@ _BOOT_TEXTS = (
     (9.7, 6, "GPS 1: probing for u-blox at 230400 baud"),
     (9.8, 6, "GPS 1: detected u-blox"),
 )
+# After a flight it is some time before the vehicle counts as waiting again: its ground station may still wait on its clock.
+AFTERWARDS_S = 60.0
 INITIALISED_S, GPS_S, ORIGIN_S, AIDED_S = 2.0, 9.9, 20.0, 41.4
 
 
@@ -126,6 +128,7 @@ class SimulatedVehicle:
         self.time_s = 0.0
         self.armed = False
         self.armed_s = self.touched_s = math.inf
+        self.disarmed_s = -math.inf
         self.heard_s: float | None = None
         self.heard_count = 0
         self.home_set = False
@@ -205,14 +208,14 @@ class SimulatedVehicle:
 
     @property
     def waiting(self) -> bool:
-        """Whether nothing happens but waiting for a command: ready on the ground, no flight or transfer under way."""
+        """Whether nothing happens but waiting for a command: ready on the ground, and no flight begun or just over."""
         flight = self.flight
         return (
             self.ready
             and flight.landed
             and not flight.flying
-            and not self.transfers.uploading
             and not (self.armed and self.touched_s <= self.time_s)
+            and self.time_s - self.disarmed_s > AFTERWARDS_S
         )
 
     # --- what its parts use ---------------------------------------------------------------------------------------
@@ -320,7 +323,7 @@ class SimulatedVehicle:
             return
         if self.flight.mode == 3:
             self.mission.landed()
-        self.armed = False
+        self.armed, self.disarmed_s = False, self.time_s
         self.flight.landed = True
         self.flight.stage = 0
         self.body.rest()

@@ -16,6 +16,7 @@ from sim.vehicle.autopilot import STEP_S, SimulatedVehicle
 LEAD_S = 2.0  # how far a vehicle in lockstep may run ahead of its ground station's last heartbeat
 PATIENCE_S = 2.0  # wall seconds without a heartbeat after which it flies on alone
 CHUNK_S = 0.1
+SILENCE_S = 0.5  # wall seconds without a byte after which an upload's time moves again, so that it can ask again
 IDLE_REPEAT_S = 0.05  # wall seconds between two rounds of telemetry while simulated time stands still
 
 Idle = Literal["run", "hold"]
@@ -61,7 +62,7 @@ class VehicleServer:
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._failure: BaseException | None = None
-        self._heard_wall_s = 0.0
+        self._heard_wall_s = self._bytes_wall_s = 0.0
         self._credit_until_s = 0.0
 
     @property
@@ -111,7 +112,7 @@ class VehicleServer:
             wait_s = self._wait_s(started)
             self._receive(wait_s)
             now = time.monotonic()
-            if self._hold and vehicle.waiting:
+            if self._holding(now):
                 started = now - vehicle.time_s / self._speed
                 if now - repeated >= IDLE_REPEAT_S:
                     repeated = now
@@ -161,12 +162,19 @@ class VehicleServer:
     def _receive(self, wait_s: float) -> None:
         data = self._link.receive(wait_s)
         while data:
+            self._bytes_wall_s = time.monotonic()
             before = self.vehicle.heard_count
             self.vehicle.receive(data)
             if self.vehicle.heard_count != before:
                 self._heard_wall_s = time.monotonic()
                 self._credit_until_s = self.vehicle.time_s + LEAD_S
             data = self._link.receive(0.0)
+
+    def _holding(self, now: float) -> bool:
+        """Whether simulated time stands still because nothing happens."""
+        if not self._hold or not self.vehicle.waiting:
+            return False
+        return not self.vehicle.transfers.uploading or now - self._bytes_wall_s < SILENCE_S
 
     def _may_step(self, now: float) -> bool:
         vehicle = self.vehicle
@@ -177,7 +185,7 @@ class VehicleServer:
     def _wait_s(self, started: float) -> float:
         """Wall seconds that may pass waiting for bytes before time has to move."""
         vehicle = self.vehicle
-        if self._hold and vehicle.waiting:
+        if self._holding(time.monotonic()):
             return 0.005
         if self._clock is not None:
             return 0.0 if self._may_step(time.monotonic()) else 0.005
