@@ -46,6 +46,7 @@ class Drone:
     descent_mps: float = 1.5
     acceleration_mps2: float = 2.5
     reserve_share: float = 0.25
+    min_speed_mps: float = 0.0
 
     @property
     def budget_wh(self) -> float:
@@ -133,11 +134,12 @@ _LIBRARY = (
         cruise_power_w=201.0,
         cruise_speed_mps=16.0,
         max_speed_mps=16.0,
+        min_speed_mps=14.0,
         max_wind_mps=12.0,
         climb_mps=6.0,
         descent_mps=3.0,
         source="Wingtra data sheet: 2 x 99 Wh, 59 min, 16 m/s cruise, 12 m/s wind; the power of its vertical take-off"
-        " and landing is our assumption, on the high side",
+        " and landing (on the high side) and its slowest speed are our assumptions",
     ),
 )
 

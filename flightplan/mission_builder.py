@@ -29,9 +29,12 @@ def build_mission(
     *,
     altitude_agl_m: float,
     speed_mps: float,
+    transit_speed_mps: float,
     trigger_distance_m: float,
 ) -> Mission:
     """Return the mission of a flight: take-off, legal ways, triggered lines, the way home, return to launch.
+
+    The ways out and home are flown at the transit speed, the lines and the ways between them at the survey's.
 
     The vehicle is led back over its home before NAV_RETURN_TO_LAUNCH, so that its return never cuts across an
     exclusion. Heights are above home, which is the height above ground over flat land only.
@@ -39,8 +42,12 @@ def build_mission(
     home = _lonlat(area, flight.home[None])[0]
     items = (
         _positioned(Command.NAV_TAKEOFF, home, altitude_agl_m),
-        _command(Command.DO_CHANGE_SPEED, (_GROUND_SPEED, speed_mps, _THROTTLE_UNCHANGED, 0.0)),
-        *_flown(flight, area, altitude_agl_m, trigger_distance_m),
+        _speed(transit_speed_mps),
+        *_way(flight.ways[0], area, altitude_agl_m),
+        *([_speed(speed_mps)] if speed_mps != transit_speed_mps else []),
+        *_lines(flight, area, altitude_agl_m, trigger_distance_m),
+        *([_speed(transit_speed_mps)] if speed_mps != transit_speed_mps else []),
+        *_way(flight.ways[-1], area, altitude_agl_m),
         _command(Command.NAV_RETURN_TO_LAUNCH),
     )
     return Mission(
@@ -59,18 +66,26 @@ def mission_path(mission: Mission) -> Floats:
     return np.asarray([*ends, *points, *ends], dtype=np.float64)
 
 
-def _flown(flight: Flight, area: StudyArea, altitude_m: float, trigger_distance_m: float) -> Iterator[MissionItem]:
-    for run, way in zip(flight.runs, flight.ways, strict=False):
-        for point in _lonlat(area, way[1:]):
-            yield _positioned(Command.NAV_WAYPOINT, point, altitude_m)
+def _lines(flight: Flight, area: StudyArea, altitude_m: float, trigger_distance_m: float) -> Iterator[MissionItem]:
+    for i, run in enumerate(flight.runs):
+        if i > 0:
+            yield from _way(flight.ways[i], area, altitude_m)
         yield _command(
             Command.DO_SET_CAM_TRIGG_DIST, (trigger_distance_m, 0.0, _TRIGGER_NOW, 0.0), transect=run.transect
         )
         end = _lonlat(area, run.ends[1:])[0]
         yield _positioned(Command.NAV_WAYPOINT, end, altitude_m, transect=run.transect)
         yield _command(Command.DO_SET_CAM_TRIGG_DIST)
-    for point in _lonlat(area, flight.ways[-1][1:]):
+
+
+def _way(way: Floats, area: StudyArea, altitude_m: float) -> Iterator[MissionItem]:
+    """The waypoints of a way, its first point aside: the aircraft is there."""
+    for point in _lonlat(area, way[1:]):
         yield _positioned(Command.NAV_WAYPOINT, point, altitude_m)
+
+
+def _speed(speed_mps: float) -> MissionItem:
+    return _command(Command.DO_CHANGE_SPEED, (_GROUND_SPEED, speed_mps, _THROTTLE_UNCHANGED, 0.0))
 
 
 def _positioned(

@@ -94,6 +94,7 @@ def plan_survey(
         aircraft,
         homes,
         speed_mps=speed,
+        transit_speed_mps=max(speed, aircraft.cruise_speed_mps),
         altitude_agl_m=height_m,
         trigger_distance_m=trigger_m,
         wind_share=wind_share,
@@ -134,6 +135,7 @@ def _sorties(
     homes: Sequence[Floats],
     *,
     speed_mps: float,
+    transit_speed_mps: float,
     altitude_agl_m: float,
     trigger_distance_m: float,
     wind_share: float,
@@ -149,6 +151,7 @@ def _sorties(
             airspace,
             drone,
             speed_mps=speed_mps,
+            transit_speed_mps=transit_speed_mps,
             altitude_agl_m=altitude_agl_m,
             wind_share=wind_share,
             fixed_homes=homes,
@@ -160,6 +163,7 @@ def _sorties(
                 fences,
                 altitude_agl_m=altitude_agl_m,
                 speed_mps=speed_mps,
+                transit_speed_mps=transit_speed_mps,
                 trigger_distance_m=trigger_distance_m,
             )
             outside_m += airspace.metres_outside(area.frame.to_local(mission_path(mission)))
@@ -218,6 +222,11 @@ def _speed(
                 f" {camera.min_trigger_interval_s:g} s at most, and frames are {trigger_distance_m:.1f} m apart"
             )
             speed_mps = fastest_mps
+    if speed_mps < drone.min_speed_mps:
+        raise PlanError(
+            f"{drone.name} does not fly as slowly as {speed_mps:.1f} m/s",
+            hint="Ask for less overlap along the line, or for another drone",
+        )
     return float(speed_mps)
 
 

@@ -63,6 +63,7 @@ def cut_sorties(
     drone: Drone,
     *,
     speed_mps: float,
+    transit_speed_mps: float,
     altitude_agl_m: float,
     wind_share: float,
     fixed_homes: Sequence[Floats] = (),
@@ -73,7 +74,7 @@ def cut_sorties(
     least. A transect is flown in one flight where a battery can do it: a sampling unit is seen at one time. A run too
     long for a battery is flown in equal pieces. Raises PlanError when even a short piece cannot be reached.
     """
-    costs = _Costs(area, airspace, drone, speed_mps, altitude_agl_m, wind_share, tuple(fixed_homes))
+    costs = _Costs(area, airspace, drone, speed_mps, transit_speed_mps, altitude_agl_m, wind_share, tuple(fixed_homes))
     waiting = [list(group) for _, group in groupby(runs, key=lambda r: r.transect)][::-1]
     flights: list[Flight] = []
     taken = _Taken()
@@ -103,7 +104,7 @@ class _Taken:
     home: Floats = field(default_factory=lambda: np.zeros(2))
     duration_s: float = 0.0
     energy_wh: float = 0.0
-    items: int = 4
+    items: int = 6
 
 
 @dataclass
@@ -112,16 +113,17 @@ class _Costs:
     airspace: Airspace
     drone: Drone
     speed_mps: float
+    transit_speed_mps: float
     altitude_agl_m: float
     wind_share: float
     fixed_homes: tuple[Floats, ...]
 
     def with_run(self, taken: _Taken, run: Run) -> _Taken:
         """Add a run to a flight, from whichever home is then the cheapest."""
-        inner_s, items = taken.inner_s + self._seconds(run.ends), taken.items + 4
+        inner_s, items = taken.inner_s + self._seconds(run.ends, self.speed_mps), taken.items + 4
         if taken.runs:
             way = self.airspace.route(taken.runs[-1].ends[1], run.ends[0])
-            inner_s, items = inner_s + self._seconds(way), items + len(way) - 2
+            inner_s, items = inner_s + self._seconds(way, self.speed_mps), items + len(way) - 2
         runs = (*taken.runs, run)
         outer = [(self._outer_s(home, runs), i, home) for i, home in enumerate(self._homes(runs[0], run))]
         outer_s, _, home = min(outer, key=lambda o: o[:2])
@@ -138,10 +140,10 @@ class _Costs:
 
     def _outer_s(self, home: Floats, runs: Sequence[Run]) -> float:
         out, back = self.airspace.route(home, runs[0].ends[0]), self.airspace.route(runs[-1].ends[1], home)
-        return self._seconds(out) + self._seconds(back)
+        return self._seconds(out, self.transit_speed_mps) + self._seconds(back, self.transit_speed_mps)
 
-    def _seconds(self, path: Floats) -> float:
-        return float(self.drone.leg_seconds(np.hypot(*np.diff(path, axis=0).T), self.speed_mps).sum())
+    def _seconds(self, path: Floats, speed_mps: float) -> float:
+        return float(self.drone.leg_seconds(np.hypot(*np.diff(path, axis=0).T), speed_mps).sum())
 
     def _homes(self, first: Run, last: Run) -> Sequence[Floats]:
         part = self.airspace.part_of(first.ends[0])[0]

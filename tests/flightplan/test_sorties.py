@@ -139,13 +139,15 @@ def test_a_mission_takes_off_triggers_on_its_lines_only_and_comes_home_before_it
         assert items[0].command == Command.NAV_TAKEOFF
         assert items[0].altitude_m == 80.0
         assert items[1].command == Command.DO_CHANGE_SPEED
-        assert items[1].params[:3] == (1.0, 11.0, -1.0)
+        speeds = [i.params for i in items if i.command == Command.DO_CHANGE_SPEED]
+        assert speeds == [(1.0, 12.0, -1.0, 0.0), (1.0, 11.0, -1.0, 0.0), (1.0, 12.0, -1.0, 0.0)]
         assert items[-1].command == Command.NAV_RETURN_TO_LAUNCH
         assert (items[-2].longitude_deg, items[-2].latitude_deg) == sortie.mission.home
         assert {i.frame for i in items if i.longitude_deg is not None} == {Frame.GLOBAL_RELATIVE_ALT}
         for before, item, after in zip(items, items[1:], items[2:], strict=False):
             if item.command == Command.DO_SET_CAM_TRIGG_DIST and item.params[0] > 0:
-                assert before.command == after.command == Command.NAV_WAYPOINT
+                assert before.command in (Command.NAV_WAYPOINT, Command.DO_CHANGE_SPEED)
+                assert after.command == Command.NAV_WAYPOINT
                 assert item.params == (pytest.approx(72 * 0.8, rel=1e-3), 0.0, 1.0, 0.0)
                 assert item.transect == after.transect
                 assert before.transect is None
