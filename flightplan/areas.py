@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -137,6 +137,18 @@ def read_area(
     )
     check_area(area, where=str(path))
     return area
+
+
+def avoiding(area: StudyArea, path: Path | str, *, crs: str | None = None) -> StudyArea:
+    """Return the area with every polygon of another file as an exclusion, whatever its attributes say."""
+    path = Path(path)
+    features = [_to_wgs84(f, crs, path) for f in read_features(path)]
+    extra = [check_polygon(f.geometry, f"{path}, {f.label}") for f in features if f.geometry.geom_type != "Point"]
+    if not extra:
+        raise AreaError("holds no polygon to avoid", where=str(path))
+    wider = replace(area, exclusions=(*area.exclusions, *extra))
+    check_area(wider, where=str(path))
+    return wider
 
 
 def write_area(area: StudyArea, path: Path | str) -> None:

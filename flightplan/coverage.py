@@ -88,6 +88,21 @@ def lines_across(
     return lines
 
 
+def out_of_reach(polygon: Any, heading_deg: float, strip_width_m: float, flyable: Any) -> Any:
+    """Return the ground of a polygon that no legal line of a heading passes within half a strip of."""
+    turned, room = _turn(polygon, heading_deg), _turn(flyable, heading_deg)
+    half = strip_width_m / 2
+    # What a line at any place sees is the room smeared across the lines: the room and what each edge of it sweeps.
+    edges = [np.asarray(ring.coords) for part in whole(room) for ring in (part.exterior, *part.interiors)]
+    starts, ends = np.concatenate([e[:-1] for e in edges]), np.concatenate([e[1:] for e in edges])
+    left, right = np.array([-half, 0.0]), np.array([half, 0.0])
+    swept = shapely.polygons(np.stack([starts + left, ends + left, ends + right, starts + right], axis=1))
+    seen = shapely.union_all(np.append(shapely.buffer(swept, 0.0), room))
+    missed = shapely.difference(turned, seen)
+    back = _rotation(heading_deg)
+    return shapely.transform(missed, lambda points: points @ back)
+
+
 def best_heading(polygon: Any, spacing_m: float, *, step_deg: float = 5.0) -> float:
     """Return the heading in [0, 180) that needs the fewest pieces of line, the shortest sum of them on a tie.
 

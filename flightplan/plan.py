@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from shapely.geometry import MultiPolygon, Polygon
+
 from flightplan.areas import StudyArea
 from flightplan.camera import Camera
 from flightplan.design import StratumDesign, SurveyDesign
@@ -31,7 +33,9 @@ class SurveyPlan:
     """Everything that was decided before take-off.
 
     `metres_outside` is the length of path inside an exclusion (with `buffer_m` around it) or outside the area plus
-    `allowance_m`: 0, or the plan is refused. `coverage` is the share of the area that lies in the strips.
+    `allowance_m`: 0, or the plan is refused. `coverage` is the share of the area that lies in the strips. `not_covered`
+    is the ground (geographic) that full coverage leaves out, or that no line of a sample could see; None when there is
+    none.
     """
 
     area: StudyArea
@@ -50,6 +54,8 @@ class SurveyPlan:
     allowance_m: float | None = None
     buffer_m: float | None = None
     drone: str | None = None
+    not_covered: Polygon | MultiPolygon | None = None
+    not_covered_m2: float = 0.0
 
     @property
     def length_m(self) -> float:

@@ -12,6 +12,7 @@ from flightplan.plain_values import from_plain, to_plain
 from flightplan.plan import SurveyPlan
 
 PLAN_FILE, AREA_FILE, LINES_FILE = "plan.json", "area.geojson", "lines.geojson"
+NOT_COVERED_FILE = "not_covered.geojson"
 
 VERSION = 1
 _MAX_BYTES = 256 * 1024 * 1024
@@ -27,6 +28,8 @@ def save_plan(plan: SurveyPlan, folder: Path | str) -> dict[str, dict[str, str]]
         folder.mkdir(parents=True, exist_ok=True)
         write_area(plan.area, folder / AREA_FILE)
         _write_json(folder / LINES_FILE, lines_geojson(plan))
+        if plan.not_covered is not None:
+            _write_json(folder / NOT_COVERED_FILE, _not_covered_geojson(plan))
         files = {s.identifier: _mission_files(plan, i, folder) for i, s in enumerate(plan.sorties)}
         # Last, so that a folder with a plan.json is a whole one.
         _write_json(folder / PLAN_FILE, {"type": "overfly plan", "version": VERSION, "plan": to_plain(plan)})
@@ -87,6 +90,12 @@ def lines_geojson(plan: SurveyPlan) -> dict[str, Any]:
         for t in stratum.transects
     ]
     return {"type": "FeatureCollection", "features": features}
+
+
+def _not_covered_geojson(plan: SurveyPlan) -> dict[str, Any]:
+    properties = {"role": "not covered", "area_m2": round(plan.not_covered_m2, 1)}
+    feature = {"type": "Feature", "properties": properties, "geometry": to_plain(plan.not_covered)}
+    return {"type": "FeatureCollection", "features": [feature]}
 
 
 def _mission_files(plan: SurveyPlan, index: int, folder: Path) -> dict[str, str]:

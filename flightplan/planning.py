@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import shapely
 
 from flightplan.areas import StudyArea
 from flightplan.camera import Camera
+from flightplan.coverage import out_of_reach
 from flightplan.design import (
     FULL,
     SYSTEMATIC,
@@ -29,6 +31,8 @@ from flightplan.sorties import cut_sorties
 
 DEFAULT_BUFFER_M = 15.0
 DEFAULT_DRONE = "DJI Mavic 3 Enterprise"
+
+_WORTH_NAMING_M2 = 1.0
 
 
 def plan_survey(
@@ -105,6 +109,8 @@ def plan_survey(
             where=area.name,
             hint="This is a fault of overfly: please report it with the area",
         )
+    coverage, left_out = _coverage(area, design, strata, airspace)
+    not_covered, not_covered_m2 = _left_out(area, left_out, warnings)
     _warn(warnings, area, aircraft, strata, homes, altitude_agl_m=height_m)
     return SurveyPlan(
         area=area,
@@ -119,10 +125,12 @@ def plan_survey(
         front_overlap=front_overlap,
         metres_outside=outside_m,
         warnings=tuple(warnings),
-        coverage=_coverage(area, design, strata),
+        coverage=coverage,
         allowance_m=float(allowance_m),
         buffer_m=float(buffer_m),
         drone=aircraft.name,
+        not_covered=not_covered,
+        not_covered_m2=not_covered_m2,
     )
 
 
@@ -245,17 +253,38 @@ def _homes(area: StudyArea, airspace: Airspace, warnings: list[str]) -> list[Flo
     return homes
 
 
-def _coverage(area: StudyArea, design: SurveyDesign, strata: Sequence[StratumDesign]) -> float:
-    """Return the share of the area in the strips, each point counted once."""
+def _coverage(
+    area: StudyArea, design: SurveyDesign, strata: Sequence[StratumDesign], airspace: Airspace
+) -> tuple[float, Any]:
+    """Return the share of the area in the strips, each point counted once, and the ground left out (local)."""
+    whole_m2 = sum(s.area_m2 for s in strata)
     if design.kind == SYSTEMATIC:
-        return sum(t.strip_area_m2 for s in strata for t in s.transects) / sum(s.area_m2 for s in strata)
-    seen_m2 = 0.0
+        missed = [
+            out_of_reach(polygon, design.heading_deg, design.strip_width_m, airspace.inset)
+            for polygon in area.local_strata
+        ]
+        return sum(t.strip_area_m2 for s in strata for t in s.transects) / whole_m2, shapely.union_all(missed)
+    missed = []
     for stratum, polygon in zip(strata, area.local_strata, strict=True):
         ends = np.concatenate([np.asarray(t.segments) for t in stratum.transects]).reshape(-1, 2)
         lines = shapely.linestrings(area.frame.to_local(ends).reshape(-1, 2, 2))
         strips = shapely.union_all(shapely.buffer(lines, design.strip_width_m / 2, cap_style="flat"))
-        seen_m2 += float(shapely.intersection(strips, polygon).area)
-    return seen_m2 / sum(s.area_m2 for s in strata)
+        missed.append(shapely.difference(polygon, strips))
+    left_out = shapely.union_all(missed)
+    return 1 - float(left_out.area) / whole_m2, left_out
+
+
+def _left_out(area: StudyArea, left_out: Any, warnings: list[str]) -> tuple[Any, float]:
+    """Return what is worth naming of the ground left out, geographic, and its area."""
+    parts = [p for p in shapely.get_parts(left_out) if p.geom_type == "Polygon" and p.area >= _WORTH_NAMING_M2]
+    if not parts:
+        return None, 0.0
+    named = parts[0] if len(parts) == 1 else shapely.MultiPolygon(parts)
+    warnings.append(
+        f"{named.area / 1e4:.2f} ha cannot be seen: no line may pass close enough (beside exclusions and their buffer,"
+        " mostly); an estimate for that ground is an extrapolation"
+    )
+    return area.frame.delocalise(named), float(named.area)
 
 
 def _warn(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
 import click
 
-from flightplan.areas import read_area
+from flightplan.areas import LaunchSite, avoiding, read_area
 from flightplan.cameras import camera_from_file, camera_named
 from flightplan.console import OverflyCommand, finish, json_option, say
 from flightplan.design import KINDS
@@ -64,6 +66,20 @@ Examples:
 @click.option("--crs", metavar="EPSG:N", help="What the area's coordinates are, when its file does not say.")
 @click.option("--strata-field", metavar="NAME", help="The attribute that names the strata.")
 @click.option(
+    "--avoid",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    metavar="FILE",
+    help="Polygons never flown over, besides the area's own. May be given again.",
+)
+@click.option(
+    "--launch",
+    type=(float, float),
+    multiple=True,
+    metavar="LON LAT",
+    help="A launch site, besides the area's own. May be given again.",
+)
+@click.option(
     "--out", "folder", type=click.Path(path_type=Path), required=True, metavar="DIR", help="Where the plan goes."
 )
 @json_option
@@ -75,6 +91,8 @@ def plan_command(
     fraction_percent: float | None,
     crs: str | None,
     strata_field: str | None,
+    avoid: tuple[Path, ...],
+    launch: tuple[tuple[float, float], ...],
     folder: Path,
     as_json: bool,
     **asked: Any,
@@ -92,8 +110,10 @@ def plan_command(
         fraction_percent,
         asked["min_lines"],
     )
+    park = reduce(avoiding, avoid, read_area(area, crs=crs, strata_field=strata_field))
+    sites = tuple(LaunchSite(f"launch {i}", *site) for i, site in enumerate(launch, start=1))
     plan = plan_survey(
-        read_area(area, crs=crs, strata_field=strata_field),
+        replace(park, launch_sites=park.launch_sites + sites),
         camera=camera_from_file(Path(camera)) if Path(camera).is_file() else camera_named(camera),
         front_overlap=front_percent / 100,
         side_overlap=None if side_percent is None else side_percent / 100,
@@ -116,6 +136,7 @@ def plan_document(plan: SurveyPlan, folder: Path, files: dict[str, dict[str, str
         "duration_min": round(plan.duration_s / 60, 2),
         "metres_outside": plan.metres_outside,
         "coverage": plan.coverage,
+        "not_covered_m2": round(plan.not_covered_m2, 1),
         "area_km2": round(sum(s.area_m2 for s in plan.strata) / 1e6, 4),
         "heading_deg": plan.design.heading_deg,
         "spacing_m": plan.design.spacing_m,

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from flightplan.areas import LaunchSite, Stratum, StudyArea, read_area, write_area
+from flightplan.areas import LaunchSite, Stratum, StudyArea, avoiding, read_area, write_area
 from flightplan.cameras import camera_named
 from flightplan.commands.plan import plan_command
 from flightplan.errors import AreaError, DesignError, PlanError, UnreadableFileError
@@ -231,6 +231,30 @@ def test_a_launch_site_outside_is_moved_and_the_plan_says_so() -> None:
 def test_a_plan_that_cannot_be_made_is_refused_with_the_reason(asked: dict[str, object], words: str) -> None:
     with pytest.raises(PlanError, match=words):
         plan(**asked)
+
+
+def test_ground_left_out_is_named_mapped_and_measured(tmp_path: Path) -> None:
+    result = plan(spacing_m=80.0, heading_deg=0.0, buffer_m=80.0)
+    assert result.not_covered is not None
+    local = result.area.localise(result.not_covered)
+    assert result.not_covered_m2 == pytest.approx(local.area, rel=1e-3)
+    assert result.coverage == pytest.approx(1 - result.not_covered_m2 / result.area.area_m2, abs=1e-6)
+    assert local.distance(result.area.local_exclusions) < 0.01
+    assert any("ha cannot be seen" in w for w in result.warnings)
+    save_plan(result, tmp_path)
+    written = json.loads((tmp_path / "not_covered.geojson").read_text(encoding="utf-8"))
+    assert shapely.geometry.shape(written["features"][0]["geometry"]) == result.not_covered
+    assert load_plan(tmp_path) == result
+
+
+def test_a_second_file_adds_exclusions(tmp_path: Path) -> None:
+    lake = StudyArea("lake", (Stratum("all", FRAME.delocalise(shapely.box(-200, 100, 100, 500))),))
+    write_area(lake, tmp_path / "lake.geojson")
+    area = avoiding(study_area(), tmp_path / "lake.geojson")
+    assert len(area.exclusions) == 2
+    assert area.area_m2 == pytest.approx(study_area().area_m2 - 300 * 400, rel=1e-4)
+    result = plan(area)
+    assert illegal_metres(result) == 0.0
 
 
 def run(*arguments: str) -> tuple[int, str, str]:

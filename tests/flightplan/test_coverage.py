@@ -1,0 +1,78 @@
+"""What lines see, what they cannot, and in which direction they should run."""
+
+import numpy as np
+import pytest
+import shapely
+
+from flightplan.coverage import baseline, best_heading, lines_across, long_axis_heading, out_of_reach
+
+PARK = shapely.box(-1000, -500, 1000, 500)
+EVERYWHERE = PARK.buffer(500)
+
+
+def test_a_baseline_is_measured_across_the_lines_without_its_gaps() -> None:
+    two = shapely.MultiPolygon([shapely.box(0, 0, 100, 50), shapely.box(300, 0, 450, 50)])
+    assert baseline(two, 0.0) == pytest.approx((0.0, 450.0, 250.0))
+    start, end, filled = baseline(two, 90.0)
+    assert (end - start, filled) == pytest.approx((50.0, 50.0))
+
+
+def test_a_line_runs_along_its_heading_and_sees_its_strip() -> None:
+    (line,) = lines_across(PARK, 0.0, [100.0], 80.0, EVERYWHERE, bridge_m=0.0)
+    assert line.segments == pytest.approx(np.array([[[100, -500], [100, 500]]]))
+    assert line.strip_area_m2 == pytest.approx(80_000)
+    (turned,) = lines_across(PARK, 90.0, [-100.0], 80.0, EVERYWHERE, bridge_m=0.0)
+    assert turned.segments == pytest.approx(np.array([[[-1000, 100], [1000, 100]]]), abs=1e-9)
+
+
+def test_a_line_beside_the_area_is_flown_for_what_its_strip_holds() -> None:
+    (line,) = lines_across(PARK, 0.0, [1030.0], 80.0, EVERYWHERE, bridge_m=0.0)
+    assert line.strip_area_m2 == pytest.approx(10 * 1000)
+    assert lines_across(PARK, 0.0, [1050.0], 80.0, EVERYWHERE, bridge_m=0.0) == []
+
+
+def test_at_a_slanting_border_a_line_goes_on_until_its_strip_has_seen_the_corner() -> None:
+    triangle = shapely.Polygon([(0, 0), (1000, 0), (0, 1000)])
+    (line,) = lines_across(triangle, 0.0, [300.0], 100.0, triangle.buffer(200), bridge_m=0.0)
+    assert line.segments[0, 1] == pytest.approx((300, 750))
+    assert line.strip_area_m2 == pytest.approx(100 * 700)
+
+
+def test_pieces_close_together_are_flown_as_one() -> None:
+    notched = PARK.difference(shapely.box(-1000, -20, 1000, 20))
+    apart = lines_across(notched, 0.0, [0.0], 80.0, EVERYWHERE, bridge_m=30.0)[0]
+    joined = lines_across(notched, 0.0, [0.0], 80.0, EVERYWHERE, bridge_m=50.0)[0]
+    assert (len(apart.segments), len(joined.segments)) == (2, 1)
+    assert apart.strip_area_m2 == joined.strip_area_m2 == pytest.approx(80 * 960)
+
+
+def test_ground_that_no_legal_line_can_see_is_found_exactly() -> None:
+    # A square exclusion of 200 m with 50 m kept from it; a strip reaches 30 m to each side of its line.
+    room = EVERYWHERE.difference(shapely.box(-150, -150, 150, 150))
+    missed = out_of_reach(PARK.difference(shapely.box(-100, -100, 100, 100)), 0.0, 60.0, room)
+    assert missed.equals(shapely.box(-120, -150, 120, 150).difference(shapely.box(-100, -100, 100, 100)))
+
+
+def test_ground_out_of_reach_agrees_with_laying_every_line() -> None:
+    room = EVERYWHERE.difference(shapely.Point(100, 50).buffer(180))
+    park = PARK.difference(shapely.Point(100, 50).buffer(150))
+    missed = out_of_reach(park, 33.0, 60.0, room)
+    start, end, _ = baseline(park, 33.0)
+    lines = lines_across(park, 33.0, np.arange(start - 30, end + 30, 1.0), 60.0, room, bridge_m=0.0)
+    strips = [shapely.LineString(s).buffer(30, cap_style="flat") for line in lines for s in line.segments]
+    by_lines = park.difference(shapely.union_all(strips))
+    assert missed.symmetric_difference(by_lines).area < 0.05 * missed.area
+    assert missed.area > 1000
+
+
+def test_the_best_heading_of_a_long_area_is_along_it() -> None:
+    turned = shapely.affinity.rotate(PARK, 30)  # counterclockwise: its long side now points to 60° from north
+    assert best_heading(turned, 40.0) == pytest.approx(60, abs=0.01)
+    assert long_axis_heading(turned) == pytest.approx(60, abs=0.01)
+
+
+def test_the_best_heading_of_a_comb_is_along_its_teeth() -> None:
+    comb = shapely.union_all(
+        [shapely.box(0, 0, 900, 100), *(shapely.box(x, 100, x + 100, 900) for x in range(0, 900, 200))]
+    )
+    assert best_heading(comb, 20.0) == pytest.approx(0, abs=0.01)
