@@ -33,8 +33,9 @@ class Frame(IntEnum):
 class MissionItem:
     """One mission item. Angles in degrees on WGS 84, heights in metres in `frame`; params as MAVLink orders them.
 
-    `latitude_deg` and `longitude_deg` are None for a command without a position. `transect` names the transect whose
-    flying begins or goes on with this item, None off effort.
+    `latitude_deg` and `longitude_deg` are None for a command without a position; MAVLink's parameters 5 and 6, which
+    share their place, are then `params_5_6`, and parameter 7 is `altitude_m`. `transect` names the transect whose
+    flying begins or goes on with this item, None off effort. Without `autocontinue` the vehicle waits after it.
     """
 
     command: int
@@ -44,6 +45,8 @@ class MissionItem:
     latitude_deg: float | None = None
     altitude_m: float = 0.0
     transect: str | None = None
+    params_5_6: tuple[float, float] = (0.0, 0.0)
+    autocontinue: bool = True
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,16 @@ class FencePolygon:
     """A ring of (longitude, latitude), not closed, to stay inside (`inclusion`) or outside of."""
 
     ring: tuple[tuple[float, float], ...]
+    inclusion: bool
+
+
+@dataclass(frozen=True)
+class FenceCircle:
+    """A circle to stay inside (`inclusion`) or outside of."""
+
+    longitude_deg: float
+    latitude_deg: float
+    radius_m: float
     inclusion: bool
 
 
@@ -76,3 +89,4 @@ class Mission:
     fence: tuple[FencePolygon, ...] = ()
     rally: tuple[RallyPoint, ...] = ()
     cruise_speed_mps: float | None = None
+    fence_circles: tuple[FenceCircle, ...] = ()

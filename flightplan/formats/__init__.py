@@ -1,0 +1,148 @@
+"""Mission files of every ground station: one module each, read by content, written by suffix."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from flightplan.errors import MissionFormatError, UnreadableFileError
+from flightplan.formats import litchi, wpl, wpml
+from flightplan.formats.checks import archive_of, read_bytes, refuse, text_of
+from flightplan.formats.geojson import read_geojson, write_geojson
+from flightplan.formats.kml import read_kml, write_kml
+from flightplan.formats.losses import lost_in
+from flightplan.formats.qgc_plan import read_qgc_plan, write_qgc_plan
+from flightplan.formats.wpml_writer import write_wpml
+from flightplan.mission import Mission
+
+__all__ = ["SUFFIXES", "lost_in", "read_mission", "write_fence_and_rally", "write_formats", "write_mission"]
+
+SUFFIXES = {
+    ".plan": "QGroundControl plan",
+    ".waypoints": "QGC WPL 110 (Mission Planner, MAVProxy)",
+    ".kmz": "DJI WPML",
+    ".kml": "KML",
+    ".csv": "Litchi",
+    ".geojson": "GeoJSON",
+}
+"""Formats that can be written, by the suffix of their files."""
+
+_WRITERS: dict[str, Callable[[Mission], str | bytes]] = {
+    ".plan": write_qgc_plan,
+    ".waypoints": wpl.write_wpl,
+    ".kmz": write_wpml,
+    ".kml": write_kml,
+    ".csv": litchi.write_litchi,
+    ".geojson": write_geojson,
+}
+
+
+def read_mission(path: Path | str) -> Mission:
+    """Read a mission file of any known format; which one it is follows from its content.
+
+    Raises UnreadableFileError when the file cannot be read at all, MissionFormatError, naming the place in it, when it
+    does not say what to fly. What a format cannot carry is absent from the result.
+    """
+    path = Path(path)
+    data, where = read_bytes(path), str(path)
+    if data.startswith(b"PK\x03\x04"):
+        return _read_archive(data, where)
+    if b"\x00" in data[:1024]:
+        refuse("a binary file, not a mission", where)
+    text = text_of(data, where)
+    start = text.lstrip()[:2048]
+    if start.startswith("QGC WPL"):
+        return wpl.read_wpl(text, where)
+    if start.startswith("{"):
+        return read_geojson(text, where) if _is_geojson(text, path) else read_qgc_plan(text, where)
+    if start.startswith("<"):
+        return wpml.read_wpml(data, where) if wpml.is_wpml(data) else read_kml(data, where)
+    if start.startswith("RALLY "):
+        return wpl.read_old_rally(text, where)
+    first = start.splitlines()[0] if start else ""
+    if litchi.is_litchi(first):
+        return litchi.read_litchi(text, where)
+    if _is_two_numbers(first):
+        return wpl.read_old_fence(text, where)
+    return refuse("no mission file of a kind known here", where, f"Known: {', '.join(SUFFIXES.values())}")
+
+
+def write_mission(mission: Mission, path: Path | str) -> Path:
+    """Write a mission in the format of the file's suffix, and return the path; `lost_in` names what it drops.
+
+    Raises MissionFormatError for a suffix that is none of `SUFFIXES`, or a mission that the format cannot say.
+    """
+    path = Path(path)
+    writer = _WRITERS.get(path.suffix.lower())
+    if writer is None:
+        refuse(f"{path.suffix or 'no suffix'!r} is no known kind of mission file", str(path), _known())
+    try:
+        content = writer(mission)
+    except MissionFormatError as error:
+        raise MissionFormatError(error.what, where=str(path), hint=error.hint) from error
+    _write(path, content)
+    return path
+
+
+def write_formats(mission: Mission, stem: Path | str) -> dict[str, Path]:
+    """Write a mission in every format beside each other, and return the files by format.
+
+    `stem` is the path without a suffix: `plan/sortie-01` gives `plan/sortie-01.plan` and so on. A fence and rally
+    points also go to a WPL file each, for Mission Planner and MAVProxy. A format that cannot say this mission is left
+    out.
+    """
+    stem = Path(stem)
+    files: dict[str, Path] = {}
+    for suffix in SUFFIXES:
+        try:
+            files[suffix[1:]] = write_mission(mission, stem.with_name(stem.name + suffix))
+        except MissionFormatError:
+            if suffix in (".plan", ".waypoints"):
+                raise
+    return files | write_fence_and_rally(mission, stem)
+
+
+def write_fence_and_rally(mission: Mission, stem: Path | str) -> dict[str, Path]:
+    """Write what a .waypoints file does not hold to `stem`.fence.waypoints and `stem`.rally.waypoints."""
+    stem = Path(stem)
+    files: dict[str, Path] = {}
+    if mission.fence or mission.fence_circles:
+        files["fence"] = stem.with_name(stem.name + ".fence.waypoints")
+        _write(files["fence"], wpl.write_wpl_fence(mission))
+    if mission.rally:
+        files["rally"] = stem.with_name(stem.name + ".rally.waypoints")
+        _write(files["rally"], wpl.write_wpl_rally(mission))
+    return files
+
+
+def _read_archive(data: bytes, where: str) -> Mission:
+    members = archive_of(data, where)
+    waylines = [name for name in members if name.lower().endswith(".wpml")]
+    if len(waylines) == 1:
+        return wpml.read_wpml(members[waylines[0]], f"{where}, {waylines[0]}")
+    kml = [name for name in members if name.lower().endswith(".kml")]
+    if not waylines and len(kml) == 1:
+        return read_kml(members[kml[0]], f"{where}, {kml[0]}")
+    return refuse(f"an archive with {len(waylines)} .wpml and {len(kml)} .kml files, not one mission", where)
+
+
+def _is_geojson(text: str, path: Path) -> bool:
+    return path.suffix.lower() == ".geojson" or ('"FeatureCollection"' in text and '"fileType"' not in text)
+
+
+def _is_two_numbers(line: str) -> bool:
+    try:
+        return len([float(part) for part in line.split()]) == 2
+    except ValueError:
+        return False
+
+
+def _write(path: Path, content: str | bytes) -> None:
+    try:
+        path.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
+    except OSError as error:
+        raise UnreadableFileError(f"cannot be written: {error.strerror}", where=str(path)) from error
+
+
+def _known() -> str:
+    return "Known: " + ", ".join(f"{suffix} ({name})" for suffix, name in SUFFIXES.items())

@@ -1,0 +1,235 @@
+"""QGroundControl's .plan: mission, fence and rally points in one JSON file.
+
+Source: QGroundControl developer guide, "Plan File Format" (version 1; mission 2, geoFence 2, rallyPoints 2).
+QGroundControl passes over keys it does not know, so an item's transect and an unset speed are kept under keys of our
+own.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from flightplan.formats.checks import (
+    MAX_ITEMS,
+    altitude,
+    fence_circle,
+    fence_polygon,
+    json_of,
+    latitude,
+    longitude,
+    mapping,
+    mission_item,
+    rally_point,
+    refuse,
+    sequence,
+    seven_params,
+    speed,
+    whole,
+)
+from flightplan.mission import FenceCircle, FencePolygon, Mission, MissionItem, RallyPoint
+
+_ARDUPILOT, _MULTIROTOR = 3, 2
+_RELATIVE, _ABSOLUTE, _TERRAIN = 1, 2, 4
+_ALTITUDE_MODES = {0: _ABSOLUTE, 3: _RELATIVE, 5: _ABSOLUTE, 6: _RELATIVE, 10: _TERRAIN, 11: _TERRAIN}
+_DEFAULT_CRUISE_MPS, _DEFAULT_HOVER_MPS = 15.0, 5.0
+
+
+def read_qgc_plan(text: str, where: str) -> Mission:
+    """Read a plan; surveys and other patterns become the items they hold. Raises MissionFormatError with the place."""
+    document = mapping(json_of(text, where), "the plan", where)
+    if document.get("fileType") != "Plan":
+        refuse(f"fileType is {document.get('fileType')!r}, not 'Plan'", where)
+    _version(document, (1,), "the plan", where)
+    place = f"{where}, mission"
+    mission = mapping(document.get("mission"), "the mission", where)
+    _version(mission, (1, 2), "the mission", place)
+    items = tuple(_items(sequence(mission.get("items"), "items", place), f"{place}.items"))
+    if len(items) > MAX_ITEMS:
+        refuse(f"{len(items)} items, more than MAVLink can count", place)
+    home, home_altitude = _home(mission.get("plannedHomePosition"), f"{place}.plannedHomePosition")
+    fence, circles = _fence(document.get("geoFence"), f"{where}, geoFence")
+    rally = _rally(document.get("rallyPoints"), f"{where}, rallyPoints")
+    return Mission(items, home, home_altitude, fence, rally, _speed(document, mission, place), circles)
+
+
+def write_qgc_plan(mission: Mission) -> str:
+    """Return a plan that QGroundControl opens. An unknown home is written as 0, 0."""
+    longitude_deg, latitude_deg = mission.home or (0.0, 0.0)
+    known = mission.cruise_speed_mps is not None
+    document = {
+        "fileType": "Plan",
+        "groundStation": "overfly",
+        "version": 1,
+        "overfly": {"speedKnown": known},
+        "mission": {
+            "version": 2,
+            "firmwareType": _ARDUPILOT,
+            "vehicleType": _MULTIROTOR,
+            "globalPlanAltitudeMode": _RELATIVE,
+            "cruiseSpeed": mission.cruise_speed_mps if known else _DEFAULT_CRUISE_MPS,
+            "hoverSpeed": mission.cruise_speed_mps if known else _DEFAULT_HOVER_MPS,
+            "plannedHomePosition": [latitude_deg, longitude_deg, mission.home_altitude_msl_m],
+            "items": [_item_document(item, n) for n, item in enumerate(mission.items, start=1)],
+        },
+        "geoFence": {
+            "version": 2,
+            "polygons": [
+                {"version": 1, "inclusion": p.inclusion, "polygon": [[lat, lon] for lon, lat in p.ring]}
+                for p in mission.fence
+            ],
+            "circles": [
+                {
+                    "version": 1,
+                    "inclusion": c.inclusion,
+                    "circle": {"center": [c.latitude_deg, c.longitude_deg], "radius": c.radius_m},
+                }
+                for c in mission.fence_circles
+            ],
+        },
+        "rallyPoints": {
+            "version": 2,
+            "points": [[p.latitude_deg, p.longitude_deg, p.altitude_home_m] for p in mission.rally],
+        },
+    }
+    return json.dumps(document, ensure_ascii=False, allow_nan=False, indent=2) + "\n"
+
+
+def _version(document: Mapping[str, Any], known: tuple[int, ...], what: str, where: str) -> None:
+    if document.get("version") not in known or isinstance(document.get("version"), bool):
+        versions = " or ".join(str(v) for v in known)
+        refuse(f"{what} has version {document.get('version')!r}; version {versions} is read here", where)
+
+
+def _items(entries: list[Any], where: str) -> Iterator[MissionItem]:
+    for n, entry in enumerate(entries):
+        place = f"{where}[{n}]"
+        item = mapping(entry, "the item", place)
+        kind = item.get("type")
+        if kind == "ComplexItem":
+            pattern = item.get("complexItemType")
+            style = item.get("TransectStyleComplexItem")
+            if not isinstance(style, dict):
+                refuse(
+                    f"a {pattern!r} pattern does not hold its items",
+                    place,
+                    "In QGroundControl, save the mission after sending it to a vehicle and loading it back",
+                )
+            yield from _items(sequence(style.get("Items"), "Items", place), f"{place}.Items")
+        elif kind == "SimpleItem":
+            yield _item(item, place)
+        else:
+            refuse(f"type is {kind!r}, neither SimpleItem nor ComplexItem", place)
+
+
+def _item(item: Mapping[str, Any], where: str) -> MissionItem:
+    auto = item.get("autoContinue", True)
+    if not isinstance(auto, bool):
+        refuse(f"autoContinue is {auto!r}, not true or false", where)
+    transect = item.get("transect")
+    if transect is not None and not isinstance(transect, str):
+        refuse(f"transect is {transect!r}, not a name", where)
+    return mission_item(
+        whole(item.get("command"), "the command", where),
+        whole(item.get("frame"), "the frame", where, 0, 255),
+        sequence(item.get("params"), "params", where),
+        where,
+        autocontinue=auto,
+        transect=transect,
+    )
+
+
+def _item_document(item: MissionItem, number: int) -> dict[str, Any]:
+    document: dict[str, Any] = {
+        "type": "SimpleItem",
+        "autoContinue": item.autocontinue,
+        "command": int(item.command),
+        "doJumpId": number,
+        "frame": int(item.frame),
+        "params": [None if math.isnan(value) else value for value in seven_params(item)],
+    }
+    if item.longitude_deg is not None:
+        document["Altitude"] = item.altitude_m
+        document["AltitudeMode"] = _ALTITUDE_MODES.get(item.frame, _RELATIVE)
+        document["AMSLAltAboveTerrain"] = None
+    if item.transect is not None:
+        document["transect"] = item.transect
+    return document
+
+
+def _home(value: Any, where: str) -> tuple[tuple[float, float] | None, float | None]:
+    if value is None:
+        refuse("plannedHomePosition is missing", where)
+    if isinstance(value, dict):
+        value = value.get("coordinate")
+    position = sequence(value, "plannedHomePosition", where)
+    if len(position) != 3:
+        refuse(f"{len(position)} values instead of latitude, longitude and altitude", where)
+    home_altitude = None if position[2] is None else altitude(position[2], where)
+    lat, lon = latitude(position[0], where), longitude(position[1], where)
+    return ((lon, lat) if (lat, lon) != (0.0, 0.0) else None), home_altitude
+
+
+def _speed(document: Mapping[str, Any], mission: Mapping[str, Any], where: str) -> float | None:
+    ours = document.get("overfly")
+    if isinstance(ours, dict) and ours.get("speedKnown") is False:
+        return None
+    name = "hoverSpeed" if mission.get("vehicleType", _MULTIROTOR) == _MULTIROTOR else "cruiseSpeed"
+    value = mission.get(name)
+    return None if value is None else speed(value, name, where)
+
+
+def _fence(value: Any, where: str) -> tuple[tuple[FencePolygon, ...], tuple[FenceCircle, ...]]:
+    if value is None:
+        return (), ()
+    fence = mapping(value, "geoFence", where)
+    _version(fence, (1, 2), "the fence", where)
+    polygons = []
+    for n, entry in enumerate(sequence(fence.get("polygons", []), "polygons", where)):
+        place = f"{where}.polygons[{n}]"
+        polygon = mapping(entry, "the polygon", place)
+        corners = sequence(polygon.get("polygon"), "polygon", place)
+        points = [_pair(corner, place) for corner in corners]
+        polygons.append(fence_polygon(points, _inclusion(polygon, place), place))
+    # Version 1 had one polygon without a flag, which was an inclusion.
+    if fence.get("polygon"):
+        points = [_pair(corner, where) for corner in sequence(fence["polygon"], "polygon", where)]
+        polygons.append(fence_polygon(points, True, where))
+    circles = []
+    for n, entry in enumerate(sequence(fence.get("circles", []), "circles", where)):
+        place = f"{where}.circles[{n}]"
+        circle = mapping(entry, "the circle", place)
+        shape = mapping(circle.get("circle"), "circle", place)
+        lon, lat = _pair(shape.get("center"), place)
+        circles.append(fence_circle(lon, lat, shape.get("radius"), _inclusion(circle, place), place))
+    return tuple(polygons), tuple(circles)
+
+
+def _rally(value: Any, where: str) -> tuple[RallyPoint, ...]:
+    if value is None:
+        return ()
+    rally = mapping(value, "rallyPoints", where)
+    _version(rally, (1, 2), "the rally points", where)
+    points = []
+    for n, entry in enumerate(sequence(rally.get("points", []), "points", where)):
+        point = sequence(entry, "the rally point", f"{where}.points[{n}]")
+        if len(point) != 3:
+            refuse(f"{len(point)} values instead of latitude, longitude and altitude", f"{where}.points[{n}]")
+        points.append(rally_point(point[1], point[0], point[2], f"{where}.points[{n}]"))
+    return tuple(points)
+
+
+def _pair(value: Any, where: str) -> tuple[Any, Any]:
+    pair = sequence(value, "a corner", where)
+    if len(pair) != 2:
+        refuse(f"{len(pair)} values instead of latitude and longitude", where)
+    return pair[1], pair[0]
+
+
+def _inclusion(entry: Mapping[str, Any], where: str) -> bool:
+    value = entry.get("inclusion")
+    if not isinstance(value, bool):
+        refuse(f"inclusion is {value!r}, not true or false", where)
+    return value
