@@ -45,7 +45,7 @@ _BOOT_TEXTS = (
     (9.7, 6, "GPS 1: probing for u-blox at 230400 baud"),
     (9.8, 6, "GPS 1: detected u-blox"),
 )
-# After a flight it is some time before the vehicle counts as waiting again: its ground station may still wait on its clock.
+# After a flight it is some time before the vehicle counts as waiting: its ground station may still wait on its clock.
 AFTERWARDS_S = 60.0
 INITIALISED_S, GPS_S, ORIGIN_S, AIDED_S = 2.0, 9.9, 20.0, 41.4
 
@@ -121,6 +121,7 @@ class SimulatedVehicle:
         self._steps = 0
         self._armings = 0
         self._boot = list(_BOOT_TEXTS)
+        self._yaw_aligned = False
 
         self.frame = airframe or Airframe()
         self.body = Body(self.frame, math.radians(home.yaw_deg))
@@ -376,6 +377,10 @@ class SimulatedVehicle:
             self.battery.current_a = 0.0
         self.transfers.tick(now)
         if self._steps % 5 == 0:
+            if not self._yaw_aligned and self.position[2] > 2.1:
+                self._yaw_aligned = True
+                self.say(6, "EKF3 IMU0 MAG0 in-flight yaw alignment complete")
+                self.say(6, "EKF3 IMU1 MAG0 in-flight yaw alignment complete")
             self.gps_fix = self.gps_seen and bool(self.parameters["SIM_GPS1_ENABLE"])
             self.failsafes.tick()
             if self._steps % 50 == 0:

@@ -50,8 +50,12 @@ class PositionController:
 
     def relax(self) -> None:
         """Forget everything, on the ground."""
-        self._int_n = self._int_e = self._err_n = self._err_e = 0.0
+        self.relax_level()
         self.an = self.ae = self.au = self.vn = self.ve = self.vu = 0.0
+
+    def relax_level(self) -> None:
+        """Forget what the level loops learnt."""
+        self._int_n = self._int_e = self._err_n = self._err_e = 0.0
 
     def level(self, dt: float, n: float, e: float, vn: float, ve: float) -> tuple[float, float]:
         """Return the wanted level accelerations (m/s²) from where the vehicle believes it is."""

@@ -24,7 +24,8 @@ IDLE, TAKEOFF, WAYPOINT, HOLD, BRAKING, RTL_CLIMB, RTL_RETURN, RTL_LOITER, DESCE
 
 SPOOL_S, LIFT_S = 3.4, 1.4  # from arming, and from a later take-off command, to leaving the ground
 TAKEOFF_SLOWING_MPS2 = 0.545  # measured from the recordings
-DISARM_S = 2.0
+BRAKE_MPS2 = 7.5
+BLIND_WAIT_S = 4.0  # a landing without position waits before it comes down
 
 
 class Flight:
@@ -42,6 +43,7 @@ class Flight:
         self._lift_s = math.inf
         self._top_u = 0.0
         self._climb, self._climb_accel = 0.0, 0.0
+        self._slowing = 0.0
         self._yaw = vehicle.body.yaw
         self._yaw_fixed = False
         self._until_s = math.inf
@@ -93,8 +95,8 @@ class Flight:
         elif mode == LAND:
             self.descend()
         elif mode == BRAKE:
-            self.stage = BRAKING
-            self._restart()
+            self.stage, self._slowing = BRAKING, 0.0
+            self.control.restart(*vehicle.position, *vehicle.velocity)
         else:
             self._stop()
 
@@ -110,13 +112,13 @@ class Flight:
             self.control.restart(*vehicle.position, 0.0, 0.0, 0.0)
         else:
             self._lift_s = -math.inf
-            self._climb, self._climb_accel = vehicle.velocity[2], 0.0
+            self._climb = vehicle.velocity[2]
             self._stop(keep_stage=True)
+            self.control.u, self.control.vu = vehicle.position[2], self._climb
 
     def navigate(self, item: Item, following: Item | None) -> None:
         """Begin a navigation item of the mission."""
         vehicle = self._vehicle
-        self.leg_done = False
         if item.command == 22:
             self.take_off(self._up(item) - vehicle.home_u)
         elif item.command == 20:
@@ -144,6 +146,8 @@ class Flight:
                 self.waypoints.then(self._point(following))
             self.stage = WAYPOINT
             self._yaw_fixed = False
+        if item.command != 93:
+            self.leg_done = False
 
     def go_to(self, n: float, e: float, u: float) -> None:
         """Fly to a point in GUIDED."""
@@ -159,7 +163,8 @@ class Flight:
         stop = self.waypoints.destination
         self._target = vehicle.return_point()
         height = max(p["RTL_ALT"] / 100, stop[2] - vehicle.home_u, self._target[2] - vehicle.home_u)
-        self.waypoints.go((stop[0], stop[1], vehicle.home_u + height))
+        # The climb is never quite nothing, and takes the second or so that the smallest of legs takes.
+        self.waypoints.go((stop[0], stop[1], vehicle.home_u + height + 0.02))
         self.stage, self.leg_done = RTL_CLIMB, False
 
     def descend(self) -> None:
@@ -169,8 +174,7 @@ class Flight:
         self.control.u, self.control.vu = self._vehicle.position[2], self._vehicle.velocity[2]
         self.stage, self.leg_done = DESCEND, False
         self._climb, self._climb_accel = self._vehicle.velocity[2], 0.0
-        # A landing without position waits before it comes down, as the recordings show.
-        self._until_s = self._vehicle.time_s + (4.5 if self.blind else 0.0)
+        self._until_s = self._vehicle.time_s + (BLIND_WAIT_S if self.blind else 0.0)
 
     def mission_over(self) -> None:
         """Hold where the mission ended."""
@@ -222,6 +226,7 @@ class Flight:
         vn, ve, vu = vehicle.velocity
         if self.blind or not vehicle.position_ok:
             want_n = want_e = 0.0
+            control.relax_level()
         else:
             want_n, want_e = control.level(dt, n, e, vn, ve)
         want_u = control.vertical(u, vu)
@@ -286,9 +291,11 @@ class Flight:
         left = self._top_u + 0.08 - control.u
         if waited < 0.75:
             self._climb = 0.25
+        elif waited < 1.25:
+            self._climb = 1.16
         else:
             limit = math.sqrt(2 * TAKEOFF_SLOWING_MPS2 * left) if left > 0 else 0.0
-            self._climb = min(max(self._climb, 1.16) + dt * vehicle.parameters["WPNAV_ACCEL_Z"] / 100, fastest, limit)
+            self._climb = min(self._climb + dt * vehicle.parameters["WPNAV_ACCEL_Z"] / 100, fastest, limit)
         control.u += self._climb * dt
         control.vu, control.au = self._climb, 0.0
         if not self.leg_done and left < 1.0 and self._climb < 0.1 * fastest:
@@ -307,26 +314,27 @@ class Flight:
         fast = (p["LAND_SPEED_HIGH"] or p["WPNAV_SPEED_DN"]) / 100
         slow = p["LAND_SPEED"] / 100
         above = height - p["LAND_ALT_LOW"] / 100
-        want = slow if above <= 0 else max(slow, min(fast, math.sqrt(slow * slow + 1.2 * above)))
+        want = slow if above <= 0 else max(slow, min(fast, math.sqrt(slow * slow + 1.8 * max(above - 0.15, 0.0))))
         self._climb, self._climb_accel = shape_speed(-want, self._climb, self._climb_accel, 1.0, 5.0, dt)
         control.u += self._climb * dt
         control.vu, control.au = self._climb, self._climb_accel
         control.an = control.ae = control.vn = control.ve = 0.0
 
     def _brake(self, dt: float) -> None:
-        """Take the speed off; the position is whatever it comes to."""
-        control, vehicle = self.control, self._vehicle
+        """Take the speed off within ArduCopter's braking limits; the position is where that ends."""
+        control = self.control
         speed = math.hypot(control.vn, control.ve)
-        if speed > 0.03:
-            rate = min(speed / 1.3, 4.2)
-            keep = max(0.0, 1 - rate * dt / speed)
-            control.an, control.ae = -control.vn / speed * rate, -control.ve / speed * rate
+        if speed > 1e-3:
+            slower, self._slowing = shape_speed(
+                0.0, speed, self._slowing, BRAKE_MPS2, self._vehicle.parameters["PSC_JERK_XY"], dt
+            )
+            keep = max(slower, 0.0) / speed
+            control.an, control.ae = self._slowing * control.vn / speed, self._slowing * control.ve / speed
             control.vn, control.ve = control.vn * keep, control.ve * keep
-            control.hold_position = False
-            control.n, control.e = vehicle.position[0], vehicle.position[1]
+            control.n += control.vn * dt
+            control.e += control.ve * dt
         else:
             control.vn = control.ve = control.an = control.ae = 0.0
-            control.hold_position = True
         control.vu = control.au = 0.0
 
     def _stand(self, dt: float) -> None:
@@ -357,19 +365,19 @@ class Flight:
 
     def _begin_legs(self, speed_mps: float | None = None) -> None:
         vehicle = self._vehicle
+        n, e, u = vehicle.position
+        vn, ve, vu = vehicle.velocity
+        if self.stage == TAKEOFF and self.leg_done:
+            u, vu = self._top_u, 0.0
         if self.mode == AUTO and speed_mps is None:
             speed_mps = self._mission_speed
-        self.waypoints.begin(vehicle.position, vehicle.velocity, speed_mps)
+        self.waypoints.begin((n, e, u), (vn, ve, vu), speed_mps)
 
     _mission_speed: float | None = None
 
     def forget_speed(self) -> None:
         """Fly the next mission at the parameter's speed."""
         self._mission_speed = None
-
-    def _restart(self) -> None:
-        vehicle = self._vehicle
-        self.control.restart(*vehicle.position, *vehicle.velocity)
 
     def _stop(self, *, keep_stage: bool = False) -> None:
         """Hold where the vehicle will come to rest."""
