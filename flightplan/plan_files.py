@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from flightplan.areas import write_area
-from flightplan.errors import OverflyError, UnreadableFileError
+from flightplan.errors import OverflyError, PlanError, UnreadableFileError
+from flightplan.formats import write_formats
 from flightplan.plain_values import from_plain, to_plain
 from flightplan.plan import SurveyPlan
 
@@ -21,18 +22,27 @@ _MAX_BYTES = 256 * 1024 * 1024
 def save_plan(plan: SurveyPlan, folder: Path | str) -> dict[str, dict[str, str]]:
     """Write a plan as a folder, and return the files of each sortie by format, relative to the folder.
 
-    `load_plan` reads it back equal; the same plan gives the same bytes.
+    `load_plan` reads it back equal; the same plan gives the same bytes. Raises PlanError when the folder holds another
+    plan: its sorties would lie among these.
     """
     folder = Path(folder)
+    text = _json_text({"type": "overfly plan", "version": VERSION, "plan": to_plain(plan)})
     try:
+        if (folder / PLAN_FILE).is_file() and (folder / PLAN_FILE).read_text(encoding="utf-8") != text:
+            raise PlanError(
+                "there is another plan in this folder", where=str(folder), hint="Choose a folder of its own"
+            )
         folder.mkdir(parents=True, exist_ok=True)
         write_area(plan.area, folder / AREA_FILE)
         _write_json(folder / LINES_FILE, lines_geojson(plan))
         if plan.not_covered is not None:
             _write_json(folder / NOT_COVERED_FILE, _not_covered_geojson(plan))
-        files = {s.identifier: _mission_files(plan, i, folder) for i, s in enumerate(plan.sorties)}
+        files = {}
+        for sortie in plan.sorties:
+            written = write_formats(sortie.mission, folder / sortie.identifier)
+            files[sortie.identifier] = {kind: path.name for kind, path in written.items()}
         # Last, so that a folder with a plan.json is a whole one.
-        _write_json(folder / PLAN_FILE, {"type": "overfly plan", "version": VERSION, "plan": to_plain(plan)})
+        _write(folder / PLAN_FILE, text)
     except OSError as error:
         if isinstance(error, OverflyError):
             raise
@@ -98,10 +108,13 @@ def _not_covered_geojson(plan: SurveyPlan) -> dict[str, Any]:
     return {"type": "FeatureCollection", "features": [feature]}
 
 
-def _mission_files(plan: SurveyPlan, index: int, folder: Path) -> dict[str, str]:
-    return {}
-
-
 def _write_json(path: Path, document: Any) -> None:
-    text = json.dumps(document, ensure_ascii=False, allow_nan=False, indent=1)
-    path.write_text(text + "\n", encoding="utf-8", newline="\n")
+    _write(path, _json_text(document))
+
+
+def _json_text(document: Any) -> str:
+    return json.dumps(document, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
+
+
+def _write(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8", newline="\n")

@@ -16,6 +16,7 @@ from flightplan.areas import LaunchSite, Stratum, StudyArea, avoiding, read_area
 from flightplan.cameras import camera_named
 from flightplan.commands.plan import plan_command
 from flightplan.errors import AreaError, DesignError, PlanError, UnreadableFileError
+from flightplan.formats import read_mission
 from flightplan.frames import LocalFrame
 from flightplan.mission_builder import mission_path
 from flightplan.plan import SurveyPlan
@@ -148,6 +149,25 @@ def test_the_same_plan_twice_is_the_same_bytes(tmp_path: Path) -> None:
     for name in ("a", "b"):
         save_plan(plan(seed=3), tmp_path / name)
     assert (tmp_path / "a" / "plan.json").read_bytes() == (tmp_path / "b" / "plan.json").read_bytes()
+
+
+def test_another_plan_is_not_written_into_the_same_folder(tmp_path: Path) -> None:
+    save_plan(plan(seed=1), tmp_path)
+    before = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
+    save_plan(plan(seed=1), tmp_path)
+    with pytest.raises(PlanError, match="another plan in this folder"):
+        save_plan(plan(seed=2), tmp_path)
+    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == before
+
+
+def test_the_mission_files_of_a_sortie_say_what_the_plan_says(tmp_path: Path) -> None:
+    result = plan()
+    files = save_plan(result, tmp_path)
+    for sortie in result.sorties:
+        read = read_mission(tmp_path / files[sortie.identifier]["plan"])
+        assert mission_path(read) == pytest.approx(mission_path(sortie.mission), abs=1e-7)
+        assert [i.command for i in read.items] == [i.command for i in sortie.mission.items]
+        assert [i.transect for i in read.items] == [i.transect for i in sortie.mission.items]
 
 
 def test_a_plan_saved_reads_back_equal(tmp_path: Path) -> None:
@@ -284,6 +304,7 @@ def test_the_command_prints_one_document_and_writes_the_plan(tmp_path: Path) -> 
     assert document["coverage"] == pytest.approx(0.32, abs=0.05)
     assert {"length_km", "duration_min", "warnings"} <= document.keys()
     for sortie in document["sorties"]:
+        assert {"plan", "waypoints", "kml"} <= sortie["files"].keys()
         assert {"items", "energy_share", "duration_min", "files"} <= sortie.keys()
         assert all(Path(p).is_file() for p in sortie["files"].values())
     assert "Warning: heights are above the launch site" in err
