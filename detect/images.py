@@ -86,6 +86,8 @@ class Mosaic:
             self._file = _open_quietly(path)
         except (RasterioError, OSError) as error:
             raise CaptureError(f"The raster cannot be opened ({error})", where=str(path)) from error
+        # GDAL's files are not for two threads at once.
+        self._reading = threading.Lock()
         self.width_px: int = self._file.width
         self.height_px: int = self._file.height
         self.crs = self._file.crs
@@ -99,10 +101,11 @@ class Mosaic:
         """A window as (height, width, 3), None where mask, alpha or nodata leave nothing of it."""
         window = Window(x_px, y_px, width_px, height_px)
         try:
-            valid = self._file.dataset_mask(window=window) if self._masked else None
-            if valid is not None and not valid.any():
-                return None
-            bands = self._file.read(self._bands, window=window)
+            with self._reading:
+                valid = self._file.dataset_mask(window=window) if self._masked else None
+                if valid is not None and not valid.any():
+                    return None
+                bands = self._file.read(self._bands, window=window)
         except (RasterioError, OSError) as error:
             raise CaptureError(
                 f"The raster is damaged near column {x_px}, row {y_px} ({error})", where=str(self.path), hint=_DAMAGED

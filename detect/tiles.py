@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -83,16 +82,13 @@ class TilePolicy:
         return [(start, tile, ends[i], ends[i + 1]) for i, start in enumerate(starts)]
 
 
-def read_tiles(raster: Raster, tiles: list[Tile]) -> Iterator[tuple[Tile, Pixels]]:
-    """Read tiles as (height, width, 3), padded to their full size; those without any data are left out."""
-    for tile in tiles:
-        width = min(tile.width_px, raster.width_px - tile.x_px)
-        height = min(tile.height_px, raster.height_px - tile.y_px)
-        pixels = raster.read(tile.x_px, tile.y_px, width, height)
-        if pixels is None:
-            continue
-        if (height, width) != (tile.height_px, tile.width_px):
-            padded = np.full((tile.height_px, tile.width_px, 3), PADDING, np.uint8)
-            padded[:height, :width] = pixels
-            pixels = padded
-        yield tile, pixels
+def read_tile(raster: Raster, tile: Tile) -> Pixels | None:
+    """Read one tile as (height, width, 3), padded to its full size; None where the raster holds no data."""
+    width = min(tile.width_px, raster.width_px - tile.x_px)
+    height = min(tile.height_px, raster.height_px - tile.y_px)
+    pixels = raster.read(tile.x_px, tile.y_px, width, height)
+    if pixels is None or (height, width) == (tile.height_px, tile.width_px):
+        return pixels
+    padded = np.full((tile.height_px, tile.width_px, 3), PADDING, np.uint8)
+    padded[:height, :width] = pixels
+    return padded

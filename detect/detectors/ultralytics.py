@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,7 @@ class UltralyticsDetector:
         self.threshold = DEFAULT_THRESHOLD if threshold is None else threshold
         self._iou = iou
         self._limit = limit
+        self._turn = threading.Lock()
         self.fixed_tile_px = self._fixed_size()
 
     def _fixed_size(self) -> tuple[int, int] | None:
@@ -76,15 +78,16 @@ class UltralyticsDetector:
         found = []
         for tile in tiles:
             # ultralytics takes arrays in OpenCV's order of colours.
-            result = self._model.predict(
-                np.ascontiguousarray(tile[:, :, ::-1]),
-                imgsz=tile.shape[:2],
-                conf=self.threshold,
-                iou=self._iou,
-                max_det=self._limit,
-                agnostic_nms=True,
-                verbose=False,
-            )[0]
+            with self._turn:
+                result = self._model.predict(
+                    np.ascontiguousarray(tile[:, :, ::-1]),
+                    imgsz=tile.shape[:2],
+                    conf=self.threshold,
+                    iou=self._iou,
+                    max_det=self._limit,
+                    agnostic_nms=True,
+                    verbose=False,
+                )[0]
             boxes = result.boxes
             found.append(
                 sorted_detections(
