@@ -180,6 +180,18 @@ def add_detections(session: Session, run_id: int, found: Mapping[int, Detections
         session.execute(insert(Detection), rows)
 
 
+def count_detections(session: Session, run_id: int) -> dict[str, int]:
+    """Return how often a run found each label, the most frequent first; refused captures are left out."""
+    rows = session.execute(
+        select(Detection.label, func.count())
+        .join(Capture, Detection.capture_id == Capture.fid)
+        .where(Detection.run_id == run_id, Capture.refused.is_(None))
+        .group_by(Detection.label)
+        .order_by(func.count().desc(), Detection.label)
+    )
+    return {str(row[0]): int(row[1]) for row in rows}
+
+
 def read_detections(session: Session, run_id: int) -> DetectionTable:
     """Return what a run found, as arrays; captures that were refused since are left out."""
     rows = session.execute(

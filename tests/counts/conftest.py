@@ -306,3 +306,41 @@ def _sum(kind, parts):
         area_searched_m2=sum(p.area_searched_m2 for p in parts),
         components={"sampling": sampling, "detection": detection}, limits_form="t",
     )  # fmt: skip
+
+
+@pytest.fixture
+def pictures(census: Census) -> str:
+    """Three pictures that were only brought in: two with a place, one of them with birds in it."""
+    with census.writing() as session:
+        survey = store.add_survey(session, name="beach")
+        entries = [
+            store.CaptureEntry(
+                Capture(
+                    path=Path(f"DJI_{i:04d}.JPG"),
+                    content_hash=hashlib.sha256(bytes([i])).hexdigest(),
+                    width_px=4000,
+                    height_px=3000,
+                    longitude_deg=-0.1 + i * 1e-4 if i < 3 else None,
+                    latitude_deg=50.82 if i < 3 else None,
+                    unknown={} if i < 3 else {"longitude_deg": "no GPS in the file"},
+                ),
+                refused=None if i < 3 else "no GPS position",
+            )
+            for i in range(4)
+        ]
+        keys = store.add_captures(session, survey, entries).added
+        store.put_footprints(
+            session,
+            [
+                store.FootprintEntry(key, box(-0.1 + i * 1e-4, 50.82, -0.0999 + i * 1e-4, 50.8201))
+                for i, key in enumerate(keys[:3])
+            ],
+        )
+        detector = store.DetectorInfo("ab" * 32, "coco", "detect", ("bird",))
+        run = store.open_detection_run(session, survey, detector, threshold=0.3, parameters={})
+        empty = Detections(np.empty((0, 4)), np.empty(0), np.empty(0, dtype=np.int64), ("bird",), "ab" * 32)
+        birds = Detections(
+            np.zeros((3, 4)), np.array([0.9, 0.8, 0.7]), np.zeros(3, dtype=np.int64), ("bird",), "ab" * 32
+        )
+        store.add_detections(session, run, {keys[0]: birds, keys[1]: empty, keys[2]: empty})
+    return "beach"

@@ -1,0 +1,209 @@
+"""Everything a report says, read from the census once."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from counts import store
+from counts.schema import Capture, DetectionRunCapture, IdentityRun, VerificationSample
+from counts.store import (
+    CorrectionEntry,
+    DetectionRunInfo,
+    EffortEntry,
+    EstimateEntry,
+    EstimateRunInfo,
+    FlightInfo,
+    FootprintTable,
+    IndividualTable,
+    SurveyInfo,
+)
+from flightplan.areas import StudyArea
+from flightplan.design import StratumDesign
+from flightplan.errors import Skip
+
+
+@dataclass(frozen=True)
+class CaptureFacts:
+    """The pictures in figures. `hash` is the SHA-256 of their content hashes in sorted order."""
+
+    total: int
+    on_effort: int
+    without_position: int
+    off_effort: Mapping[str, int]
+    refused: Mapping[str, int]
+    first_utc: datetime | None
+    last_utc: datetime | None
+    hash: str
+
+
+@dataclass(frozen=True)
+class Verification:
+    """Who checked how many frames."""
+
+    who: tuple[str, ...]
+    frames: Mapping[str, int]
+    first_utc: datetime | None
+
+
+@dataclass(frozen=True)
+class Identity:
+    """How sightings became individuals."""
+
+    run_id: int
+    method: str
+    parameters: Mapping[str, object]
+    code_version: str | None
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What one survey left in the census; None or empty where it has not come that far."""
+
+    survey: SurveyInfo
+    revision: str
+    area: StudyArea | None
+    strata: tuple[StratumDesign, ...]
+    flights: tuple[FlightInfo, ...]
+    captures: CaptureFacts
+    footprints: FootprintTable
+    skips: tuple[tuple[str, Skip], ...]
+    detection: DetectionRunInfo | None
+    detections_by_label: Mapping[str, int]
+    captures_with_detections: frozenset[int]
+    identity: Identity | None
+    individuals: IndividualTable | None
+    verification: Verification | None
+    counting: EstimateRunInfo | None
+    effort: tuple[EffortEntry, ...]
+    corrections: tuple[CorrectionEntry, ...]
+    estimates: tuple[EstimateEntry, ...]
+
+    @property
+    def species(self) -> tuple[str, ...]:
+        """The species in the order of the estimates, else of the individuals, else of the detections."""
+        if self.estimates:
+            return tuple(dict.fromkeys(e.species for e in self.estimates))
+        if self.individuals is not None and len(self.individuals):
+            return tuple(dict.fromkeys(str(s) for s in self.individuals.species))
+        return tuple(self.detections_by_label)
+
+    def totals(self) -> tuple[EstimateEntry, ...]:
+        """The estimate over all strata of each species; a single stratum is its own total."""
+        found = []
+        for species in self.species:
+            own = [e for e in self.estimates if e.species == species]
+            whole = [e for e in own if e.stratum is None]
+            found += whole or (own if len(own) == 1 else [])
+        return tuple(found)
+
+
+def gather(session: Session, survey_name: str, revision: str) -> Facts:
+    """Read the newest layer of each kind of one survey."""
+    survey = store.find_survey(session, survey_name)
+    key = survey.survey_id
+    counting = store.latest_estimate_run(session, key)
+    run_id = counting.identity_run_id if counting else store.latest_identity_run(session, key)
+    identity = _identity(session, run_id)
+    detection = _detection(session, key, run_id)
+    return Facts(
+        survey=survey,
+        revision=revision,
+        area=store.read_area(session, key),
+        strata=store.read_strata(session, key),
+        flights=store.read_flights(session, key),
+        captures=_captures(session, key),
+        footprints=store.read_footprints(session, key),
+        skips=store.read_skips(session, key),
+        detection=detection,
+        detections_by_label=_labels(session, detection),
+        captures_with_detections=_with_detections(session, detection),
+        identity=identity,
+        individuals=None if run_id is None else store.read_individuals(session, run_id),
+        verification=_verification(session, run_id),
+        counting=counting,
+        effort=() if counting is None else store.read_effort(session, counting.estimate_run_id),
+        corrections=() if counting is None else store.read_corrections(session, counting.estimate_run_id),
+        estimates=() if counting is None else store.read_estimates(session, counting.estimate_run_id),
+    )
+
+
+def weighted_mean(values: Sequence[float]) -> tuple[float, float] | None:
+    """Return mean and standard deviation of what is known, None when nothing is."""
+    known = np.asarray(values, dtype=np.float64)
+    known = known[np.isfinite(known)]
+    return None if len(known) == 0 else (float(known.mean()), float(known.std(ddof=1)) if len(known) > 1 else 0.0)
+
+
+def _identity(session: Session, run_id: int | None) -> Identity | None:
+    row = None if run_id is None else session.get(IdentityRun, run_id)
+    return None if row is None else Identity(row.fid, row.method, row.parameters, row.code_version)
+
+
+def _detection(session: Session, survey_id: int, identity_run_id: int | None) -> DetectionRunInfo | None:
+    if identity_run_id is not None:
+        run = session.get_one(IdentityRun, identity_run_id)
+        return store.read_detection_run(session, run.detection_run_id)
+    return store.latest_detection_run(session, survey_id)
+
+
+def _captures(session: Session, survey_id: int) -> CaptureFacts:
+    rows = session.execute(
+        select(
+            Capture.content_hash, Capture.time_utc, Capture.on_effort, Capture.off_effort_reason, Capture.refused,
+            Capture.position.is_(None),
+        ).where(Capture.survey_id == survey_id)
+    ).all()  # fmt: skip
+    times = sorted(row[1] for row in rows if row[1] is not None)
+    off = Counter(row[3] or "reason not recorded" for row in rows if row[2] is False and row[4] is None)
+    digest = hashlib.sha256("\n".join(sorted(row[0] for row in rows)).encode()).hexdigest()
+    return CaptureFacts(
+        total=len(rows),
+        on_effort=sum(1 for row in rows if row[2] and row[4] is None),
+        without_position=sum(1 for row in rows if row[5]),
+        off_effort=dict(sorted(off.items(), key=lambda item: (-item[1], item[0]))),
+        refused=dict(sorted(Counter(row[4] for row in rows if row[4] is not None).items())),
+        first_utc=times[0] if times else None,
+        last_utc=times[-1] if times else None,
+        hash=digest,
+    )
+
+
+def _labels(session: Session, detection: DetectionRunInfo | None) -> dict[str, int]:
+    return {} if detection is None else store.count_detections(session, detection.run_id)
+
+
+def _with_detections(session: Session, detection: DetectionRunInfo | None) -> frozenset[int]:
+    if detection is None:
+        return frozenset()
+    return frozenset(
+        session.scalars(
+            select(DetectionRunCapture.capture_id).where(
+                DetectionRunCapture.run_id == detection.run_id, DetectionRunCapture.detections > 0
+            )
+        )
+    )
+
+
+def _verification(session: Session, run_id: int | None) -> Verification | None:
+    if run_id is None:
+        return None
+    sample = VerificationSample
+    frames = session.execute(
+        select(sample.sample_stratum, func.count(sample.capture_id.distinct()))
+        .where(sample.identity_run_id == run_id)
+        .group_by(sample.sample_stratum)
+        .order_by(sample.sample_stratum)
+    ).all()
+    if not frames:
+        return None
+    who = session.scalars(select(sample.who).where(sample.identity_run_id == run_id).distinct().order_by(sample.who))
+    first = session.scalars(select(func.min(sample.time_utc)).where(sample.identity_run_id == run_id)).one()
+    return Verification(tuple(who), {str(row[0]): int(row[1]) for row in frames}, first)

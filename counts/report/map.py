@@ -1,0 +1,275 @@
+"""The report's map: one inline SVG, drawn in the survey's local frame, north up."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import shapely
+from rasterio import Affine, features
+
+from counts.report.facts import Facts
+from flightplan.areas import LaunchSite
+from flightplan.frames import Floats, LocalFrame
+
+WIDTH = 1000.0
+MAX_HEIGHT = 1100.0
+MOST_FOOTPRINTS = 3_000
+MOST_POINTS = 6_000
+BINS_ACROSS = 90
+RASTER_WIDTH = 1_400
+MARKS = 6
+_NICE = (1, 2, 2.5, 5, 10)
+
+
+@dataclass(frozen=True)
+class Label:
+    """A word on the map, at x, y of the drawing."""
+
+    x: float
+    y: float
+    text: str
+
+
+@dataclass(frozen=True)
+class Points:
+    """One species' symbols as the data of a path; `mark` is its number among the symbols."""
+
+    species: str
+    mark: int
+    path: str
+    count: int
+
+
+@dataclass(frozen=True)
+class SurveyMap:
+    """What the map's template draws. Paths are SVG path data; `notes` say what was left off or drawn together."""
+
+    width: float
+    height: float
+    strata: tuple[tuple[int, str], ...]
+    stratum_labels: tuple[Label, ...]
+    exclusions: str
+    lines: str
+    tracks: str
+    footprints: str
+    footprints_off: str
+    footprints_found: str
+    points: tuple[Points, ...]
+    launch_sites: tuple[Label, ...]
+    meridians: tuple[Label, ...]
+    parallels: tuple[Label, ...]
+    scale_px: float
+    scale_text: str
+    notes: tuple[str, ...]
+
+
+class _Canvas:
+    """From longitude and latitude to the drawing's x and y."""
+
+    def __init__(self, frame: LocalFrame, bounds: tuple[float, float, float, float]) -> None:
+        west, south, east, north = bounds
+        pad = 0.06 * max(east - west, north - south, 20.0)
+        self.west, self.north = west - pad, north + pad
+        span_x, span_y = east - west + 2 * pad, north - south + 2 * pad
+        self.px_per_m = min(WIDTH / span_x, MAX_HEIGHT / span_y)
+        self.width = max(span_x * self.px_per_m, 0.62 * WIDTH)
+        self.west -= (self.width / self.px_per_m - span_x) / 2
+        self.height = max(span_y * self.px_per_m, 0.36 * self.width)
+        self.north += (self.height / self.px_per_m - span_y) / 2
+        self.frame = frame
+
+    def xy(self, lonlat: npt.ArrayLike) -> Floats:
+        local = self.frame.to_local(lonlat)
+        return np.column_stack([local[:, 0] - self.west, self.north - local[:, 1]]) * self.px_per_m
+
+    def draw(self, geometry: object) -> npt.NDArray[np.object_]:
+        return np.atleast_1d(shapely.transform(geometry, self.xy))
+
+
+def draw_map(facts: Facts, *, sensitive: Collection[str] = ()) -> SurveyMap | None:
+    """Return the map of a survey, None when nothing in it has a place."""
+    shapes = _everything(facts)
+    if len(shapes) == 0:
+        return None
+    frame = facts.area.frame if facts.area else LocalFrame.around(shapes)
+    canvas = _Canvas(frame, tuple(shapely.total_bounds(frame.localise(shapes))))
+    notes: list[str] = []
+    on, off, found = _footprints(facts, canvas, notes)
+    area = facts.area
+    segments = [segment for s in facts.strata for t in s.transects for segment in t.segments]
+    scale_m = _nice(canvas.width / canvas.px_per_m / 4)
+    return SurveyMap(
+        width=round(canvas.width, 1),
+        height=round(canvas.height, 1),
+        strata=tuple((i, _areas(canvas.draw(s.polygon))) for i, s in enumerate(area.strata)) if area else (),
+        stratum_labels=_stratum_labels(facts, canvas),
+        exclusions=_areas(canvas.draw(list(area.exclusions))) if area and area.exclusions else "",
+        lines=_lines(canvas.draw([shapely.LineString(part) for part in segments])) if segments else "",
+        tracks=_lines(shapely.simplify(canvas.draw([f.track for f in facts.flights if f.track is not None]), 0.5)),
+        footprints=on,
+        footprints_off=off,
+        footprints_found=found,
+        points=_points(facts, canvas, sensitive, notes),
+        launch_sites=tuple(_label(canvas, s) for s in area.launch_sites) if area else (),
+        meridians=_meridians(canvas),
+        parallels=_parallels(canvas),
+        scale_px=round(scale_m * canvas.px_per_m, 1),
+        scale_text=f"{scale_m / 1000:g} km" if scale_m >= 1000 else f"{scale_m:g} m",
+        notes=tuple(notes),
+    )
+
+
+def _everything(facts: Facts) -> npt.NDArray[np.object_]:
+    shapes: list[object] = list(facts.footprints.polygons)
+    if facts.area:
+        shapes += [s.polygon for s in facts.area.strata]
+        shapes += [shapely.Point(s.longitude_deg, s.latitude_deg) for s in facts.area.launch_sites]
+    if facts.individuals is not None and len(facts.individuals):
+        shapes += list(shapely.points(facts.individuals.lonlat))
+    return np.array(shapes, dtype=object)
+
+
+def _footprints(facts: Facts, canvas: _Canvas, notes: list[str]) -> tuple[str, str, str]:
+    """Return the paths of footprints on effort, off effort, and (without individuals) of those with detections."""
+    table = facts.footprints
+    if len(table.polygons) == 0:
+        return "", "", ""
+    on = table.on_effort if facts.strata else np.ones(len(table.polygons), dtype=bool)
+    found = np.zeros(len(on), dtype=bool)
+    if facts.individuals is None:
+        found = np.isin(table.capture_id, list(facts.captures_with_detections))
+    shapes = canvas.draw(table.polygons)
+    if len(shapes) <= MOST_FOOTPRINTS:
+        return _areas(shapes[on & ~found]), _areas(shapes[~on]), _areas(shapes[on & found])
+    cell_px = canvas.width / RASTER_WIDTH
+    notes.append(
+        f"The {len(shapes):,} footprints are drawn together: each cell of {cell_px / canvas.px_per_m:.1f} m whose "
+        "middle one of them covers is filled."
+    )
+    return (
+        _cells(shapes[on & ~found], canvas, cell_px),
+        _cells(shapes[~on], canvas, cell_px),
+        _cells(shapes[on & found], canvas, cell_px),
+    )
+
+
+def _cells(shapes: npt.NDArray[np.object_], canvas: _Canvas, cell_px: float) -> str:
+    """Fill a grid under the shapes and return its runs of cells, row by row, as rectangles."""
+    if len(shapes) == 0:
+        return ""
+    rows, columns = int(np.ceil(canvas.height / cell_px)), RASTER_WIDTH
+    # Rasterio's rows go down as the drawing's y does once both are turned over.
+    flipped = shapely.transform(shapes, lambda xy: xy * [1, -1])
+    grid = features.rasterize(flipped, (rows, columns), transform=Affine(cell_px, 0, 0, 0, -cell_px, 0), dtype=np.uint8)
+    edges = np.diff(np.pad(grid.astype(np.int8), ((0, 0), (1, 1))), axis=1)
+    row, start = np.nonzero(edges == 1)
+    stop = np.nonzero(edges == -1)[1]
+    x, y, w = (np.char.mod("%.1f", v * cell_px) for v in (start, row, stop - start))
+    height = f"{cell_px:.2f}"
+    return "".join(f"M{a} {b}h{c}v{height}h-{c}z" for a, b, c in zip(x, y, w, strict=True))
+
+
+def _points(facts: Facts, canvas: _Canvas, sensitive: Collection[str], notes: list[str]) -> tuple[Points, ...]:
+    table = facts.individuals
+    if table is None or len(table) == 0:
+        return ()
+    found = []
+    for number, species in enumerate(facts.species):
+        lonlat = table.lonlat[table.species == species]
+        if len(lonlat) == 0:
+            continue
+        if species in sensitive:
+            notes.append(f"The places of {species} are withheld: the species is marked as sensitive.")
+            continue
+        xy = canvas.xy(lonlat)
+        if len(xy) > MOST_POINTS:
+            cell = canvas.width / BINS_ACROSS
+            xy = (np.unique(np.floor(xy / cell), axis=0) + 0.5) * cell
+            notes.append(
+                f"{species}: {len(lonlat):,} individuals are too many to draw one by one; each symbol is a cell of "
+                f"{cell / canvas.px_per_m:.0f} m with at least one of them."
+            )
+        path = "".join(f"M{x:.1f} {y:.1f}h0" for x, y in xy.tolist())
+        found.append(Points(species, number % MARKS, path, len(lonlat)))
+    return tuple(found)
+
+
+def _label(canvas: _Canvas, site: LaunchSite) -> Label:
+    x, y = canvas.xy([(site.longitude_deg, site.latitude_deg)])[0]
+    return Label(round(float(x), 1), round(float(y), 1), site.name)
+
+
+def _stratum_labels(facts: Facts, canvas: _Canvas) -> tuple[Label, ...]:
+    if not facts.area:
+        return ()
+    labels = []
+    for stratum in facts.area.strata:
+        west, south, _, north = canvas.draw(stratum.polygon)[0].bounds
+        labels.append(Label(round(west + 14, 1), round((south + north) / 2, 1), stratum.name))
+    return tuple(labels)
+
+
+def _areas(shapes: npt.NDArray[np.object_]) -> str:
+    """Path data of polygons: each ring closed, to a tenth of a pixel."""
+    rings = shapely.get_rings(shapely.get_parts(shapes))
+    return "".join(_path(ring, closed=True) for ring in rings)
+
+
+def _lines(shapes: npt.NDArray[np.object_]) -> str:
+    return "".join(_path(part, closed=False) for part in shapely.get_parts(shapes))
+
+
+def _path(line: object, *, closed: bool) -> str:
+    xy = np.round(shapely.get_coordinates(line), 1)
+    keep = np.concatenate([[True], np.any(np.diff(xy, axis=0) != 0, axis=1)])
+    kept = xy[keep][:-1] if closed and len(xy[keep]) > 3 else xy[keep]
+    return "M" + "L".join(f"{x:g} {y:g}" for x, y in kept.tolist()) + ("z" if closed else "")
+
+
+def _meridians(canvas: _Canvas) -> tuple[Label, ...]:
+    edge = np.column_stack([np.linspace(0, canvas.width, 200), np.full(200, canvas.height)])
+    lon = _lonlat(canvas, edge)[:, 0]
+    return tuple(
+        Label(
+            round(float(np.interp(value, lon, edge[:, 0])), 1), round(canvas.height, 1), _degrees(value, "E", "W", step)
+        )
+        for value, step in _ticks(lon[0], lon[-1])
+    )
+
+
+def _parallels(canvas: _Canvas) -> tuple[Label, ...]:
+    edge = np.column_stack([np.zeros(200), np.linspace(canvas.height, 0, 200)])
+    lat = _lonlat(canvas, edge)[:, 1]
+    return tuple(
+        Label(0.0, _at(value, lat, edge[:, 1]), _degrees(value, "N", "S", step))
+        for value, step in _ticks(lat[0], lat[-1])
+    )
+
+
+def _at(value: float, degrees: Floats, pixels: Floats) -> float:
+    return round(float(np.interp(value, degrees, pixels)), 1)
+
+
+def _lonlat(canvas: _Canvas, xy: Floats) -> Floats:
+    local = np.column_stack([xy[:, 0] / canvas.px_per_m + canvas.west, canvas.north - xy[:, 1] / canvas.px_per_m])
+    return canvas.frame.to_lonlat(local)
+
+
+def _ticks(low: float, high: float) -> list[tuple[float, float]]:
+    step = _nice((high - low) / 3)
+    values = np.arange(np.ceil(low / step), np.floor(high / step) + 1) * step
+    return [(float(v), step) for v in values if low + 0.06 * (high - low) < v < high - 0.06 * (high - low)]
+
+
+def _degrees(value: float, positive: str, negative: str, step: float) -> str:
+    digits = max(0, int(np.ceil(-np.log10(step) + 1e-9)) + (1 if f"{step:e}".startswith("2.5") else 0))
+    return f"{abs(value):.{digits}f}° {positive if value >= 0 else negative}"
+
+
+def _nice(value: float) -> float:
+    """The greatest round number not above a value."""
+    power = 10.0 ** np.floor(np.log10(value))
+    return float(max(n for n in _NICE if n * power <= value * (1 + 1e-9)) * power)

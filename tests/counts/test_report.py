@@ -1,0 +1,206 @@
+"""The report: one page that stands alone, says what is known, and says why where it is not."""
+
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+import shapely
+
+from counts import store
+from counts.report import map as report_map
+from counts.report import write_report
+from counts.report.words import listed, meaning, percent, plural, sentence, square_km, whole
+
+TRUTH = {"elephant": {"woodland": 100, "floodplain": 200}, "zebra": {"total": 5000}}
+
+
+def estimate(**change):
+    about = {
+        "species": "elephant", "stratum": None, "method": "Jolly 2", "value": 1240.4, "se": 200.0, "lower": 830.2,
+        "upper": 1650.4, "cv": 0.161, "df": 11.0, "units": 12, "individuals": 90,
+    }  # fmt: skip
+    return store.EstimateEntry(**{**about, **change})
+
+
+@pytest.fixture
+def page(census, fill, tmp_path):
+    fill(census)
+    return write_report(census, "2026-wet", tmp_path / "report.html", truth=TRUTH).read_text(encoding="utf-8")
+
+
+def text_of(page):
+    """What a reader sees: no markup, no style, one space between words."""
+    body = re.sub(r"<(style|svg)\b.*?</\1>", " ", page, flags=re.S)
+    return " ".join(re.sub(r"<[^>]+>", " ", body).split())
+
+
+def test_the_page_is_one_file_that_loads_nothing(page):
+    class Loads(HTMLParser):
+        found: list[str] = []  # noqa: RUF012
+
+        def handle_starttag(self, tag, attrs):
+            self.found += [
+                f"{tag} {name}={value}"
+                for name, value in attrs
+                if name in ("src", "href", "xlink:href", "data", "poster", "srcset", "action")
+                and not (value or "").startswith("#")
+            ]
+            if tag in ("script", "iframe", "object", "embed", "link", "base"):
+                self.found.append(tag)
+
+    reader = Loads()
+    reader.feed(page)
+    assert reader.found == []
+    assert "http://" not in page
+    assert "https://" not in page
+    assert "@import" not in page
+    assert re.findall(r"url\((?!#)", page) == []
+    assert "default-src 'none'" in page
+
+
+def test_the_page_says_the_estimate_with_its_limits_for_every_species(page):
+    text = text_of(page)
+    assert re.search(
+        r"Estimated: [\d,]+ elephant, between [\d,]+ and [\d,]+ \(95 % limits\); [\d,]+ zebra, between", text
+    )
+    assert "woodland" in text
+    assert "All strata" in text
+
+
+def test_the_numbers_on_the_page_are_those_of_the_census(census, page):
+    with census.reading() as session:
+        run = store.latest_estimate_run(session, store.find_survey(session, "2026-wet").survey_id)
+        rows = store.read_estimates(session, run.estimate_run_id)
+    text = text_of(page)
+    for row in rows:
+        assert (
+            f"{whole(row.value)} {whole(row.se)} {percent(row.cv, 1)} {whole(row.lower)} to {whole(row.upper)}" in text
+        )
+    assert run.provenance_hash in text
+
+
+def test_the_simulators_truth_stands_in_a_box_of_its_own_and_only_when_given(census, page, tmp_path):
+    assert "what the simulator really had" in page
+    row = re.search(r"zebra (\S+) \S+ \S+ to \S+ (yes|no)", text_of(page))
+    assert row.groups() == ("5,000", "no")
+    without = write_report(census, "2026-wet", tmp_path / "plain.html").read_text(encoding="utf-8")
+    assert "simulator" not in text_of(without)
+
+
+def test_effort_skips_and_frames_off_effort_are_named(page):
+    text = text_of(page)
+    assert "images/sortie-02/broken.jpg the file ends before the picture does ingest" in text
+    assert "rolled more than 10° 10" in text
+    assert "2 of 2 planned" in text
+
+
+def test_the_walk_from_the_number_reaches_the_pictures_and_the_model(census, page):
+    with census.reading() as session:
+        survey = store.find_survey(session, "2026-wet")
+        detection = store.latest_detection_run(session, survey.survey_id)
+    text = text_of(page)
+    assert detection.detector.content_hash in text
+    assert survey.plan_hash in text
+    assert "416 pictures" in text
+
+
+def test_a_hostile_name_is_shown_and_not_run(census, fill, tmp_path):
+    bad = "<script>alert('x')</script>"
+    fill(census, species=(bad, '"><img src=x onerror=y>'))
+    page = write_report(census, "2026-wet", tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "<script" not in page
+    assert "<img" not in page
+    assert "&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;" in page
+
+
+def test_the_same_census_gives_the_same_bytes(census, page, tmp_path):
+    again = write_report(census, "2026-wet", tmp_path / "again.html", truth=TRUTH).read_text(encoding="utf-8")
+    assert again == page
+
+
+def test_every_individual_is_drawn_where_it_stood(census, page):
+    paths = dict(re.findall(r'<path id="species-(\d)" d="([^"]*)"', page))
+    assert sum(path.count("M") for path in paths.values()) == 169
+    assert len(re.findall(r'class="planned" d="([^"]+)"', page)[0].split("M")[1:]) == 26
+
+
+def test_a_sensitive_species_is_left_off_the_map(census, fill, tmp_path):
+    fill(census)
+    page = write_report(census, "2026-wet", tmp_path / "r.html", sensitive=["elephant"]).read_text(encoding="utf-8")
+    assert len(re.findall(r'<path id="species-', page)) == 1
+    assert "The places of elephant are withheld" in page
+
+
+def test_large_data_are_drawn_together_and_the_page_says_so(census, fill, tmp_path, monkeypatch):
+    fill(census)
+    monkeypatch.setattr(report_map, "MOST_FOOTPRINTS", 100)
+    monkeypatch.setattr(report_map, "MOST_POINTS", 50)
+    page = write_report(census, "2026-wet", tmp_path / "r.html").read_text(encoding="utf-8")
+    assert "416 footprints are drawn together" in page
+    assert "109 individuals are too many to draw one by one" in page
+
+
+def test_pictures_without_a_design_are_shown_and_the_page_says_why_there_is_no_estimate(census, tmp_path, pictures):
+    page = write_report(census, pictures, tmp_path / "r.html").read_text(encoding="utf-8")
+    text = text_of(page)
+    assert "without a survey design" in text
+    assert "no estimate is possible" in text
+    assert len(re.findall(r'class="footprint" d="([^"]+)"', page)[0].split("M")[1:]) == 2
+    assert len(re.findall(r'class="footprint found" d="([^"]+)"', page)[0].split("M")[1:]) == 1
+    assert "bird 3" in text
+    assert "2 pictures searched" not in text
+    assert "5 pictures without a position" not in text
+
+
+def test_a_survey_without_anything_still_has_a_page(census, tmp_path):
+    with census.writing() as session:
+        store.add_survey(session, name="empty")
+    text = text_of(write_report(census, "empty", tmp_path / "r.html").read_text(encoding="utf-8"))
+    assert "No estimate" in text
+
+
+def test_one_transect_has_no_limits_and_the_reason_is_printed(census, plan, tmp_path):
+    reason = "one transect cannot tell how much transects differ"
+    with census.writing() as session:
+        survey = store.add_survey(session, plan, name="short")
+        store.add_estimate_run(
+            session, survey, identity_run_id=None, effort=[], corrections=[], parameters={},
+            estimates=[estimate(stratum="woodland", units=1, se=None, lower=None, upper=None, cv=None, df=None,
+                                limits_reason=reason)],
+        )  # fmt: skip
+    page = write_report(census, "short", tmp_path / "r.html").read_text(encoding="utf-8")
+    text = text_of(page)
+    assert f"1,240 elephant, without limits: {reason}" in text
+    assert f"woodland: {reason}" in text
+    assert "± 0" not in text
+    assert "1,240 to 1,240" not in text
+
+
+def test_words():
+    assert whole(1240.4) == "1,240"
+    assert whole(None) == "–"
+    assert whole(float("nan")) == "–"
+    assert percent(0.2345, 1) == "23.4 %"
+    assert square_km(9_724_000) == "9.72"
+    assert square_km(None) == "–"
+    assert listed(["a", "b", "c"]) == "a, b and c"
+    assert listed([]) == ""
+    assert plural(1, "flight") == "1 flight"
+    assert plural(2, "stratum", "strata") == "2 strata"
+    assert sentence(estimate()) == "1,240 elephant, between 830 and 1,650 (95 % limits)"
+    assert "differ by about 45 %" in meaning(estimate())  # 1.96 √2 CV
+    assert meaning(estimate(cv=None, lower=None, upper=None, limits_reason="why")) == "No limits: why."
+    assert sentence(estimate(value=None, limits_reason="none seen")) == "elephant: no estimate (none seen)"
+
+
+def test_footprints_too_many_to_draw_keep_their_area_on_the_map(census, fill):
+    shapes = np.array([shapely.box(x, 50, x + 20, 70) for x in range(0, 400, 40)], dtype=object)
+
+    class Canvas:
+        height = 200.0
+
+    path = report_map._cells(shapes, Canvas, 0.5)
+    drawn = [tuple(map(float, run)) for run in re.findall(r"M([\d.]+) ([\d.]+)h([\d.]+)v([\d.]+)h", path)]
+    assert sum(w * h for _, _, w, h in drawn) == pytest.approx(sum(s.area for s in shapes), rel=0.02)
+    assert {y for _, y, _, _ in drawn} == set(np.arange(50, 70, 0.5))
