@@ -53,7 +53,7 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Trained:
-    """Weights of the best epoch, labels by class id, and the figures on the validation split as ultralytics names them."""
+    """Weights of the best epoch, labels by class id, and the figures of the validation split by ultralytics' names."""
 
     weights: Path
     names: tuple[str, ...]

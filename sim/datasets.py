@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,7 +62,7 @@ def training_views(
 
 
 def write_yolo_dataset(
-    folder: Path, splits: dict[str, Iterable[Sample]], names: Sequence[str], *, least_visible: float = 0.3
+    folder: Path, splits: Mapping[str, Iterable[Sample]], names: Sequence[str], *, least_visible: float = 0.3
 ) -> Path:
     """Write `images/SPLIT/*.jpg`, `labels/SPLIT/*.txt` and `data.yaml`; return the path of the latter.
 

@@ -56,13 +56,15 @@ class Things:
 class Land:
     """Ground that can be looked at anywhere: `cover` is a grid of woodland from 0 to 1, `cell_m` wide.
 
-    Its first row and column are centred on `corner_m` (east, north); rows run north.
+    Its first row and column are centred on `corner_m` (east, north); rows run north. `bait` multiplies how many rocks,
+    logs and termite mounds lie about: what a detector takes for animals.
     """
 
     seed: int
     cover: Reals
     corner_m: tuple[float, float]
     cell_m: float
+    bait: float = 1.0
 
     def cover_at(self, points_m: npt.ArrayLike) -> Floats:
         """Woodland cover from 0 to 1 at (N, 2) points east and north, bilinear, held constant past the grid."""
@@ -175,7 +177,8 @@ class Land:
         centre = np.column_stack([ix + 0.15 + 0.7 * dice[0], iy + 0.15 + 0.7 * dice[1]]) * clutter.cell_m
         cover = self.cover_at(centre)
         open_ground, woodland = clutter.presence
-        present = dice[2] < open_ground + (woodland - open_ground) * cover
+        plenty = self.bait if clutter in (LOG, ROCK, MOUND) else 1.0
+        present = dice[2] < plenty * (open_ground + (woodland - open_ground) * cover)
         small, large = clutter.radius_m
         radius = small + (large - small) * dice[3] ** 1.7
         slender = clutter.slenderness[0] + (clutter.slenderness[1] - clutter.slenderness[0]) * dice[4]

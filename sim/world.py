@@ -85,16 +85,17 @@ class World:
         *,
         species: Sequence[Species] = SPECIES,
         density: float = 1.0,
+        bait: float = 1.0,
         sun: tuple[float, float] | None = None,
     ) -> World:
         """Make the world of one seed.
 
-        `density` multiplies the number of herds; `sun` is (azimuth, elevation) in degrees, drawn from the seed when
-        None. Raises AreaError for an area too large for one world.
+        `density` multiplies the number of herds, `bait` that of rocks, logs and termite mounds; `sun` is (azimuth,
+        elevation) in degrees, drawn from the seed when None. Raises AreaError for an area too large for one world.
         """
         strata: list[BaseGeometry] = [area.frame.localise(stratum.polygon) for stratum in area.strata]
         exclusions = area.frame.localise(shapely.union_all(list(area.exclusions)))
-        land = _land(strata, [stratum.name for stratum in area.strata], seed)
+        land = _land(strata, [stratum.name for stratum in area.strata], seed, bait)
         herds = [
             _herds(kind, number, strata, exclusions, land, density, np.random.default_rng([seed, 100 + number]))
             for number, kind in enumerate(species)
@@ -134,7 +135,7 @@ class World:
         }
 
 
-def _land(strata: list[BaseGeometry], names: list[str], seed: int) -> Land:
+def _land(strata: list[BaseGeometry], names: list[str], seed: int, bait: float) -> Land:
     """Cover from the names of the strata where they say it, else from chance; borders are a blur, not a line."""
     west, south, east, north = shapely.total_bounds(np.array(strata, dtype=object))
     width, height = east - west + 2 * _MARGIN_M, north - south + 2 * _MARGIN_M
@@ -150,7 +151,7 @@ def _land(strata: list[BaseGeometry], names: list[str], seed: int) -> Land:
     mottle = gaussian_filter(rng.standard_normal((rows, columns)), 5.0, mode="wrap")
     mottle /= max(float(mottle.std()), 1e-9)
     blurred = gaussian_filter(cover, 3.0, mode="nearest") * (1.0 + 0.45 * mottle)
-    return Land(seed, np.clip(blurred, 0.0, 1.0).astype(np.float32), corner, cell)
+    return Land(seed, np.clip(blurred, 0.0, 1.0).astype(np.float32), corner, cell, bait)
 
 
 def _woodiness(name: str, rng: np.random.Generator) -> float:
