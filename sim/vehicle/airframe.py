@@ -20,7 +20,7 @@ class Airframe:
     drag_linear: float = 0.21
     drag_quadratic: float = 0.0296
     hover_current_a: float = 28.1
-    lean_lag_s: float = 0.2
+    lean_lag_s: float = 0.25
     yaw_lag_s: float = 0.12
     yaw_slew_deg_s: float = 60.0
 

@@ -32,10 +32,10 @@ class Arming:
             faults.append("GPS 1: Bad fix")
         faults += vehicle.failsafes.arming_faults()
         fenced = bool(vehicle.parameters["FENCE_ENABLE"])
-        if not vehicle.position_ok and vehicle.gps_fix and (mode in NEEDS_POSITION or fenced):
+        if not vehicle.position_ok and vehicle.gps_fix and mode in NEEDS_POSITION:
             faults.append("Need Position Estimate")
         if fenced and not vehicle.position_ok:
-            faults.append("Fence requires position")
+            faults.append("Fence requires position" if vehicle.aided else "Fence enabled, need position estimate")
         elif fenced and vehicle.fence.outside(vehicle.position):
             faults.append("Vehicle breaching Polygon fence")
         if mode == AUTO and len(vehicle.mission.items) <= 1:

@@ -65,7 +65,7 @@ class Shutter:
             self._left -= 1
             self._next_s += max(self._interval_s, 0.1)
             self.fire()
-        if self.distance_m <= 0 or not vehicle.gps_fix:
+        if self.distance_m <= 0 or not vehicle.failsafes.knows_place:
             return
         n, e = vehicle.position[0], vehicle.position[1]
         if self._last is None:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 EKF_PATIENCE_S = 8.0  # from the loss of GPS to the failsafe, as recorded
 AIDING_S = 15.0  # to giving up dead reckoning
+PLACE_S = 5.0  # to the camera's distance trigger falling silent
+SMART_RTL_S = 22.2
 _FENCE_NAMES = {ALTITUDE: "Max Alt", CIRCLE: "Circle", POLYGON: "Polygon"}
 
 
@@ -31,12 +33,19 @@ class Failsafes:
         self._low_since_s: float | None = None
         self._no_gps_since_s: float | None = None
         self.stopped_aiding = False
+        self._smart_rtl_lost = False
         self._recovered_s = math.inf
 
     @property
     def any(self) -> bool:
         """Whether a failsafe is active that makes the vehicle's state critical."""
         return self.battery or self.gcs or self.ekf
+
+    @property
+    def knows_place(self) -> bool:
+        """Whether it has a position, or had one a moment ago."""
+        since = self._no_gps_since_s
+        return self._vehicle.aided and (since is None or self._vehicle.time_s - since < PLACE_S)
 
     def arming_faults(self) -> list[str]:
         """Return what the battery says against arming."""
@@ -151,6 +160,9 @@ class Failsafes:
             self.stopped_aiding = True
             vehicle.say(4, "EKF3 IMU0 stopped aiding")
             vehicle.say(4, "EKF3 IMU1 stopped aiding")
+        if lost > SMART_RTL_S and vehicle.armed and not self._smart_rtl_lost:
+            self._smart_rtl_lost = True
+            vehicle.say(4, "SmartRTL deactivated: bad position")
 
     def _act(self, action: int) -> None:
         """Take one of ArduCopter's battery actions: 0 none, 1 land, 2 return, 6 brake, 7 hold."""

@@ -360,8 +360,9 @@ class Flight:
         return self._yaw
 
     def _legs(self) -> None:
-        if not self.waypoints.active:
-            self._begin_legs()
+        """Go on from the waypoint reached; from where the vehicle will stop when it was called away from one."""
+        if not self.waypoints.active or not self.waypoints.reached:
+            self._begin_legs(self.waypoints.speed_mps if self.waypoints.active else None)
 
     def _begin_legs(self, speed_mps: float | None = None) -> None:
         vehicle = self._vehicle
