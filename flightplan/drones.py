@@ -73,6 +73,10 @@ class Drone:
         power = max(self.hover_power_w, self.cruise_power_w) if self.kind == MULTIROTOR else self.cruise_power_w
         return np.asarray(seconds, dtype=np.float64) * power / 3600
 
+    def climb_wh(self, ascent_m: float) -> float:
+        """Return what climbing on the way costs beyond level flight: 0.3 times the hovering power while it lasts."""
+        return 0.3 * self.hover_power_w * ascent_m / self.climb_mps / 3600
+
     def vertical(self, height_m: float) -> tuple[float, float]:
         """Return seconds and watt-hours of climbing to a height and coming down from it to land."""
         up_s, down_s = height_m / self.climb_mps, height_m / self.descent_mps + 10.0

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import shapely
@@ -12,6 +14,7 @@ from flightplan.coverage import whole
 from flightplan.frames import Floats
 from flightplan.mission import Command, FencePolygon, Frame, Mission, MissionItem, RallyPoint
 from flightplan.paths import Airspace
+from flightplan.profile import Profile
 from flightplan.sorties import Flight
 
 MAX_FENCE_POINTS = 70
@@ -26,35 +29,41 @@ def build_mission(
     flight: Flight,
     area: StudyArea,
     fences: Fences,
+    profile: Profile,
     *,
-    altitude_agl_m: float,
     speed_mps: float,
     transit_speed_mps: float,
     trigger_distance_m: float,
 ) -> Mission:
     """Return the mission of a flight: take-off, legal ways, triggered lines, the way home, return to launch.
 
-    The ways out and home are flown at the transit speed, the lines and the ways between them at the survey's.
-
-    The vehicle is led back over its home before NAV_RETURN_TO_LAUNCH, so that its return never cuts across an
-    exclusion. Heights are above home, which is the height above ground over flat land only.
+    The ways out and home are flown at the transit speed, the lines and the ways between them at the survey's. The
+    vehicle is led back over its home before NAV_RETURN_TO_LAUNCH, so that its return never cuts across an exclusion.
+    Heights are above home and follow the profile of the flight's path.
     """
     home = _lonlat(area, flight.home[None])[0]
-    items = (
-        _positioned(Command.NAV_TAKEOFF, home, altitude_agl_m),
-        _speed(transit_speed_mps),
-        *_way(flight.ways[0], area, altitude_agl_m),
-        *([_speed(speed_mps)] if speed_mps != transit_speed_mps else []),
-        *_lines(flight, area, altitude_agl_m, trigger_distance_m),
-        *([_speed(transit_speed_mps)] if speed_mps != transit_speed_mps else []),
-        *_way(flight.ways[-1], area, altitude_agl_m),
-        _command(Command.NAV_RETURN_TO_LAUNCH),
-    )
+    takeoff_m = float(profile.altitude_home_m[0])
+    slower = speed_mps != transit_speed_mps
+    stretches = _stretches(flight, area, profile)
+    items: list[MissionItem] = [_positioned(Command.NAV_TAKEOFF, home, takeoff_m), _speed(transit_speed_mps)]
+    items += next(stretches)
+    if slower:
+        items.append(_speed(speed_mps))
+    for i, run in enumerate(flight.runs):
+        on = (trigger_distance_m, 0.0, _TRIGGER_NOW, 0.0)
+        items.append(_command(Command.DO_SET_CAM_TRIGG_DIST, on, transect=run.transect))
+        items += [replace(item, transect=run.transect) for item in next(stretches)]
+        items.append(_command(Command.DO_SET_CAM_TRIGG_DIST))
+        if slower and i == len(flight.runs) - 1:
+            items.append(_speed(transit_speed_mps))
+        items += next(stretches)
+    items.append(_command(Command.NAV_RETURN_TO_LAUNCH))
     return Mission(
-        items=items,
+        items=tuple(items),
         home=home,
+        home_altitude_msl_m=profile.home_msl_m,
         fence=fences.for_flight(flight),
-        rally=(RallyPoint(*home, altitude_home_m=altitude_agl_m),),
+        rally=(RallyPoint(*home, altitude_home_m=takeoff_m),),
         cruise_speed_mps=speed_mps,
     )
 
@@ -66,38 +75,38 @@ def mission_path(mission: Mission) -> Floats:
     return np.asarray([*ends, *points, *ends], dtype=np.float64)
 
 
-def _lines(flight: Flight, area: StudyArea, altitude_m: float, trigger_distance_m: float) -> Iterator[MissionItem]:
-    for i, run in enumerate(flight.runs):
-        if i > 0:
-            yield from _way(flight.ways[i], area, altitude_m)
-        yield _command(
-            Command.DO_SET_CAM_TRIGG_DIST, (trigger_distance_m, 0.0, _TRIGGER_NOW, 0.0), transect=run.transect
-        )
-        end = _lonlat(area, run.ends[1:])[0]
-        yield _positioned(Command.NAV_WAYPOINT, end, altitude_m, transect=run.transect)
-        yield _command(Command.DO_SET_CAM_TRIGG_DIST)
-
-
-def _way(way: Floats, area: StudyArea, altitude_m: float) -> Iterator[MissionItem]:
-    """The waypoints of a way, its first point aside: the aircraft is there."""
-    for point in _lonlat(area, way[1:]):
-        yield _positioned(Command.NAV_WAYPOINT, point, altitude_m)
+def _stretches(flight: Flight, area: StudyArea, profile: Profile) -> Iterator[list[MissionItem]]:
+    """Yield the waypoints of each way and each run in turn, without the first point: the aircraft is there."""
+    flown_m = 0.0
+    for i, way in enumerate(flight.ways):
+        for points in (way, flight.runs[i].ends) if i < len(flight.runs) else (way,):
+            items = []
+            for a, b in pairwise(points):
+                length_m = float(np.hypot(*(b - a)))
+                if length_m == 0.0:
+                    continue
+                distances, heights_m = profile.between(flown_m, flown_m + length_m)
+                stops = a + ((distances - flown_m) / length_m)[:, None] * (b - a)
+                stops[-1] = b
+                items += [
+                    _positioned(Command.NAV_WAYPOINT, lonlat, round(float(height_m), 3))
+                    for lonlat, height_m in zip(_lonlat(area, stops), heights_m, strict=True)
+                ]
+                flown_m += length_m
+            yield items
 
 
 def _speed(speed_mps: float) -> MissionItem:
     return _command(Command.DO_CHANGE_SPEED, (_GROUND_SPEED, speed_mps, _THROTTLE_UNCHANGED, 0.0))
 
 
-def _positioned(
-    command: Command, lonlat: tuple[float, float], altitude_m: float, *, transect: str | None = None
-) -> MissionItem:
+def _positioned(command: Command, lonlat: tuple[float, float], altitude_m: float) -> MissionItem:
     return MissionItem(
         command=command,
         frame=Frame.GLOBAL_RELATIVE_ALT,
         longitude_deg=lonlat[0],
         latitude_deg=lonlat[1],
         altitude_m=altitude_m,
-        transect=transect,
     )
 
 

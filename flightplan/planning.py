@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -24,10 +25,12 @@ from flightplan.drones import DEFAULT_WIND_SHARE, FIXED_WING, Drone, drone_named
 from flightplan.errors import PlanError
 from flightplan.frames import Floats
 from flightplan.mission_builder import Fences, build_mission, mission_path
-from flightplan.ordering import order_runs
+from flightplan.ordering import Run, order_runs
 from flightplan.paths import Airspace
 from flightplan.plan import Sortie, SurveyPlan
-from flightplan.sorties import cut_sorties
+from flightplan.profile import Profile, follow_terrain, level_profile
+from flightplan.sorties import MAX_ITEMS, Flight, cut_sorties
+from flightplan.terrain import Terrain
 
 DEFAULT_BUFFER_M = 15.0
 DEFAULT_DRONE = "DJI Mavic 3 Enterprise"
@@ -54,13 +57,17 @@ def plan_survey(
     buffer_m: float = DEFAULT_BUFFER_M,
     turn_allowance_m: float | None = None,
     wind_share: float = DEFAULT_WIND_SHARE,
+    terrain: Terrain | None = None,
+    height_tolerance_m: float = 5.0,
 ) -> SurveyPlan:
     """Plan sorties that fly a design over an area, and check every metre of them.
 
     Say the height or the ground sampling distance; and one of side overlap (full coverage), spacing, sampling fraction
     (0 to 1) or lines per stratum. Overlaps are shares, 0 to below 1. `kind` follows from that when it is None: full
-    coverage when strips touch. The allowance around the area is by default what `default_allowance_m` says. The same
-    arguments give the same plan. Raises PlanError, DesignError, CameraError or AreaError.
+    coverage when strips touch. With `terrain` the height above ground is held within `height_tolerance_m`, as far as
+    the drone can climb and descend; without it the ground is taken as level. The allowance around the area is by
+    default what `default_allowance_m` says. The same arguments give the same plan. Raises PlanError, DesignError,
+    CameraError, TerrainError or AreaError.
     """
     aircraft = drone_named(drone) if isinstance(drone, str) else drone
     height_m, gsd = _height(camera, altitude_agl_m, gsd_cm)
@@ -90,19 +97,18 @@ def plan_survey(
     airspace = Airspace.over(area, allowance_m=_length("allowance", allowance_m), buffer_m=_length("buffer", buffer_m))
     strata = draw_design(area, design, airspace)
     homes = _homes(area, airspace, warnings)
-    sorties, outside_m = _sorties(
-        area,
-        design,
-        strata,
-        airspace,
-        aircraft,
-        homes,
+    flying = _Flying(
+        drone=aircraft,
         speed_mps=speed,
         transit_speed_mps=max(speed, aircraft.cruise_speed_mps),
         altitude_agl_m=height_m,
         trigger_distance_m=trigger_m,
         wind_share=wind_share,
+        terrain=terrain,
+        height_tolerance_m=_length("height tolerance", height_tolerance_m),
     )
+    runs = order_runs(area, design, strata, airspace, start=homes[0] if homes else None)
+    sorties, outside_m = _sorties(area, runs, airspace, homes, flying, warnings)
     if outside_m > 0:
         raise PlanError(
             f"{outside_m:.1f} m of the path would lie in an exclusion or outside of the area and its allowance",
@@ -111,7 +117,7 @@ def plan_survey(
         )
     coverage, left_out = _coverage(area, design, strata, airspace)
     not_covered, not_covered_m2 = _left_out(area, left_out, warnings)
-    _warn(warnings, area, aircraft, strata, homes, altitude_agl_m=height_m)
+    _warn(warnings, flying, strata, homes)
     return SurveyPlan(
         area=area,
         design=design,
@@ -134,57 +140,95 @@ def plan_survey(
     )
 
 
+@dataclass(frozen=True)
+class _Flying:
+    """How the sorties are flown."""
+
+    drone: Drone
+    speed_mps: float
+    transit_speed_mps: float
+    altitude_agl_m: float
+    trigger_distance_m: float
+    wind_share: float
+    terrain: Terrain | None
+    height_tolerance_m: float
+
+    def profile(self, flight: Flight, area: StudyArea) -> Profile:
+        if self.terrain is None:
+            return level_profile(flight.path, self.altitude_agl_m)
+        return follow_terrain(
+            flight.path,
+            area,
+            self.terrain,
+            altitude_agl_m=self.altitude_agl_m,
+            tolerance_m=self.height_tolerance_m,
+            steepest_climb=self.drone.climb_mps / self.transit_speed_mps,
+            steepest_descent=self.drone.descent_mps / self.transit_speed_mps,
+        )
+
+
 def _sorties(
     area: StudyArea,
-    design: SurveyDesign,
-    strata: Sequence[StratumDesign],
+    runs_by_part: Sequence[Sequence[Run]],
     airspace: Airspace,
-    drone: Drone,
     homes: Sequence[Floats],
-    *,
-    speed_mps: float,
-    transit_speed_mps: float,
-    altitude_agl_m: float,
-    trigger_distance_m: float,
-    wind_share: float,
+    flying: _Flying,
+    warnings: list[str],
 ) -> tuple[list[Sortie], float]:
     """Return the sorties, and how much of their missions, read back as flown, lies outside of the air."""
     sorties: list[Sortie] = []
-    outside_m = 0.0
-    fences = Fences(area, airspace)
-    for runs in order_runs(area, design, strata, airspace, start=homes[0] if homes else None):
+    outside_m, agl_m = 0.0, []
+    fences, drone = Fences(area, airspace), flying.drone
+    for runs in runs_by_part:
         flights = cut_sorties(
             area,
             runs,
             airspace,
             drone,
-            speed_mps=speed_mps,
-            transit_speed_mps=transit_speed_mps,
-            altitude_agl_m=altitude_agl_m,
-            wind_share=wind_share,
+            speed_mps=flying.speed_mps,
+            transit_speed_mps=flying.transit_speed_mps,
+            altitude_agl_m=flying.altitude_agl_m,
+            wind_share=flying.wind_share,
             fixed_homes=homes,
         )
         for flight in flights:
+            profile = flying.profile(flight, area)
             mission = build_mission(
                 flight,
                 area,
                 fences,
-                altitude_agl_m=altitude_agl_m,
-                speed_mps=speed_mps,
-                transit_speed_mps=transit_speed_mps,
-                trigger_distance_m=trigger_distance_m,
+                profile,
+                speed_mps=flying.speed_mps,
+                transit_speed_mps=flying.transit_speed_mps,
+                trigger_distance_m=flying.trigger_distance_m,
             )
+            name = f"sortie-{len(sorties) + 1:02d}"
+            if len(mission.items) > MAX_ITEMS:
+                raise PlanError(
+                    f"{name} has {len(mission.items)} mission items, and an autopilot holds {MAX_ITEMS}",
+                    where=area.name,
+                    hint="Allow the height above ground a larger tolerance",
+                )
             outside_m += airspace.metres_outside(area.frame.to_local(mission_path(mission)))
+            agl_m.append(profile.agl_range_m)
+            energy_wh = flight.energy_wh + drone.climb_wh(profile.ascent_m) * (1 + flying.wind_share)
+            if energy_wh > drone.budget_wh:
+                warnings.append(f"{name} climbs {profile.ascent_m:.0f} m on its way, which takes from its reserve")
             sorties.append(
                 Sortie(
-                    identifier=f"sortie-{len(sorties) + 1:02d}",
+                    identifier=name,
                     transects=tuple(dict.fromkeys(r.transect for r in flight.runs)),
                     mission=mission,
                     length_m=flight.length_m,
                     duration_s=flight.duration_s,
-                    energy_share=flight.energy_wh / drone.battery_wh,
+                    energy_share=energy_wh / drone.battery_wh,
                 )
             )
+    if flying.terrain is not None:
+        low, high = min(a[0] for a in agl_m), max(a[1] for a in agl_m)
+        warnings.append(
+            f"height above ground is {low:.0f} to {high:.0f} m on the way; asked for {flying.altitude_agl_m:.0f} m"
+        )
     return sorties, outside_m
 
 
@@ -287,26 +331,21 @@ def _left_out(area: StudyArea, left_out: Any, warnings: list[str]) -> tuple[Any,
     return area.frame.delocalise(named), float(named.area)
 
 
-def _warn(
-    warnings: list[str],
-    area: StudyArea,
-    drone: Drone,
-    strata: Sequence[StratumDesign],
-    homes: Sequence[Floats],
-    *,
-    altitude_agl_m: float,
-) -> None:
+def _warn(warnings: list[str], flying: _Flying, strata: Sequence[StratumDesign], homes: Sequence[Floats]) -> None:
     if not homes:
         warnings.append(
             "no launch site was given: sorties start from points on the area's boundary; check that they can be reached"
         )
-    if drone.kind == FIXED_WING:
+    if flying.drone.kind == FIXED_WING:
         warnings.append(
             "turns are drawn as straight legs; a fixed wing rounds them within the allowance, which was set for it"
         )
     warnings += [
         f"stratum {s.name} has one transect: its variance cannot be estimated" for s in strata if len(s.transects) < 2
     ]
-    if altitude_agl_m > 120:
-        warnings.append(f"{altitude_agl_m:.0f} m above ground is higher than the 120 m that most countries allow")
-    warnings.append("heights are above the launch site: right over flat ground only, no elevation was given")
+    if flying.altitude_agl_m > 120:
+        warnings.append(
+            f"{flying.altitude_agl_m:.0f} m above ground is higher than the 120 m that most countries allow"
+        )
+    if flying.terrain is None:
+        warnings.append("heights are above the launch site: right over flat ground only, no elevation was given")

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import click
+import shapely
 
-from flightplan.areas import LaunchSite, avoiding, read_area
+from flightplan.areas import LaunchSite, StudyArea, avoiding, read_area
 from flightplan.cameras import camera_from_file, camera_named
 from flightplan.console import OverflyCommand, finish, json_option, say
 from flightplan.design import KINDS
@@ -17,6 +18,9 @@ from flightplan.drones import drone_library
 from flightplan.plan import SurveyPlan
 from flightplan.plan_files import save_plan
 from flightplan.planning import DEFAULT_BUFFER_M, DEFAULT_DRONE, plan_survey
+from flightplan.terrain import Terrain
+
+_MARGIN_DEG = 0.02
 
 _EXAMPLE = """
 \b
@@ -80,6 +84,12 @@ Examples:
     help="A launch site, besides the area's own. May be given again.",
 )
 @click.option(
+    "--terrain",
+    type=click.Path(path_type=Path),
+    metavar="DEM",
+    help="An elevation model: the height above ground is then held over hills.",
+)
+@click.option(
     "--out", "folder", type=click.Path(path_type=Path), required=True, metavar="DIR", help="Where the plan goes."
 )
 @json_option
@@ -93,6 +103,7 @@ def plan_command(
     strata_field: str | None,
     avoid: tuple[Path, ...],
     launch: tuple[tuple[float, float], ...],
+    terrain: Path | None,
     folder: Path,
     as_json: bool,
     **asked: Any,
@@ -115,6 +126,7 @@ def plan_command(
     plan = plan_survey(
         replace(park, launch_sites=park.launch_sites + sites),
         camera=camera_from_file(Path(camera)) if Path(camera).is_file() else camera_named(camera),
+        terrain=None if terrain is None else Terrain.from_file(terrain, _bounds(park)),
         front_overlap=front_percent / 100,
         side_overlap=None if side_percent is None else side_percent / 100,
         sampling_fraction=None if fraction_percent is None else fraction_percent / 100,
@@ -170,6 +182,11 @@ def _text(document: dict[str, Any], folder: Path) -> str:
         for s in document["sorties"]
     ]
     return "\n".join([*lines, f"Written to {folder}"])
+
+
+def _bounds(area: StudyArea) -> tuple[float, float, float, float]:
+    west, south, east, north = (float(v) for v in shapely.total_bounds([s.polygon for s in area.strata]))
+    return west - _MARGIN_DEG, south - _MARGIN_DEG, east + _MARGIN_DEG, north + _MARGIN_DEG
 
 
 def _one_of(names: str, *values: object) -> None:
