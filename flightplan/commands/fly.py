@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from flightplan.clock import SimulatedClock
 from flightplan.console import EXIT_FAILED, OverflyCommand, json_option, print_document, say
 from flightplan.plan import Sortie
 from flightplan.vehicle.campaign import choose_sorties, describe, fly_one
@@ -41,7 +42,9 @@ flown again unless named with --sortie. With --live one sortie is flown, the nex
 )
 @click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), metavar="DIR", help="For logs.")
 @json_option
+@click.pass_obj
 def fly_command(
+    obj: object,
     plan: Path,
     url: str,
     identifier: str | None,
@@ -65,6 +68,7 @@ def fly_command(
             sortie,
             url,
             out=out,
+            clock=obj if isinstance(obj, SimulatedClock) else None,
             live=live,
             system_id=system_id,
             overrides=overrides,

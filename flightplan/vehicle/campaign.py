@@ -13,7 +13,7 @@ from flightplan.errors import PreflightError, WorkspaceError
 from flightplan.plan import Sortie
 from flightplan.vehicle.flight import FlightResult, Outcome, fly_sortie
 from flightplan.vehicle.link import Link
-from flightplan.vehicle.logs import FlightEvent
+from flightplan.vehicle.logs import FlightCapture, FlightEvent
 
 SUMMARY = "flight.json"
 # What a survey needs of an ArduPilot: arm and take off in AUTO, come back when the ground station or the battery is
@@ -70,6 +70,7 @@ def fly_one(
     parameters: Mapping[str, float] | None = None,
     timeout_s: float = 30.0,
     on_event: Callable[[FlightEvent], None] | None = None,
+    on_capture: Callable[[FlightCapture], None] | None = None,
 ) -> FlightResult:
     """Connect, fly one sortie, and leave its log and summary in `out`/IDENTIFIER; an earlier log is set aside.
 
@@ -78,7 +79,7 @@ def fly_one(
     with Link.connect(url, clock=clock, timeout_s=timeout_s, system_id=system_id) as link:
         simulated = authorise(link, live=live, system_id=system_id)
         wanted = {**(SAFE_PARAMETERS if simulated and link.is_ardupilot else {}), **(parameters or {})}
-        if not sortie.mission.fence:
+        if not (sortie.mission.fence or sortie.mission.fence_circles):
             wanted = {name: value for name, value in wanted.items() if not name.startswith("FENCE_")}
         result = fly_sortie(
             link,
@@ -88,6 +89,7 @@ def fly_one(
             overrides=overrides,
             parameters=wanted,
             on_event=on_event,
+            on_capture=on_capture,
         )
     summary = {"sortie": sortie.identifier, "simulated": simulated, "connected_to": url, **describe(result)}
     summary.pop("captures")

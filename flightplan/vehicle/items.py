@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from flightplan.mission import Frame, Mission
+from flightplan.mission import Frame, Mission, MissionItem
 from flightplan.vehicle.connection import ardupilotmega
 
 MISSION, FENCE, RALLY = 0, 1, 2
 KINDS = {MISSION: "mission", FENCE: "fence", RALLY: "rally points"}
-_FENCE_INCLUSION, _FENCE_EXCLUSION, _RALLY_POINT = 5001, 5002, 5100
+_FENCE_INCLUSION, _FENCE_EXCLUSION, _CIRCLE_INCLUSION, _CIRCLE_EXCLUSION, _RALLY_POINT = 5001, 5002, 5003, 5004, 5100
 # MAV_FRAME values with integer coordinates mean the same as those without.
 _SAME_FRAME = {5: 0, 6: 3, 11: 10}
 # Parameters (1 to 4) that an ArduCopter stores, by command; it drops the others (AP_Mission.cpp,
@@ -38,6 +38,7 @@ class WireItem:
     x: int = 0
     y: int = 0
     z: float = 0.0
+    autocontinue: bool = True
 
     @classmethod
     def of(cls, message: Any) -> WireItem:
@@ -51,23 +52,13 @@ class WireItem:
     def message(self, sequence: int, kind: int) -> Any:
         """Return the MISSION_ITEM_INT for a place in a list of `kind`."""
         return ardupilotmega.MAVLink_mission_item_int_message(
-            0, 1, sequence, self.frame, self.command, 0, 1, *self.params, self.x, self.y, self.z, kind
+            0, 1, sequence, self.frame, self.command, 0, self.autocontinue, *self.params, self.x, self.y, self.z, kind
         )
 
 
 def mission_items(mission: Mission, *, with_home: bool) -> tuple[WireItem, ...]:
     """Return a mission's items; ArduPilot wants its home before them (`with_home`)."""
-    items = [
-        WireItem(
-            item.command,
-            item.frame,
-            item.params,
-            _degrees_e7(item.latitude_deg),
-            _degrees_e7(item.longitude_deg),
-            item.altitude_m,
-        )
-        for item in mission.items
-    ]
+    items = [_wire(item) for item in mission.items]
     if with_home:
         longitude_deg, latitude_deg = mission.home or (0.0, 0.0)
         home = WireItem(
@@ -83,8 +74,8 @@ def mission_items(mission: Mission, *, with_home: bool) -> tuple[WireItem, ...]:
 
 
 def fence_items(mission: Mission) -> tuple[WireItem, ...]:
-    """Return the vertices of a mission's fence polygons, each with its polygon's count."""
-    return tuple(
+    """Return the vertices of a mission's fence polygons, each with its polygon's count, and its circles."""
+    vertices = [
         WireItem(
             _FENCE_INCLUSION if polygon.inclusion else _FENCE_EXCLUSION,
             Frame.GLOBAL,
@@ -94,7 +85,18 @@ def fence_items(mission: Mission) -> tuple[WireItem, ...]:
         )
         for polygon in mission.fence
         for longitude_deg, latitude_deg in polygon.ring
-    )
+    ]
+    circles = [
+        WireItem(
+            _CIRCLE_INCLUSION if circle.inclusion else _CIRCLE_EXCLUSION,
+            Frame.GLOBAL,
+            (circle.radius_m, 0.0, 0.0, 0.0),
+            _degrees_e7(circle.latitude_deg),
+            _degrees_e7(circle.longitude_deg),
+        )
+        for circle in mission.fence_circles
+    ]
+    return (*vertices, *circles)
 
 
 def rally_items(mission: Mission) -> tuple[WireItem, ...]:
@@ -155,6 +157,14 @@ def _frame(item: WireItem) -> int:
 
 def _unset_is_zero(value: float) -> float:
     return 0.0 if math.isnan(value) else value
+
+
+def _wire(item: MissionItem) -> WireItem:
+    if item.longitude_deg is None or item.latitude_deg is None:
+        x, y = (round(p) for p in item.params_5_6)
+    else:
+        x, y = _degrees_e7(item.latitude_deg), _degrees_e7(item.longitude_deg)
+    return WireItem(item.command, item.frame, item.params, x, y, item.altitude_m, item.autocontinue)
 
 
 def _degrees_e7(degrees: float | None) -> int:

@@ -94,7 +94,8 @@ class Link:
         self._listeners: list[Callable[[Message], None]] = []
         self._failure: BaseException | None = None
         self._ended = False
-        self._heartbeat_s = float("-inf")
+        self._boot_s = 0.0
+        self._heartbeat_s = self._heartbeat_boot_s = float("-inf")
         self._ends: tuple[Hashable, Hashable] = (None, None)
 
     @classmethod
@@ -285,18 +286,17 @@ class Link:
 
     def close(self) -> None:
         """End the connection and its threads."""
-        self._forget_mail()
+        if self.vehicle is not None:
+            connection = self.vehicle._handler
+            connection._alive = False
+            for thread in (connection.mavlink_thread_out, connection.mavlink_thread_in):
+                if thread is not None and thread.ident is not None:
+                    thread.join()
+            connection.out_queue.queue.clear()
+            connection.close()
+            self._forget_mail()
+        # Last, so that a simulated vehicle does not fly on while the connection ends.
         self.clock.leave()
-        if self.vehicle is None:
-            return
-        connection = self.vehicle._handler
-        connection._alive = False
-        for thread in (connection.mavlink_thread_out, connection.mavlink_thread_in):
-            if thread is not None and thread.ident is not None:
-                thread.join()
-        connection.out_queue.queue.clear()
-        connection.close()
-        self._forget_mail()
 
     def _open(self, deadline_s: float) -> None:
         reason: OSError | None = None
@@ -337,6 +337,7 @@ class Link:
                 if self._is_ours(message, kind):
                     self.heard_s = self.clock.now_s()
                     self.latest[kind] = message
+                    self._boot_s = getattr(message, "time_boot_ms", self._boot_s * 1000) / 1000
                     for listener in tuple(self._listeners):
                         listener(message)
             except Exception as error:  # told to whoever waits, instead of dronekit's log
@@ -358,9 +359,10 @@ class Link:
         return bool(self.system_id) and system == self.system_id
 
     def _heartbeat_if_due(self) -> None:
-        now_s = self.clock.now_s()
-        if now_s - self._heartbeat_s >= HEARTBEAT_EVERY_S - 0.05:
-            self._heartbeat_s = now_s
+        """Send a heartbeat once a second of our clock, or of the vehicle's where a simulator's runs faster."""
+        now_s, boot_s = self.clock.now_s(), self._boot_s
+        if max(now_s - self._heartbeat_s, boot_s - self._heartbeat_boot_s) >= HEARTBEAT_EVERY_S - 0.05:
+            self._heartbeat_s, self._heartbeat_boot_s = now_s, boot_s
             self.send(ardupilotmega.MAVLink_heartbeat_message(6, 8, 0, 0, 4, 3))
 
     def _send_all(self, messages: Iterable[Message]) -> None:

@@ -43,12 +43,16 @@ class Status(StrEnum):
 
 @dataclass(frozen=True)
 class Check:
-    """One line of the table: `name` is what `--override` takes, `remedy` what to do when it does not pass."""
+    """One line of the table: `name` is what `--override` takes, `remedy` what to do when it does not pass.
+
+    A `binding` check that does not pass cannot be overridden.
+    """
 
     name: str
     status: Status
     text: str
     remedy: str | None = None
+    binding: bool = False
 
 
 @dataclass(frozen=True)
@@ -59,12 +63,15 @@ class Preflight:
     parameters: Mapping[str, float]
 
     def refuse(self, overrides: Collection[str]) -> None:
-        """Raise PreflightError for the fails that are not overridden.
+        """Raise PreflightError for the fails that are not overridden, and for what is binding and does not pass.
 
-        An unknown list in the vehicle is not to be overridden: its items would be flown.
+        Binding are the lists that were uploaded: whatever the vehicle holds instead would be flown.
         """
-        fatal = [c for c in self.checks if c.status is Status.FAIL and c.name not in overrides]
-        fatal += [c for c in self.checks if c.name == "mission" and c.status is not Status.PASS and c not in fatal]
+        fatal = [
+            c
+            for c in self.checks
+            if (c.binding and c.status is not Status.PASS) or (c.status is Status.FAIL and c.name not in overrides)
+        ]
         if fatal:
             names = ", ".join(c.name for c in fatal)
             raise PreflightError(
@@ -164,13 +171,14 @@ def _list_held(kind: int, end: TransferEnd | None) -> Check:
     name = {MISSION: "mission", FENCE: "fence", RALLY: "rally"}[kind]
     if end is None:
         if kind == MISSION:
-            return Check(name, Status.FAIL, "no mission was uploaded")
+            return Check(name, Status.FAIL, "no mission was uploaded", "Upload one.", binding=True)
         return Check(name, Status.UNKNOWN, f"the plan has no {KINDS[kind]}; the vehicle keeps what it has")
     if end.holding is Holding.EXACTLY:
         return Check(name, Status.PASS, f"read back and equal: {KINDS[kind]}")
     item = f", item {end.item}" if end.item is not None else ""
     status = Status.FAIL if end.holding is Holding.NONE else Status.UNKNOWN
-    return Check(name, status, f"{end.holding}: {end.reason}{item}", "Upload again; do not arm before it is read back.")
+    text = f"{end.holding}: {end.reason}{item}"
+    return Check(name, status, text, "Upload again; do not arm before it is read back.", binding=True)
 
 
 def _home(link: Link, mission: Mission) -> Check:
@@ -223,15 +231,15 @@ def _battery_failsafe(link: Link, parameters: Mapping[str, float]) -> Check:
 
 
 def _fence_enabled(mission: Mission, parameters: Mapping[str, float]) -> Check:
-    name = "fence-enabled"
+    name, fenced = "fence-enabled", bool(mission.fence or mission.fence_circles)
     if "FENCE_ENABLE" not in parameters:
         return Check(name, Status.UNKNOWN, "whether a fence is enabled is not known")
     if not parameters["FENCE_ENABLE"]:
-        if not mission.fence:
+        if not fenced:
             return Check(name, Status.PASS, "the plan has no fence, and none is enabled")
         return Check(name, Status.FAIL, "the fence is loaded but not enabled", "Set FENCE_ENABLE to 1.")
     kinds = int(parameters.get("FENCE_TYPE", 0))
-    if mission.fence and not kinds & _FENCE_POLYGON:
+    if fenced and not kinds & _FENCE_POLYGON:
         return Check(name, Status.FAIL, "fences are enabled, but not polygons", "Set FENCE_TYPE to 4.")
     reach_m, height_m = _extent(mission)
     if kinds & _FENCE_CIRCLE and parameters.get("FENCE_RADIUS", 0) < reach_m:

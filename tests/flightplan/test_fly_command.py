@@ -1,0 +1,116 @@
+"""`overfly fly`: what it prints, how it ends, what it leaves."""
+
+import json
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from flightplan.clock import SimulatedClock
+from flightplan.commands.fly import fly_command
+from sim.vehicle import Home, SimulatedVehicle, VehicleServer
+
+LON, LAT = 34.8333, -2.3333
+FRAMES = 4
+
+# QGC WPL 110: home, take-off, speed, a line of 80 m with a photograph each 25 m, return.
+WAYPOINTS = "\n".join(
+    "\t".join(str(v) for v in (n, int(n == 0), *row, 1))
+    for n, row in enumerate(
+        [
+            (0, 16, 0, 0, 0, 0, LAT, LON, 1500),
+            (3, 22, 0, 0, 0, 0, LAT, LON, 40),
+            (2, 178, 1, 10, -1, 0, 0, 0, 0),
+            (3, 16, 0, 0, 0, 0, LAT + 0.0003, LON, 40),
+            (2, 206, 25, 0, 1, 0, 0, 0, 0),
+            (3, 16, 0, 0, 0, 0, LAT + 0.00102, LON, 40),
+            (2, 206, 0, 0, 0, 0, 0, 0, 0),
+            (2, 20, 0, 0, 0, 0, 0, 0, 0),
+        ]
+    )
+)
+
+
+@pytest.fixture
+def mission(tmp_path: Path) -> Path:
+    path = tmp_path / "line.waypoints"
+    path.write_text(f"QGC WPL 110\n{WAYPOINTS}\n")
+    return path
+
+
+@contextmanager
+def served() -> Iterator[tuple[str, SimulatedClock]]:
+    clock = SimulatedClock(1.79e9)
+    with VehicleServer(SimulatedVehicle(Home(LON, LAT, 1500.0)), clock=clock) as server:
+        yield server.address, clock
+
+
+def fly(*arguments: object, clock: SimulatedClock | None = None) -> Result:
+    return CliRunner().invoke(fly_command, [str(a) for a in arguments], obj=clock)
+
+
+def test_one_mission_file_is_flown_and_the_document_tells_all(mission: Path, tmp_path: Path) -> None:
+    with served() as (url, clock):
+        result = fly(mission, "--connect", url, "--out", tmp_path / "flights", "--json", clock=clock)
+    assert result.exit_code == 0, result.stderr
+    document = json.loads(result.stdout)
+    assert document["outcome"] == "completed"
+    assert document["left"] == []
+    assert [s["sortie"] for s in document["sorties"]] == ["line"]
+    assert (document["capture_count"], document["on_line_count"]) == (FRAMES, FRAMES)
+    first = document["captures"][0]
+    assert (first["index"], first["sortie"], first["on_line"]) == (1, "line", True)
+    assert first["altitude_home_m"] == pytest.approx(40.0, abs=0.5)
+    assert document["datums"]["altitude_msl_m"] == "mean sea level"
+    assert document["gaps"] == []
+    assert document["log"] == str(tmp_path / "flights")
+    assert "completed" in result.stderr
+    assert (tmp_path / "flights/line/flight.tlog").stat().st_size > 10_000
+
+
+def test_a_completed_sortie_is_not_flown_twice(mission: Path, tmp_path: Path) -> None:
+    out = tmp_path / "flights"
+    with served() as (url, clock):
+        assert fly(mission, "--connect", url, "--out", out, clock=clock).exit_code == 0
+    before = (out / "line/captures.jsonl").read_bytes()
+    again = fly(mission, "--connect", "tcp:127.0.0.1:9", "--out", out)
+    assert again.exit_code == 0
+    assert "Every sortie was flown before" in again.stdout
+    assert (out / "line/captures.jsonl").read_bytes() == before
+
+
+def test_a_vehicle_that_never_answers_is_one_sentence_and_exit_code_1(mission: Path, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = "tcp:{}:{}".format(*silent.getsockname())
+        result = fly(mission, "--connect", url, "--timeout", 0.3, "--out", tmp_path / "flights")
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    assert f"Error: {url}: no vehicle answered within 0.3 s." in result.stderr
+
+
+def test_a_failed_check_is_exit_code_1_with_its_remedy(mission: Path, tmp_path: Path) -> None:
+    with served() as (url, clock):
+        result = fly(
+            mission, "--connect", url, "--set", "FS_GCS_ENABLE=0", "--out", tmp_path / "f", "--json", clock=clock
+        )
+    assert result.exit_code == 1
+    document = json.loads(result.stdout)
+    assert document["outcome"] == "not flown"
+    assert "Set FS_GCS_ENABLE to 1." in document["sorties"][0]["reason"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--live"], "--live needs --system-id"),
+        (["--set", "WPNAV_SPEED=fast"], "not NAME=VALUE"),
+        (["--system-id", "300"], "not in the range"),
+    ],
+)
+def test_wrong_usage_is_exit_code_2(mission: Path, tmp_path: Path, arguments: list[str], words: str) -> None:
+    result = fly(mission, "--connect", "tcp:127.0.0.1:9", "--out", tmp_path / "f", *arguments)
+    assert result.exit_code == 2
+    assert words in result.stderr

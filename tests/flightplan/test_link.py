@@ -1,0 +1,190 @@
+"""The link: addresses, vehicles that do not answer, commands, parameters, heartbeats, and nothing left open."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from pymavlink.dialects.v20 import ardupilotmega as mav
+
+from flightplan.clock import SimulatedClock, WallClock
+from flightplan.errors import VehicleError, VehicleTimeoutError
+from flightplan.vehicle.connection import Address
+from flightplan.vehicle.link import Link
+from sim.vehicle import Home, SimulatedVehicle, VehicleServer
+
+
+@contextmanager
+def served(**options) -> Iterator[tuple[str, SimulatedClock, SimulatedVehicle]]:
+    clock = SimulatedClock(1.79e9)
+    vehicle = SimulatedVehicle(Home(34.8333, -2.3333, 1500.0), **options)
+    with VehicleServer(vehicle, clock=clock) as server:
+        yield server.address, clock, vehicle
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_left_running() -> Iterator[None]:
+    before = set(threading.enumerate())
+    yield
+    assert set(threading.enumerate()) <= before
+
+
+@pytest.mark.parametrize(
+    ("url", "kind", "host", "number", "loopback"),
+    [
+        ("tcp:127.0.0.1:5760", "tcp", "127.0.0.1", 5760, True),
+        ("udp:192.168.1.7:14550", "udp", "192.168.1.7", 14550, False),
+        ("udpin:0.0.0.0:14550", "udpin", "0.0.0.0", 14550, False),
+        ("serial:/dev/ttyUSB0:57600", "serial", "/dev/ttyUSB0", 57600, False),
+        ("serial:COM4", "serial", "COM4", 57600, False),
+        ("tcp://localhost:5762", "tcp", "localhost", 5762, True),
+    ],
+)
+def test_addresses_are_read(url: str, kind: str, host: str, number: int, loopback: bool) -> None:
+    address = Address.parse(url)
+    assert (address.kind, address.host, address.number, address.is_loopback) == (kind, host, number, loopback)
+
+
+@pytest.mark.parametrize(
+    "url", ["", "tcp", "tcp:host", "tcp:host:port", "http://example.org", "tcp:h:0", "tcp:h:70000"]
+)
+def test_what_is_no_address_is_refused_with_the_forms_it_could_have(url: str) -> None:
+    with pytest.raises(VehicleError) as caught:
+        Address.parse(url)
+    assert caught.value.where == url
+    assert caught.value.hint
+
+
+def test_a_port_where_nothing_listens_is_one_sentence_with_the_address() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with pytest.raises(VehicleTimeoutError, match=rf"tcp:127.0.0.1:{port}: no vehicle answered \(Connection refused\)"):
+        Link.connect(f"tcp:127.0.0.1:{port}", timeout_s=0.2)
+
+
+@pytest.mark.parametrize("clock", [WallClock(), SimulatedClock(0.0, stall_s=0.2)])
+def test_a_vehicle_that_is_silent_is_given_up_in_the_time_asked_for(clock) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = "tcp:{}:{}".format(*silent.getsockname())
+        with pytest.raises(VehicleTimeoutError, match=r"no vehicle answered within 0\.3 s\. Is it switched on"):
+            Link.connect(url, clock=clock, timeout_s=0.3)
+
+
+@pytest.mark.parametrize("rubbish", [b"GET / HTTP/1.1\r\n\r\n" * 50, bytes(range(256)) * 20, b"\xfd\xff\x00" * 400])
+def test_rubbish_is_no_vehicle(rubbish: bytes) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def babble() -> None:
+            peer, _ = server.accept()
+            with peer:
+                peer.sendall(rubbish)
+                while peer.recv(4096):
+                    pass
+
+        thread = threading.Thread(target=babble)
+        thread.start()
+        with pytest.raises(VehicleTimeoutError):
+            Link.connect("tcp:{}:{}".format(*server.getsockname()), timeout_s=0.3)
+        thread.join()
+
+
+def test_another_ground_station_on_the_line_is_not_the_vehicle() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        packer = mav.MAVLink(None, srcSystem=254, srcComponent=190)
+
+        def station() -> None:
+            peer, _ = server.accept()
+            with peer:
+                peer.sendall(mav.MAVLink_heartbeat_message(6, 8, 0, 0, 4, 3).pack(packer))
+                while peer.recv(4096):
+                    pass
+
+        thread = threading.Thread(target=station)
+        thread.start()
+        with pytest.raises(VehicleTimeoutError):
+            Link.connect("tcp:{}:{}".format(*server.getsockname()), timeout_s=0.3)
+        thread.join()
+
+
+def test_a_vehicle_tells_who_it_is() -> None:
+    with served(system_id=9) as (url, clock, _), Link.connect(url, clock=clock) as link:
+        assert link.system_id == 9
+        assert link.is_ardupilot
+        assert not link.armed
+        assert link.mode == "STABILIZE"
+
+
+def test_with_a_system_id_only_that_vehicle_counts() -> None:
+    with served(system_id=9) as (url, clock, _), pytest.raises(VehicleTimeoutError):
+        Link.connect(url, clock=clock, timeout_s=5.0, system_id=3)
+
+
+def test_a_command_brings_its_answer_and_a_refusal_its_reason() -> None:
+    with served() as (url, clock, _), Link.connect(url, clock=clock) as link:
+        assert link.command(176, 1, 4).accepted
+        refused = link.command(176, 1, 99)
+        assert (refused.accepted, refused.words) == (False, "failed: No such mode 99")
+        assert link.command(31999).words.startswith("unsupported")
+        arming = link.command(400, 1)
+        assert not arming.accepted
+        assert "System not initialised" in arming.words
+
+
+def test_parameters_are_read_and_set_by_name_and_unknown_ones_are_left_out() -> None:
+    with served() as (url, clock, vehicle), Link.connect(url, clock=clock) as link:
+        assert link.parameters(["WPNAV_SPEED", "NO_SUCH_NAME"]) == {"WPNAV_SPEED": 1000.0}
+        assert link.set_parameter("WPNAV_SPEED", 1200.0)
+        assert vehicle.parameters["WPNAV_SPEED"] == 1200.0
+        assert link.parameters(["WPNAV_SPEED"]) == {"WPNAV_SPEED": 1200.0}
+        assert not link.set_parameter("NO_SUCH_NAME", 1.0)
+
+
+def test_messages_come_as_often_as_asked_for() -> None:
+    with served() as (url, clock, _), Link.connect(url, clock=clock) as link:
+        assert link.ask_for({33: 0.5, 9999: 1.0}) == [9999]
+        came = []
+        link.listen(lambda m: came.append(m) if m.get_type() == "GLOBAL_POSITION_INT" else None)
+        link.pause(10.0)
+        assert 18 <= len(came) <= 22
+
+
+def test_the_vehicle_hears_us_once_a_second_of_the_clock() -> None:
+    with served() as (url, clock, vehicle), Link.connect(url, clock=clock) as link:
+        before, start_s = vehicle.heard_count, clock.now_s()
+        link.pause(60.0)
+        assert clock.now_s() - start_s == pytest.approx(60.0, abs=0.2)
+        assert 58 <= vehicle.heard_count - before <= 64
+
+
+def test_a_vehicle_that_hangs_up_ends_the_wait_with_its_address() -> None:
+    clock = SimulatedClock(1.79e9, stall_s=5.0)
+    server = VehicleServer(SimulatedVehicle(Home(34.8333, -2.3333, 1500.0)), clock=clock).start()
+    with Link.connect(server.address, clock=clock) as link:
+        server.stop()
+        with pytest.raises(VehicleError, match="ended the connection") as caught:
+            link.pause(1000.0)
+        assert caught.value.where == server.address
+
+
+def test_what_a_listener_raises_is_raised_where_somebody_waits() -> None:
+    with served() as (url, clock, _), Link.connect(url, clock=clock) as link:
+
+        def full(_: object) -> None:
+            raise OSError("no space left on device")
+
+        link.listen(full)
+        with pytest.raises(OSError, match="no space left"):
+            link.pause(10.0)
+
+
+def test_a_vehicle_that_calls_by_udp_is_heard() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    vehicle = SimulatedVehicle(Home(34.8333, -2.3333, 1500.0))
+    with (
+        VehicleServer(vehicle, f"udp:127.0.0.1:{port}", speed=5.0),
+        Link.connect(f"udpin:127.0.0.1:{port}", timeout_s=20.0) as link,
+    ):
+        assert link.parameters(["WPNAV_SPEED"], timeout_s=5.0) == {"WPNAV_SPEED": 1000.0}
