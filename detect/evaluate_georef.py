@@ -114,7 +114,7 @@ def _place_capture(capture: Capture, pixels: Floats, errors: PoseErrors | None) 
         reason = capture.unknown.get("camera", "no reason given")
         raise GeoreferenceError(f"its camera is unknown ({reason})", where=str(capture.path))
     standpoint = pose_of(capture)
-    return place(capture.camera, standpoint.pose, pixels, standpoint.terrain, errors)
+    return place(capture.camera, standpoint.pose, pixels, standpoint.terrain, errors or PoseErrors.of(capture))
 
 
 def _exact_pairs(cases: list[dict[str, Any]], folders: list[Path]) -> GeorefEvaluation:

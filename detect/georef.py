@@ -6,7 +6,7 @@ datum; which one does not matter to the geometry (both count as ellipsoidal), bu
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -45,6 +45,23 @@ class PoseErrors:
     tilt_deg: float = 0.3
     terrain_m: float = 1.0
     pixel_px: float = 1.0
+
+    @classmethod
+    def of(cls, capture: Capture) -> PoseErrors:
+        """Return what to expect of a capture, from what it says of its accuracy and where its attitude comes from.
+
+        A stated accuracy is split four to one in variance between the flight and the capture, because GNSS errors
+        wander over minutes. An airframe's attitude stands for a camera without a gimbal: a fixed wing crabbing in the
+        wind, exposed some tenths of a second after its log was written.
+        """
+        errors = cls()
+        accuracy_m = capture.horizontal_accuracy_m
+        if accuracy_m is not None:
+            errors = replace(errors, horizontal_common_m=0.8**0.5 * accuracy_m, horizontal_m=0.2**0.5 * accuracy_m)
+        if "airframe" in capture.sources.get("yaw_deg", ""):
+            shifted = replace(errors, horizontal_m=max(errors.horizontal_m, 2.0))
+            errors = replace(shifted, yaw_common_deg=3.0, yaw_deg=7.0, tilt_common_deg=2.0, tilt_deg=4.0)
+        return errors
 
     def common(self) -> Floats:
         """Variances (9,) of shift north, east, up, turn about north, east, down, terrain, pixel x, y: m², rad², px²."""

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from detect.captures import Capture
-from detect.evaluate_georef import evaluate_georef
+from detect.captures import Capture, read_capture
+from detect.evaluate_georef import evaluate_georef, evaluate_tie_points
 from detect.georef import Pose, PoseErrors, footprint, ground_to_pixel, place, pose_of
 from detect.raycast import Placement
 from flightplan.camera import Camera, rotation
@@ -363,3 +363,50 @@ def test_a_file_that_holds_no_pairs_is_refused(tmp_path, text):
 def test_a_folder_without_tie_points_is_refused(tmp_path):
     with pytest.raises(UnreadableFileError, match="not a table of tie points"):
         evaluate_georef(tmp_path)
+
+
+# Errors of a capture ----------------------------------------------------------------------------------------------
+
+
+def test_a_stated_accuracy_is_what_the_position_s_errors_add_up_to():
+    errors = PoseErrors.of(_capture(horizontal_accuracy_m=0.03))
+    assert np.hypot(errors.horizontal_common_m, errors.horizontal_m) == pytest.approx(0.03)
+
+
+def test_an_airframe_s_attitude_is_less_certain_than_a_gimbal_s():
+    gimbal = PoseErrors.of(_capture(sources={"yaw_deg": "XMP drone-dji camera angles"}))
+    airframe = PoseErrors.of(_capture(sources={"yaw_deg": "XMP sensefly airframe, camera looking down"}))
+    assert airframe.yaw_deg > 3 * gimbal.yaw_deg
+    assert airframe.tilt_deg > 3 * gimbal.tilt_deg
+
+
+# Real pictures: the same ground point from two of them -------------------------------------------------------------
+
+
+def test_a_fixed_wing_without_gimbal_is_placed_closer_than_the_best_known_tool(shared_data: Path):
+    """orthority 0.7 leaves 18.4 m between the two places of a tie point (median)."""
+    result = evaluate_georef(shared_data / "imagery" / "seneca_sensefly")
+    assert result.skipped == ()
+    assert result.categories["pairs"].n == 80
+    assert result.categories["pairs"].median_m < 15
+    assert result.categories["pairs"].inside_95 > 0.9
+
+
+def test_a_multirotor_as_read_is_placed_closer_than_the_best_known_tool(shared_data: Path):
+    """orthority 0.7 leaves 24.6 m as read: one flight line's yaw contradicts its pictures by 180°."""
+    pairs = evaluate_georef(shared_data / "imagery" / "brighton_dji").categories["pairs"]
+    assert pairs.n == 462
+    assert pairs.median_m < 18
+
+
+def test_with_the_flipped_line_turned_back_frames_agree_within_their_receiver_s_accuracy(shared_data: Path):
+    folder = shared_data / "imagery" / "brighton_dji"
+    captures = {path.name: read_capture(path) for path in sorted(folder.glob("*.JPG"))}
+    for name in ("DJI_0024.JPG", "DJI_0025.JPG", "DJI_0028.JPG", "DJI_0029.JPG"):
+        yaw_deg = captures[name].yaw_deg
+        assert yaw_deg is not None
+        captures[name] = dataclasses.replace(captures[name], yaw_deg=yaw_deg + 180)
+    pairs = evaluate_tie_points(folder, captures=captures).categories["pairs"]
+    assert pairs.median_m < 2.8
+    assert pairs.max_m < 6
+    assert pairs.inside_95 > 0.9

@@ -1,0 +1,1 @@
+"""The verbs that stay in this room."""
