@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 import re
 import threading
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,11 +21,11 @@ import pyproj
 import rasterio
 from rasterio import Affine
 from rasterio.enums import ColorInterp, MaskFlags
-from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.errors import RasterioError
 from rasterio.io import MemoryFile
 from rasterio.windows import Window
 
-from detect.metadata import open_header, orientation_of
+from detect.metadata import noted_warnings, open_header, orientation_of
 from flightplan.errors import CaptureError
 from flightplan.frames import Floats
 
@@ -149,13 +148,9 @@ class Mosaic:
         self.close()
 
 
-_OPENING = threading.Lock()
-
-
 def _open_quietly(source: Path | MemoryFile) -> rasterio.DatasetReader:
-    """Open without rasterio's warning that a picture has no coordinates; the lock is for the warnings' filters."""
-    with _OPENING, warnings.catch_warnings():
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+    """Open without rasterio's warning that a picture has no coordinates."""
+    with noted_warnings([]):
         return source.open(driver="JPEG") if isinstance(source, MemoryFile) else rasterio.open(source)
 
 
@@ -190,7 +185,9 @@ def decode(path: Path, data: bytes | None = None) -> Pixels:
             data = path.read_bytes()
         except OSError as error:
             raise CaptureError(f"The file cannot be read ({error.strerror})", where=str(path)) from error
-    image = open_header(io.BytesIO(data), path)
+    with noted_warnings([]):
+        image = open_header(io.BytesIO(data), path)
+        orientation = orientation_of(image)
     width_px, height_px = image.size
     if width_px * height_px > MAX_PIXELS:
         raise CaptureError(
@@ -203,7 +200,6 @@ def decode(path: Path, data: bytes | None = None) -> Pixels:
             pixels = mosaic.read(0, 0, mosaic.width_px, mosaic.height_px)
             blank = np.zeros((mosaic.height_px, mosaic.width_px, 3), np.uint8)
             return blank if pixels is None else pixels
-    orientation = orientation_of(image)
     try:
         image.load()
         # Where 16 bits have to become 8 the upper byte is what a viewer shows.

@@ -9,7 +9,10 @@ from __future__ import annotations
 import io
 import math
 import struct
-from collections.abc import Callable, Mapping
+import threading
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -100,25 +103,37 @@ def read_metadata(path: Path, data: bytes | None = None) -> Metadata:
     named in `flaws`. Raises CaptureError for a file that is not one of these pictures.
     """
     stream: BinaryIO = io.BytesIO(data) if data is not None else path.open("rb")
-    with stream:
+    flaws: list[str] = []
+    with stream, noted_warnings(flaws):
         image = open_header(stream, path)
-        flaws: list[str] = []
         exif = _read_exif(image, flaws)
         xmp = _read_xmp(image, flaws)
         orientation = orientation_of(image)
-        if exif.get("Orientation", 1) != orientation:
-            flaws.append(f"EXIF orientation {exif['Orientation']!r} is none of 1 to 8: the picture is taken as stored")
         width_px, height_px = _stored_size(image)
-        return Metadata(
-            path=path,
-            format=image.format or "",
-            width_px=width_px,
-            height_px=height_px,
-            orientation=orientation,
-            exif=exif,
-            xmp=xmp,
-            flaws=tuple(flaws),
-        )
+    if exif.get("Orientation", 1) != orientation:
+        flaws.append(f"EXIF orientation {exif['Orientation']!r} is none of 1 to 8: the picture is taken as stored")
+    return Metadata(
+        path=path,
+        format=image.format or "",
+        width_px=width_px,
+        height_px=height_px,
+        orientation=orientation,
+        exif=exif,
+        xmp=xmp,
+        flaws=tuple(dict.fromkeys(flaws)),
+    )
+
+
+_WARNINGS = threading.Lock()
+
+
+@contextmanager
+def noted_warnings(notes: list[str]) -> Iterator[None]:
+    """Turn the warnings of a library that reads a damaged file into notes; one thread at a time, as they are global."""
+    with _WARNINGS, warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield
+    notes.extend(str(warning.message) for warning in caught)
 
 
 def open_header(stream: BinaryIO, path: Path) -> Image.Image:

@@ -40,10 +40,10 @@ class Fields:
         self.sources[name] = source
 
     def miss(self, reason: str, *names: str) -> None:
-        """Say why fields are unknown; those known already stay known."""
+        """Say why fields are unknown; those known already stay known, and the first reason stands."""
         for name in names:
             if name not in self.values:
-                self.unknown[name] = reason
+                self.unknown.setdefault(name, reason)
 
 
 def read_pose(metadata: Metadata, *, clock_utc_offset: timedelta | None = None) -> Fields:
@@ -320,12 +320,13 @@ def _time(metadata: Metadata, fields: Fields, clock_utc_offset: timedelta | None
     local, gps = _exif_time(metadata), _gps_time(metadata)
     if local is not None and local.year < FIRST_YEAR:
         fields.findings.append(f"the camera's clock says {local:%Y-%m-%d}: it was reset")
+        if gps is None:
+            fields.miss("the camera's clock was reset", "time_utc")
         local = None
-        fields.miss("the camera's clock was reset", "time_utc")
     if local is None:
         if gps is not None:
             fields.know("time_utc", gps, "EXIF GPS time")
-        fields.miss("no date and time in EXIF or XMP", *(["time_utc"] if "time_utc" not in fields.unknown else []))
+        fields.miss("no date and time in EXIF or XMP", "time_utc")
         return
     offset, source = _zone(metadata, local, gps, clock_utc_offset)
     if offset is None:
