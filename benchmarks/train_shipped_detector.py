@@ -1,7 +1,7 @@
 """Train, export and score the detector that ships: `python benchmarks/train_shipped_detector.py --work DIR`.
 
-Needs the yolo extra for the steps `train` and `export`; it renders its own data, nothing is downloaded. About 40 minutes
-on two cores. `--steps` runs some of: render, train, export, score, card.
+Needs the yolo extra for the steps `train`, `export` and `card`. It renders its own data; nothing is downloaded. About
+45 minutes on two cores. `--steps` runs some of: render, train, export, score, card.
 
 Worlds' seeds are far from those of a demo: 10 000 up to train, 20 000 up to choose the epoch and the threshold,
 30 000 up to score. Backgrounds, sun, herds, exposure, height (10 to 14 cm a pixel) and tilt all follow from them.

@@ -6,7 +6,7 @@ import json
 import multiprocessing
 import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -38,17 +38,21 @@ class FrameTruth:
 class Renderer:
     """Processes that render frames of one world and camera, for any number of flights; a context manager.
 
-    `jobs` processes, one a core when None; the pictures do not depend on it.
+    `jobs` processes, one a core when None; the pictures do not depend on it. One job is a thread of this process.
     """
 
     def __init__(self, world: World, camera: Camera, *, jobs: int | None = None, look: Look | None = None) -> None:
         self.world = world
-        work = partial(_render_one, world, camera, look)
+        work: Callable[[Path, Shot], FrameTruth] = partial(_render_one, world, camera, look)
+        jobs = jobs or os.cpu_count() or 1
+        self._pool: Executor
+        if jobs == 1:
+            self._pool, self._work = ThreadPoolExecutor(1, thread_name_prefix="render"), work
+            return
         # Spawned, not forked: the caller may hold threads and sockets of a vehicle.
         context = multiprocessing.get_context("spawn")
-        self._pool = ProcessPoolExecutor(
-            jobs or os.cpu_count() or 1, mp_context=context, initializer=_begin, initargs=(work,)
-        )
+        self._pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_begin, initargs=(work,))
+        self._work = _in_worker
 
     def __enter__(self) -> Renderer:
         return self
@@ -62,7 +66,7 @@ class Renderer:
 
     def submit(self, folder: Path, shot: Shot) -> Future[FrameTruth]:
         """Begin to render one frame."""
-        return self._pool.submit(_in_worker, folder, shot)
+        return self._pool.submit(self._work, folder, shot)
 
 
 class FlightFrames:
@@ -77,6 +81,8 @@ class FlightFrames:
         self._renderer, self._folder = renderer, folder
         self._path = folder / TRUTH_FILE
         self._known = {truth.frame: truth for truth in read_truth(self._path)} if self._path.exists() else {}
+        # A line cut short by a kill goes, or the next one would be written on to it.
+        _replace(self._path, "".join(_line(truth) for truth in self._known.values()))
         self._waiting: dict[str, Future[FrameTruth]] = {}
 
     def take(self, shot: Shot) -> None:

@@ -11,14 +11,15 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import pyproj
 from PIL import ExifTags, Image
 from PIL.TiffImagePlugin import IFDRational
 
 from flightplan.camera import Camera
-from flightplan.frames import LocalFrame
 from sim.camera import Pose
 
 MAKER = "overfly"
+_GEOD = pyproj.Geod(ellps="WGS84")
 _SENSOR_WIDTH_MM = 13.2
 _FULL_FRAME_DIAGONAL_MM = math.hypot(36.0, 24.0)
 _JPEG_QUALITY = 92
@@ -67,21 +68,23 @@ def reported_poses(
         kept = math.exp(-max(times_s[i] - times_s[i - 1], 0.0) / errors.memory_s) if i else 0.0
         drift[i] = (kept * drift[i - 1] if i else 0.0) + math.sqrt(1 - kept**2) * fresh[i]
     drift *= (errors.horizontal_m, errors.horizontal_m, errors.vertical_m)
-    believed = []
-    for i, pose in enumerate(poses):
-        around = LocalFrame(pose.longitude_deg, pose.latitude_deg)
-        longitude, latitude = around.to_lonlat(drift[i : i + 1, :2])[0]
-        believed.append(
-            Pose(
-                longitude_deg=float(longitude),
-                latitude_deg=float(latitude),
-                altitude_agl_m=pose.altitude_agl_m + float(drift[i, 2]),
-                yaw_deg=pose.yaw_deg + float(attitude[i, 0]),
-                pitch_deg=pose.pitch_deg + float(attitude[i, 1]),
-                roll_deg=pose.roll_deg + float(attitude[i, 2]),
-            )
+    longitude, latitude, _ = _GEOD.fwd(
+        [pose.longitude_deg for pose in poses],
+        [pose.latitude_deg for pose in poses],
+        np.degrees(np.arctan2(drift[:, 0], drift[:, 1])),
+        np.hypot(drift[:, 0], drift[:, 1]),
+    )
+    return [
+        Pose(
+            longitude_deg=float(longitude[i]),
+            latitude_deg=float(latitude[i]),
+            altitude_agl_m=pose.altitude_agl_m + float(drift[i, 2]),
+            yaw_deg=pose.yaw_deg + float(attitude[i, 0]),
+            pitch_deg=pose.pitch_deg + float(attitude[i, 1]),
+            roll_deg=pose.roll_deg + float(attitude[i, 2]),
         )
-    return believed
+        for i, pose in enumerate(poses)
+    ]
 
 
 def write_frame(path: Path, image: npt.NDArray[np.uint8], shot: Shot, camera: Camera) -> None:
