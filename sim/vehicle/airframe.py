@@ -55,11 +55,14 @@ class Body:
         self.lean_n += (want_n - self.lean_n) * follow
         self.lean_e += (want_e - self.lean_e) * follow
         air_n, air_e = self.vn - wind_n, self.ve - wind_e
-        air = math.sqrt(air_n * air_n + air_e * air_e)
-        drag = frame.drag_linear + frame.drag_quadratic * air
-        self.airspeed = air
-        self.accel_n = self.lean_n - drag * air_n
-        self.accel_e = self.lean_e - drag * air_e
+        self.airspeed = math.sqrt(air_n * air_n + air_e * air_e)
+        # Drag acts on the body's axes one by one, as in ArduPilot's simulator.
+        cosine, sine = math.cos(self.yaw), math.sin(self.yaw)
+        ahead, aside = air_n * cosine + air_e * sine, air_e * cosine - air_n * sine
+        ahead *= frame.drag_linear + frame.drag_quadratic * abs(ahead)
+        aside *= frame.drag_linear + frame.drag_quadratic * abs(aside)
+        self.accel_n = self.lean_n - ahead * cosine + aside * sine
+        self.accel_e = self.lean_e - ahead * sine - aside * cosine
         self.accel_u += (want_u - self.accel_u) * dt / (0.1 + dt)
         self.vn += self.accel_n * dt
         self.ve += self.accel_e * dt
