@@ -52,8 +52,10 @@ def read_features(path: Path) -> list[Feature]:
 
     Raises UnreadableFileError when the file is not what its suffix says, AreaError when what it holds cannot be used.
     """
-    if not path.exists():
-        raise UnreadableFileError("there is no such file", where=str(path))
+    if not path.is_file():
+        raise UnreadableFileError(
+            "is a folder, not a file" if path.is_dir() else "there is no such file", where=str(path)
+        )
     readers = {
         ".geojson": _read_geojson,
         ".json": _read_geojson,
@@ -172,15 +174,27 @@ def _kml_features(data: bytes, path: Path) -> list[Feature]:
         root = defusedxml.ElementTree.fromstring(data)
     except (XmlParseError, DefusedXmlException, ValueError) as error:
         raise UnreadableFileError(f"is not readable KML: {error}", where=str(path)) from error
-    placemarks = [e for e in root.iter() if _tag(e) == "Placemark"]
     features = []
-    for i, placemark in enumerate(placemarks, start=1):
-        properties = _kml_properties(placemark)
+    for i, (placemark, folder) in enumerate(_kml_placemarks(root, ""), start=1):
+        properties = {"folder": folder} | _kml_properties(placemark)
         label = _named(f"placemark {i}", properties)
         shapes = list(_kml_shapes(placemark, f"{path}, {label}"))
         if shapes:
             features.append(Feature(_collect(shapes), properties, label, _wgs84()))
     return features
+
+
+def _kml_placemarks(element: Element, folder: str) -> Iterator[tuple[Element, str]]:
+    """Yield each placemark with the name of the innermost folder it lies in."""
+    for child in element:
+        tag = _tag(child)
+        if tag == "Placemark":
+            yield child, folder
+        elif tag == "Folder":
+            names = [(e.text or "").strip() for e in child if _tag(e) == "name"]
+            yield from _kml_placemarks(child, names[0] if names else "")
+        else:
+            yield from _kml_placemarks(child, folder)
 
 
 def _tag(element: Element) -> str:

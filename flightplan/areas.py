@@ -25,8 +25,10 @@ WHOLE = "all"
 MAX_RADIUS_M = 220_000.0
 """Beyond this distance from its centre a local frame stretches lengths by more than 0.02 %."""
 
-_ROLE_FIELDS = ("role", "type", "kind")
-_EXCLUSION_ROLES = frozenset({"exclusion", "exclude", "excluded", "no-fly", "no_fly", "nofly", "keep-out"})
+_ROLE_FIELDS = ("role", "type", "kind", "folder", "layer")
+_EXCLUSION_ROLES = frozenset(
+    {"exclusion", "exclusions", "exclude", "excluded", "no-fly", "no_fly", "nofly", "keep-out"}
+)
 _LAUNCH_ROLES = frozenset({"launch", "launch_site", "launch site", "takeoff", "take-off", "home"})
 _STRATUM_FIELDS = ("stratum", "strata")
 
@@ -103,8 +105,9 @@ def read_area(
     """Read a study area from GeoJSON, KML, KMZ, Shapefile, GeoPackage or CSV.
 
     Polygons are strata, told apart by the attribute `strata_field` (or one named "stratum"); without it they are one
-    stratum. A feature whose attribute `role` (`type`, `kind`) is "exclusion" is never flown over, and so are holes; a
-    point is a launch site. `crs` (anything PROJ understands) says what the coordinates are when the file does not.
+    stratum. A feature whose attribute `role` (`type`, `kind`), KML folder or layer is "exclusion" is never flown over,
+    and so are holes; a point is a launch site. `crs` (anything PROJ understands) says what the coordinates are when the
+    file does not.
 
     Raises UnreadableFileError for a file that is not what it claims, AreaError for an area that cannot be used: no
     reference system, coordinates out of range, a polygon that crosses itself, no area, the antimeridian, strata that

@@ -7,7 +7,8 @@ The grid of a systematic design reaches half a strip beyond the stratum on both 
 uniform in [0, spacing), and a line is flown wherever its strip holds some of the stratum. So every point of the stratum
 is seen with the same probability, strip width over spacing (plus sampling: Strindberg, Buckland & Thomas 2004, in
 Advanced Distance Sampling, ch. 7), but for the ground beside exclusions, where a line that would pass within the buffer
-cannot be flown.
+cannot be flown. A random design has the same probability, by drawing without replacement among strips that pave the
+baseline from a random start.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ from flightplan.errors import DesignError
 from flightplan.frames import Floats
 from flightplan.paths import Airspace
 
-SYSTEMATIC, FULL = "systematic", "full"
-KINDS = (SYSTEMATIC, FULL)
+SYSTEMATIC, RANDOM, FULL = "systematic", "random", "full"
+KINDS = (SYSTEMATIC, RANDOM, FULL)
 
 MAX_LINES = 20_000
 
@@ -34,8 +35,9 @@ MAX_LINES = 20_000
 class SurveyDesign:
     """What was asked for, enough to draw the same lines again.
 
-    `kind` is "systematic" (parallel lines, one random start per stratum) or "full" (full coverage: neighbouring strips
-    touch or overlap). `heading_deg` is the direction of the lines, clockwise from true north.
+    `kind` is "systematic" (parallel lines, one random start per stratum), "random" (parallel lines at random places,
+    whose strips do not overlap) or "full" (full coverage: neighbouring strips touch or overlap). `heading_deg` is the
+    direction of the lines, clockwise from true north. `spacing_m` is the mean distance of a random design's lines.
     """
 
     kind: str
@@ -121,7 +123,7 @@ def resolve_design(
             f"lines {spacing_m:.1f} m apart leave gaps between strips {strip_width_m:.1f} m wide: no full coverage",
             hint="Ask for a systematic design, or for a smaller spacing",
         )
-    if kind == SYSTEMATIC and spacing_m < strip_width_m * (1 - 1e-9):
+    if kind != FULL and spacing_m < strip_width_m * (1 - 1e-9):
         raise DesignError(
             f"lines {spacing_m:.1f} m apart make strips {strip_width_m:.1f} m wide overlap: no sample",
             hint="Ask for full coverage, or for a larger spacing",
@@ -202,6 +204,12 @@ def _offsets(design: SurveyDesign, stratum: str, start: float, end: float) -> Fl
     _check_number(int((end - start) / design.spacing_m) + 1, design)
     # The stratum's name, not its place in the file, decides its draw: reordering features moves no line.
     rng = np.random.default_rng([design.seed, zlib.crc32(stratum.encode())])
+    if design.kind == RANDOM:
+        # The baseline is paved with strips from a random start, and some of them are drawn: their number is rounded up
+        # or down at random, so that each strip has the same probability, strip width over spacing.
+        paved = np.arange(start - half + rng.uniform(0, design.strip_width_m), end + half, design.strip_width_m)
+        number = int(np.floor(len(paved) * design.strip_width_m / design.spacing_m + rng.uniform()))
+        return np.sort(rng.choice(paved, size=min(number, len(paved)), replace=False))
     return np.arange(start - half + rng.uniform(0, design.spacing_m), end + half, design.spacing_m)
 
 

@@ -302,7 +302,7 @@ def _coverage(
 ) -> tuple[float, Any]:
     """Return the share of the area in the strips, each point counted once, and the ground left out (local)."""
     whole_m2 = sum(s.area_m2 for s in strata)
-    if design.kind == SYSTEMATIC:
+    if design.kind != FULL:
         missed = [
             out_of_reach(polygon, design.heading_deg, design.strip_width_m, airspace.inset)
             for polygon in area.local_strata

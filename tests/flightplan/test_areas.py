@@ -113,6 +113,16 @@ def test_kml_and_kmz_with_a_hole(tmp_path: Path, suffix: str) -> None:
     assert area.strata[0].polygon.equals(shapely.Polygon(SQUARE, [HOLE]))
 
 
+def test_a_kml_folder_named_exclusions_holds_exclusions(tmp_path: Path) -> None:
+    path = tmp_path / "mara.kml"
+    village = f"<Placemark><Polygon><outerBoundaryIs>{kml_ring(HOLE)}</outerBoundaryIs></Polygon></Placemark>"
+    outline = f"<Placemark><Polygon><outerBoundaryIs>{kml_ring(SQUARE)}</outerBoundaryIs></Polygon></Placemark>"
+    path.write_text(kml(f"{outline}<Folder><name>Exclusions</name>{village}</Folder>"), encoding="utf-8")
+    area = read_area(path)
+    assert area.exclusions == (shapely.Polygon(HOLE),)
+    assert area.strata == (Stratum("all", shapely.Polygon(SQUARE)),)
+
+
 def test_a_geopackage_in_utm_is_brought_to_longitude_and_latitude(tmp_path: Path) -> None:
     to_utm = pyproj.Transformer.from_crs("EPSG:4326", "EPSG:32736", always_xy=True)
     utm = [to_utm.transform(x, y) for x, y in SQUARE]

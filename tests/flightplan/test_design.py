@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flightplan.areas import Stratum, StudyArea
-from flightplan.design import FULL, SYSTEMATIC, StratumDesign, design_survey, resolve_design
+from flightplan.design import FULL, RANDOM, SYSTEMATIC, StratumDesign, design_survey, resolve_design
 from flightplan.errors import DesignError
 from flightplan.frames import LocalFrame
 
@@ -105,7 +105,8 @@ def test_possible_transects_are_the_baseline_over_the_strip() -> None:
     assert design.area_m2 == pytest.approx(4e6, rel=1e-5)
 
 
-def test_a_random_start_sees_every_point_with_the_same_probability() -> None:
+@pytest.mark.parametrize("kind", [SYSTEMATIC, RANDOM])
+def test_a_random_draw_sees_every_point_with_the_same_probability(kind: str) -> None:
     """Strip width over spacing everywhere, edges and the ground beside a concavity included."""
     area = area_at(-2.33, L_SHAPE)
     stratum = area.local_strata[0]
@@ -114,7 +115,7 @@ def test_a_random_start_sees_every_point_with_the_same_probability() -> None:
     points = points[shapely.contains_xy(stratum, points)]
     rounds, seen = 400, np.zeros(len(points))
     for seed in range(rounds):
-        (design,) = design_survey(area, strip_width_m=96, spacing_m=384, heading_deg=25, seed=seed)
+        (design,) = design_survey(area, kind, strip_width_m=96, spacing_m=384, heading_deg=25, seed=seed)
         for segments in local_segments(area, design):
             for start, end in segments:
                 along = (end - start) / np.hypot(*(end - start))
@@ -127,6 +128,18 @@ def test_a_random_start_sees_every_point_with_the_same_probability() -> None:
     # A cell is a binomial share: none should leave five standard errors, and the spread should be theirs.
     assert np.abs(probability - 0.25).max() < 5 * se
     assert probability.std() < 1.3 * se
+
+
+def test_random_lines_never_overlap_and_do_not_keep_a_distance() -> None:
+    area = area_at(-2.33, L_SHAPE)
+    gaps = []
+    for seed in range(30):
+        (design,) = design_survey(area, RANDOM, strip_width_m=60, spacing_m=240, heading_deg=0, seed=seed)
+        offsets = np.array([s[0, 0, 0] for s in local_segments(area, design)])
+        gaps += np.diff(offsets).tolist()
+    assert min(gaps) >= 60 - 1e-6
+    assert min(gaps) < 61
+    assert max(gaps) > 700
 
 
 @settings(max_examples=40, deadline=None)
