@@ -132,19 +132,20 @@ class Fences:
         half = airspace.buffer_m / 2
         widened = whole(shapely.buffer(area.local_exclusions, half, quad_segs=4)) if half > 0 else []
         exclusions = [shapely.simplify(shapely.Polygon(p.exterior), half * 0.9) for p in widened]
-        hulls = [shapely.Polygon(p.exterior) for p in whole(airspace.allowed)]
-        self._parts = [
-            (hull, _around(hull, MAX_FENCE_POINTS - _MAX_EXCLUSION_POINTS), [e for e in exclusions if hull.covers(e)])
-            for hull in hulls
-        ]
+        self._parts = []
+        for part in whole(airspace.allowed):
+            hull = shapely.Polygon(part.exterior)
+            # An exclusion around an island of the area has no fence over the island: a board knows no ring in a ring.
+            inside = [e for e in exclusions if hull.covers(e) and not e.intersects(part.representative_point())]
+            self._parts.append((part, _around(hull, MAX_FENCE_POINTS - _MAX_EXCLUSION_POINTS), inside))
 
     def for_flight(self, flight: Flight) -> tuple[FencePolygon, ...]:
         """Return the ring around the part that a flight uses, and the nearest exclusions that a board has room for."""
         path = shapely.LineString(flight.path)
-        outer, exclusions = next((o, e) for hull, o, e in self._parts if hull.intersects(path))
+        outer, exclusions = next((o, e) for part, o, e in self._parts if part.intersects(path))
         rings, room = [(outer, True)], MAX_FENCE_POINTS - _corners(outer)
         for polygon in sorted(exclusions, key=lambda p: (p.distance(path), -p.area)):
-            if _corners(polygon) <= room:
+            if _corners(polygon) <= room and not polygon.intersects(path):
                 rings.append((polygon, False))
                 room -= _corners(polygon)
         return tuple(
@@ -159,7 +160,8 @@ def _corners(polygon: shapely.Polygon) -> int:
 
 def _around(polygon: shapely.Polygon, most_corners: int) -> shapely.Polygon:
     """Return a polygon of few corners that holds all of another, tight where the number of corners lets it be."""
-    tolerance_m = 2.0
+    # Room for an aircraft that overshoots a corner or is pushed by a gust.
+    tolerance_m = 10.0
     while tolerance_m < 5000.0:
         wider = whole(shapely.buffer(polygon, tolerance_m, join_style="mitre", mitre_limit=2.0))[0]
         simple = shapely.simplify(shapely.Polygon(wider.exterior), tolerance_m * 0.95)

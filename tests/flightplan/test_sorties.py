@@ -182,6 +182,20 @@ def test_a_fence_stays_within_what_a_board_holds(shared_data) -> None:  # type: 
         assert shapely.Polygon(sortie.mission.fence[0].ring).covers(flown)
 
 
+def test_an_island_inside_an_excluded_lake_is_flown_and_not_fenced_off() -> None:
+    lake = shapely.box(-800, -800, 800, 800).difference(shapely.box(-300, -300, 300, 300))
+    area = study_area(shapely.box(-2000, -2000, 2000, 2000).difference(lake), lake)
+    result = plan(area, spacing_m=400.0)
+    assert result.metres_outside == 0.0
+    flown_over = [shapely.LineString(mission_path(s.mission)) for s in result.sorties]
+    island = area.frame.delocalise(shapely.box(-300, -300, 300, 300))
+    assert any(path.within(island.buffer(0.001)) for path in flown_over)
+    for sortie, path in zip(result.sorties, flown_over, strict=True):
+        for fence in sortie.mission.fence:
+            ring = shapely.Polygon(fence.ring)
+            assert ring.covers(path) if fence.inclusion else ring.disjoint(path)
+
+
 def test_full_coverage_flies_around_a_hole_cell_by_cell() -> None:
     """Detours around a hole at each of its lines would cost hundreds of metres a line."""
     area = study_area(shapely.box(-1500, -1000, 1500, 1000), shapely.box(-800, -400, 800, 400))
