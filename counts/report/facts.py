@@ -25,6 +25,7 @@ from counts.store import (
     IndividualTable,
     SurveyInfo,
 )
+from counts.store.surveys import PLANNED
 from flightplan.areas import StudyArea
 from flightplan.design import StratumDesign
 from flightplan.errors import Skip
@@ -95,6 +96,23 @@ class Facts:
             return tuple(dict.fromkeys(str(s) for s in self.individuals.species))
         return tuple(self.detections_by_label)
 
+    @property
+    def individuals_counted(self) -> int | None:
+        """The individuals that stand in the design's strips, all of them without a design; None before identity."""
+        table = self.individuals
+        if table is None:
+            return None
+        return len(table) if not self.strata else sum(1 for transect in table.transect if transect is not None)
+
+    @property
+    def sorties_flown(self) -> int:
+        """Sorties that left the ground."""
+        return sum(1 for flight in self.flights if flight.status != PLANNED)
+
+    def individuals_of(self, label: str) -> int | None:
+        """The individuals of one label, wherever they stand; None before identity."""
+        return None if self.individuals is None else int((self.individuals.species == label).sum())
+
     def totals(self) -> tuple[EstimateEntry, ...]:
         """The estimate over all strata of each species; a single stratum is its own total."""
         found = []
@@ -135,11 +153,13 @@ def gather(session: Session, survey_name: str, revision: str) -> Facts:
     )
 
 
-def weighted_mean(values: Sequence[float]) -> tuple[float, float] | None:
-    """Return mean and standard deviation of what is known, None when nothing is."""
+def mean_and_spread(values: Sequence[float]) -> tuple[float, float | None] | None:
+    """Return mean and standard deviation (None for a single one) of what is known, None when nothing is."""
     known = np.asarray(values, dtype=np.float64)
     known = known[np.isfinite(known)]
-    return None if len(known) == 0 else (float(known.mean()), float(known.std(ddof=1)) if len(known) > 1 else 0.0)
+    if len(known) == 0:
+        return None
+    return float(known.mean()), float(known.std(ddof=1)) if len(known) > 1 else None
 
 
 def _identity(session: Session, run_id: int | None) -> Identity | None:

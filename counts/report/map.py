@@ -49,7 +49,7 @@ class SurveyMap:
 
     width: float
     height: float
-    strata: tuple[tuple[int, str], ...]
+    strata: tuple[tuple[int, str, str], ...]
     stratum_labels: tuple[Label, ...]
     exclusions: str
     lines: str
@@ -104,7 +104,7 @@ def draw_map(facts: Facts, *, sensitive: Collection[str] = ()) -> SurveyMap | No
     return SurveyMap(
         width=round(canvas.width, 1),
         height=round(canvas.height, 1),
-        strata=tuple((i, _areas(canvas.draw(s.polygon))) for i, s in enumerate(area.strata)) if area else (),
+        strata=tuple((i, s.name, _areas(canvas.draw(s.polygon))) for i, s in enumerate(area.strata)) if area else (),
         stratum_labels=_stratum_labels(facts, canvas),
         exclusions=_areas(canvas.draw(list(area.exclusions))) if area and area.exclusions else "",
         lines=_lines(canvas.draw([shapely.LineString(part) for part in segments])) if segments else "",
@@ -192,7 +192,8 @@ def _points(facts: Facts, canvas: _Canvas, sensitive: Collection[str], notes: li
                 f"{species}: {len(lonlat):,} individuals are too many to draw one by one; each symbol is a cell of "
                 f"{cell / canvas.px_per_m:.0f} m with at least one of them."
             )
-        path = "".join(f"M{x:.1f} {y:.1f}h0" for x, y in xy.tolist())
+        # A dot is a stroke's cap; a stroke of no length has no square cap in PDF.
+        path = "".join(f"M{x:.1f} {y:.1f}h.01" for x, y in xy.tolist())
         found.append(Points(species, number % MARKS, path, len(lonlat)))
     return tuple(found)
 
@@ -233,9 +234,7 @@ def _meridians(canvas: _Canvas) -> tuple[Label, ...]:
     edge = np.column_stack([np.linspace(0, canvas.width, 200), np.full(200, canvas.height)])
     lon = _lonlat(canvas, edge)[:, 0]
     return tuple(
-        Label(
-            round(float(np.interp(value, lon, edge[:, 0])), 1), round(canvas.height, 1), _degrees(value, "E", "W", step)
-        )
+        Label(round(float(np.interp(value, lon, edge[:, 0])), 1), 0.0, _degrees(value, "E", "W", step))
         for value, step in _ticks(lon[0], lon[-1])
     )
 
@@ -265,7 +264,7 @@ def _ticks(low: float, high: float) -> list[tuple[float, float]]:
 
 
 def _degrees(value: float, positive: str, negative: str, step: float) -> str:
-    digits = max(0, int(np.ceil(-np.log10(step) + 1e-9)) + (1 if f"{step:e}".startswith("2.5") else 0))
+    digits = next(d for d in range(12) if abs(round(step, d) - step) < 1e-9 * step)
     return f"{abs(value):.{digits}f}° {positive if value >= 0 else negative}"
 
 

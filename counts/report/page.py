@@ -11,8 +11,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from counts.census import Census
 from counts.report import statements, words
-from counts.report.facts import Facts, gather, weighted_mean
+from counts.report.facts import Facts, gather, mean_and_spread
 from counts.report.map import draw_map
+from counts.report.spread import spreads
 from counts.store import EffortEntry, EstimateEntry
 
 NAMED_SKIPS = 400
@@ -108,8 +109,9 @@ def _context(facts: Facts, truth: Mapping[str, Mapping[str, int]] | None, sensit
         "truth_of": lambda species, stratum: None if truth is None else _truth(truth, species, stratum),
         "effort": _effort(facts),
         "hours": _hours(facts),
-        "height": weighted_mean(facts.footprints.altitude_agl_m[on].tolist()),
-        "gsd": weighted_mean(facts.footprints.gsd_cm[on].tolist()),
+        "height": mean_and_spread(facts.footprints.altitude_agl_m[on].tolist()),
+        "gsd": mean_and_spread(facts.footprints.gsd_cm[on].tolist()),
+        "spreads": spreads(facts),
         "methods": statements.methods(facts),
         "caveats": statements.caveats(facts),
         "provenance": statements.provenance(facts),

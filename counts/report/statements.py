@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from counts.report.facts import Facts, weighted_mean
+from counts.report.facts import Facts, mean_and_spread
+from counts.report.spread import spreads
 from counts.report.words import decimal, listed, percent, plural, square_km, whole
 
 FEW_TRANSECTS = 12
@@ -148,10 +149,12 @@ def _identity(facts: Facts) -> str:
         else " Nothing was merged across transects: in a sample each transect counts what it saw."
     )
     sightings = int(facts.individuals.sightings.sum())
+    outside = len(facts.individuals) - (facts.individuals_counted or 0)
+    beyond = f" {outside} of them stand outside the strips and are not counted." if outside else ""
     return (
         "Detections were placed on the ground from the position and attitude of the camera. Sightings of one animal "
         f"in several pictures of a transect were merged ({facts.identity.method}): "
-        f"{plural(sightings, 'sighting')} are {plural(len(facts.individuals), 'individual')}.{across}"
+        f"{plural(sightings, 'sighting')} are {plural(len(facts.individuals), 'individual')}.{beyond}{across}"
     )
 
 
@@ -195,7 +198,7 @@ def _correcting(facts: Facts) -> list[str]:
 
 
 def _gaps(facts: Facts) -> list[str]:
-    found = []
+    found = [f"{note}." for note in _notes_of_effort(facts)]
     missing = [f.sortie for f in facts.flights if f.status != "flown"]
     if missing:
         found.append(f"Not flown to the end: {listed(missing)}.")
@@ -210,11 +213,16 @@ def _gaps(facts: Facts) -> list[str]:
         )
     if facts.captures.without_position:
         found.append(f"{plural(facts.captures.without_position, 'picture')} without a position count for nothing.")
-    height = weighted_mean(facts.footprints.altitude_agl_m[facts.footprints.on_effort].tolist())
+    height = mean_and_spread(facts.footprints.altitude_agl_m[facts.footprints.on_effort].tolist())
     planned = facts.survey.altitude_agl_m
     if height and planned and abs(height[0] / planned - 1) > 0.1:
         found.append(f"Flown {decimal(height[0], 0)} m above ground on average, planned were {decimal(planned, 0)} m.")
     return found
+
+
+def _notes_of_effort(facts: Facts) -> list[str]:
+    notes = facts.counting.parameters.get("effort_notes") if facts.counting else None
+    return [str(note).rstrip(".") for note in notes] if isinstance(notes, list) else []
 
 
 def _few(facts: Facts) -> list[str]:
@@ -230,6 +238,11 @@ def _few(facts: Facts) -> list[str]:
         f"Only {whole(entry.individuals)} {entry.species} were seen: the estimate rests on few animals."
         for entry in facts.totals()
         if 0 < entry.individuals < FEW_SEEN
+    ]
+    found += [
+        f"More than half of the {spread.species} seen were on one transect: the limits rest on one place."
+        for spread in spreads(facts)
+        if spread.largest_share > 0.5
     ]
     return found
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from counts.store import EstimateEntry
 
 UNKNOWN = "–"
+NO_BREAK = "\u00a0"
 
 
 def whole(value: float | None) -> str:
@@ -22,7 +23,7 @@ def decimal(value: float | None, digits: int = 1) -> str:
 
 def percent(share: float | None, digits: int = 0) -> str:
     """A share: 23 %."""
-    return UNKNOWN if share is None or not math.isfinite(share) else f"{share * 100:.{digits}f} %"
+    return UNKNOWN if share is None or not math.isfinite(share) else f"{share * 100:.{digits}f}{NO_BREAK}%"
 
 
 def square_km(area_m2: float | None) -> str:

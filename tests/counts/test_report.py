@@ -75,7 +75,8 @@ def test_the_numbers_on_the_page_are_those_of_the_census(census, page):
     text = text_of(page)
     for row in rows:
         assert (
-            f"{whole(row.value)} {whole(row.se)} {percent(row.cv, 1)} {whole(row.lower)} to {whole(row.upper)}" in text
+            text_of(f"{whole(row.value)} {whole(row.se)} {percent(row.cv, 1)} {whole(row.lower)} to {whole(row.upper)}")
+            in text
         )
     assert run.provenance_hash in text
 
@@ -86,6 +87,12 @@ def test_the_simulators_truth_stands_in_a_box_of_its_own_and_only_when_given(cen
     assert row.groups() == ("5,000", "no")
     without = write_report(census, "2026-wet", tmp_path / "plain.html").read_text(encoding="utf-8")
     assert "simulator" not in text_of(without)
+
+
+def test_the_page_shows_how_unevenly_transects_saw_the_animals(page):
+    text = text_of(page)
+    assert "24 on the busiest transect (22 % of those seen), none on 18 of 26 transects" in text
+    assert "The variance comes 98 % from the sample of transects and 2 % from the detection correction." in text
 
 
 def test_effort_skips_and_frames_off_effort_are_named(page):
@@ -181,15 +188,15 @@ def test_words():
     assert whole(1240.4) == "1,240"
     assert whole(None) == "–"
     assert whole(float("nan")) == "–"
-    assert percent(0.2345, 1) == "23.4 %"
+    assert percent(0.2345, 1) == "23.4\u00a0%"
     assert square_km(9_724_000) == "9.72"
     assert square_km(None) == "–"
     assert listed(["a", "b", "c"]) == "a, b and c"
     assert listed([]) == ""
     assert plural(1, "flight") == "1 flight"
     assert plural(2, "stratum", "strata") == "2 strata"
-    assert sentence(estimate()) == "1,240 elephant, between 830 and 1,650 (95 % limits)"
-    assert "differ by about 45 %" in meaning(estimate())  # 1.96 √2 CV
+    assert sentence(estimate()) == "1,240 elephant, between 830 and 1,650 (95\u00a0% limits)"
+    assert "differ by about 45\u00a0%" in meaning(estimate())  # 1.96 √2 CV
     assert meaning(estimate(cv=None, lower=None, upper=None, limits_reason="why")) == "No limits: why."
     assert sentence(estimate(value=None, limits_reason="none seen")) == "elephant: no estimate (none seen)"
 
