@@ -17,8 +17,9 @@ from sim.vehicle import Exposure
 class Gimbal:
     """A gimbal that holds the camera straight down, the picture's top where the nose points, as well as it can.
 
-    Standard deviations in degrees: `shake_deg` is how far the camera really is off, about each axis; `tilt_error_deg` and
-    `yaw_error_deg` are how far what it reports is off that. Each frame's errors are drawn from the seed and its index.
+    Standard deviations in degrees: `shake_deg` is how far the camera really is off, about each axis; `tilt_error_deg`
+    and `yaw_error_deg` are how far what it reports is off that. Each frame's errors are drawn from the seed and its
+    index.
     """
 
     seed: int

@@ -102,10 +102,10 @@ def count_survey(
                 where=census.where,
                 hint="Run first: overfly detect",
             )
-        ground = read_ground(session, info)
+        ground = read_ground(session, info, ground_msl_m=ground_msl_m)
         _write_assignment(session, ground)
         table = read_detections(session, run.run_id)
-        sightings = place_detections(ground, table, ground_msl_m=ground_msl_m)
+        sightings = place_detections(ground, table)
         names = tuple(species or run.detector.labels)
         individuals, members = _resolve(ground, sightings, speed_limit_mps)
         transect = _transects_of(ground, individuals)

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from counts.effort import Assignment, TransectLines, assign_to_transects
 from counts.store import StoredCapture, SurveyInfo, read_area, read_captures, read_footprints, read_strata
 from counts.store.detections import DetectionTable
-from detect.georef import Pose, place, pose_of
+from detect.georef import Pose, ground_to_pixel, place, pose_of
 from flightplan.camera import Camera
 from flightplan.design import StratumDesign, Transect
 from flightplan.errors import GeoreferenceError
@@ -29,6 +29,7 @@ HEIGHT_SHARE = 0.25
 """How far from the planned height above ground a capture may be and still count, as a share of it."""
 
 _COURSE_REACH = 2.0
+_SEGMENT_M = 10.0
 
 
 @dataclass(frozen=True)
@@ -50,15 +51,31 @@ class SurveyGround:
     positions_m: Floats
     times_s: Floats
     assignment: Assignment
+    ground_msl_m: float | None = None
 
     @property
     def planned(self) -> bool:
         """Whether the survey has a design, without which nothing can be estimated."""
         return bool(self.transects)
 
+    def in_picture(self, index: int, geometry: shapely.Geometry) -> shapely.Geometry:
+        """Return a geometry on the ground, in the frame's metres, in the pixels of a capture (the first: 0 to 1)."""
+        capture = self.captures[index].capture
+        assert capture.camera is not None
+        camera, stand = capture.camera, pose_of(capture, ground_msl_m=self.ground_msl_m)
 
-def read_ground(session: Session, info: SurveyInfo) -> SurveyGround:
-    """Read a survey's geometry and put each capture on its transect, or say why it is on none."""
+        def project(local: Floats) -> Floats:
+            lonlat = self.frame.to_lonlat(local)
+            return ground_to_pixel(camera, stand.pose, lonlat, stand.terrain.heights_m(lonlat)) + 0.5
+
+        return shapely.transform(shapely.segmentize(geometry, _SEGMENT_M), project)
+
+
+def read_ground(session: Session, info: SurveyInfo, *, ground_msl_m: float | None = None) -> SurveyGround:
+    """Read a survey's geometry and put each capture on its transect, or say why it is on none.
+
+    `ground_msl_m` is the level of the ground for captures without a height above take-off.
+    """
     captures = read_captures(session, info.survey_id, usable=True)
     strata = read_strata(session, info.survey_id)
     area = read_area(session, info.survey_id)
@@ -98,6 +115,7 @@ def read_ground(session: Session, info: SurveyInfo) -> SurveyGround:
         positions_m=positions,
         times_s=times,
         assignment=_assign(info, captures, positions, times, lines, footprints, heights),
+        ground_msl_m=ground_msl_m,
     )
 
 
@@ -171,7 +189,7 @@ class Sightings:
         return len(self.detection)
 
 
-def place_detections(ground: SurveyGround, table: DetectionTable, *, ground_msl_m: float | None = None) -> Sightings:
+def place_detections(ground: SurveyGround, table: DetectionTable) -> Sightings:
     """Place the centres of boxes on the ground, all captures of one camera at once."""
     row = {c.capture_id: i for i, c in enumerate(ground.captures)}
     capture = np.array([row[key] for key in table.capture_id.tolist()], dtype=np.int64)
@@ -179,7 +197,7 @@ def place_detections(ground: SurveyGround, table: DetectionTable, *, ground_msl_
     centres = (table.boxes_px[:, :2] + table.boxes_px[:, 2:]) / 2 - 0.5
     lonlat = np.full((len(table), 2), np.nan)
     covariance, common = np.full((2, len(table), 2, 2), np.nan)
-    for (camera, terrain), members in _by_camera(ground, capture, ground_msl_m):
+    for (camera, terrain), members in _by_camera(ground, capture):
         chosen = np.flatnonzero(np.isin(capture, list(members)))
         pose = _poses([members[i] for i in capture[chosen].tolist()])
         placed = place(camera, pose, centres[chosen], terrain)
@@ -198,9 +216,7 @@ def place_detections(ground: SurveyGround, table: DetectionTable, *, ground_msl_
     )
 
 
-def _by_camera(
-    ground: SurveyGround, captures: Ints, ground_msl_m: float | None
-) -> list[tuple[tuple[Camera, Terrain], dict[int, Pose]]]:
+def _by_camera(ground: SurveyGround, captures: Ints) -> list[tuple[tuple[Camera, Terrain], dict[int, Pose]]]:
     """Group captures with detections by camera and level of the ground; those without a pose are left out."""
     groups: dict[tuple[Camera, float], tuple[Terrain, dict[int, Pose]]] = {}
     for index in np.unique(captures).tolist():
@@ -208,7 +224,7 @@ def _by_camera(
         if capture.camera is None:
             continue
         try:
-            stand = pose_of(capture, ground_msl_m=ground_msl_m)
+            stand = pose_of(capture, ground_msl_m=ground.ground_msl_m)
         except GeoreferenceError:
             continue  # named when it was brought in; without a footprint it is off effort
         key = (capture.camera, stand.terrain.range_m[0])

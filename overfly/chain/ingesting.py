@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from counts.store import (
 )
 from counts.store.captures import read_sortie_ids
 from detect.captures import Capture, find_images, read_capture
-from detect.engine import in_order
+from detect.engine import processors
 from detect.georef import footprint, pose_of
 from flightplan.errors import CaptureError, GeoreferenceError, Skip
 from flightplan.plan import SurveyPlan
@@ -70,7 +71,8 @@ def ingest(
     added = known = 0
     for start in range(0, len(paths), _BATCH):
         batch = paths[start : start + _BATCH]
-        read = [result for _, result in in_order(batch, _read_or_skip)]
+        with ThreadPoolExecutor(processors()) as readers:
+            read = list(readers.map(_read_or_skip, batch))
         skips += [result for result in read if isinstance(result, Skip)]
         entries = [
             CaptureEntry(capture, sortie=_sortie_of(capture.path, sorties))

@@ -23,12 +23,15 @@ STRATA = ("zero", "positive")
 
 @dataclass(frozen=True)
 class FrameToCheck:
-    """A frame drawn for verification: animals in its core zone (`zone`, longitude and latitude) are to be counted."""
+    """A frame drawn for verification: the animals whose middle lies in its core zone are to be counted.
+
+    `zone_px` is the zone in the picture, in the pixels of `detect.detections`.
+    """
 
     capture_id: int
     path: Path
     content_hash: str
-    zone: shapely.Geometry
+    zone_px: shapely.Geometry
 
 
 Verifier = Callable[[Sequence[FrameToCheck]], Mapping[int, Mapping[str, int]]]
@@ -68,7 +71,7 @@ def frames_to_check(
             capture_id=ground.captures[i].capture_id,
             path=ground.captures[i].capture.path,
             content_hash=ground.captures[i].capture.content_hash,
-            zone=ground.frame.delocalise(zones.polygons[i]),
+            zone_px=ground.in_picture(i, zones.polygons[i]),
         )
         for i in rows.tolist()
     )
