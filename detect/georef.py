@@ -17,11 +17,13 @@ from detect.captures import Capture
 from detect.raycast import Placement, cast
 from flightplan.camera import Camera, rotation
 from flightplan.ellipsoid import horizon_axes, to_geocentric, to_geodetic
-from flightplan.errors import GeoreferenceError
+from flightplan.errors import GeoreferenceError, TerrainError
 from flightplan.frames import Floats, HeightDatum
+from flightplan.geoid import geoid_height_m
 from flightplan.terrain import Terrain
 
 _EDGE_POINTS = 8
+_BLOCK = 100_000
 
 
 @dataclass(frozen=True)
@@ -117,11 +119,19 @@ def place(
     The covariance is first-order: the ray is moved by each error and met with the plane that touches the ground where
     the ray does. Raises GeoreferenceError when the pose is not finite.
     """
-    points = np.atleast_2d(np.asarray(pixels, dtype=np.float64))
-    sight = _Sight(camera, pose, points)
+    points = np.asarray(pixels, dtype=np.float64).reshape(-1, 2)
+    sight = _Sight.of(camera, pose, points)
+    blocks = [slice(first, first + _BLOCK) for first in range(0, max(len(points), 1), _BLOCK)]
+    parts = [_place(sight.rows(block), terrain, errors or PoseErrors()) for block in blocks]
+    if len(parts) == 1:
+        return parts[0]
+    columns = zip(*(vars(part).values() for part in parts), strict=True)
+    return Placed(*(np.concatenate(column) for column in columns))
+
+
+def _place(sight: _Sight, terrain: Terrain, errors: PoseErrors) -> Placed:
     distance, status = cast(sight.origin, sight.direction, terrain)
     lonlat, height = to_geodetic(sight.origin + distance[:, None] * sight.direction)
-    errors = errors or PoseErrors()
     jacobian = _jacobian(sight, distance, lonlat, terrain)
     common = np.einsum("nik,k,njk->nij", jacobian, errors.common(), jacobian)
     independent = np.einsum("nik,k,njk->nij", jacobian, errors.independent(), jacobian)
@@ -183,7 +193,8 @@ def pose_of(
     Without an elevation model the ground is a plane: that of the take-off point, which the height above take-off is
     measured from; or, where that height is unknown, the one at `ground_msl_m` under the height above sea level. With
     one, the camera stands on the model's height at `takeoff` (longitude, latitude) plus the height above take-off; only
-    without those is the absolute height used, because it is the one that can be 25 m off. Raises GeoreferenceError when
+    without those is the absolute height used, because it is the one that can be 25 m off; through the geoid, where it
+    is not measured from the model's own datum. Raises GeoreferenceError when
     position, attitude or every usable height is unknown.
     """
     where = str(capture.path)
@@ -238,11 +249,13 @@ def _stand_on(
             raise GeoreferenceError("the elevation model is void at the take-off point", where=where)
         return terrain, ground_m + above_takeoff, "terrain at take-off plus height above take-off"
     if terrain.datum is HeightDatum.ELLIPSOID:
-        if capture.altitude_ellipsoid_m is not None:
-            return terrain, capture.altitude_ellipsoid_m, "height above the ellipsoid"
-    elif msl is not None:
-        return terrain, msl, "height above sea level"
-    datum = "the ellipsoid" if terrain.datum is HeightDatum.ELLIPSOID else "sea level"
+        known, other, datum, sign = capture.altitude_ellipsoid_m, msl, "the ellipsoid", 1.0
+    else:
+        known, other, datum, sign = msl, capture.altitude_ellipsoid_m, "sea level", -1.0
+    if known is not None:
+        return terrain, known, f"height above {datum}"
+    if other is not None:
+        return terrain, other + sign * _geoid_m(capture), f"height above {datum}, through the geoid"
     raise GeoreferenceError(
         f"its height above {datum}, which the elevation model's heights are measured from, is unknown",
         where=where,
@@ -250,15 +263,42 @@ def _stand_on(
     )
 
 
-class _Sight:
-    """Rays of pixels, geocentric, with what their derivatives need."""
+def _geoid_m(capture: Capture) -> float:
+    try:
+        return float(geoid_height_m(np.array([[capture.longitude_deg, capture.latitude_deg]], dtype=np.float64))[0])
+    except TerrainError as error:
+        raise GeoreferenceError(error.what, where=str(capture.path), hint=error.hint) from error
 
-    def __init__(self, camera: Camera, pose: Pose, pixels: Floats) -> None:
-        self.origin, self.axes, self.turned = _stand(pose, len(pixels))
-        self.look = camera.rays(pixels)
-        self.focal_length_px = camera.focal_length_px
-        self.local = np.einsum("nij,nj->ni", self.turned, self.look)
-        self.direction = np.einsum("nij,nj->ni", self.axes, self.local)
+
+@dataclass(frozen=True)
+class _Sight:
+    """Rays of pixels, a row each: geocentric, with what their derivatives need."""
+
+    origin: Floats
+    direction: Floats
+    local: Floats
+    turned: Floats
+    look: Floats
+    focal_length_px: float
+
+    @classmethod
+    def of(cls, camera: Camera, pose: Pose, pixels: Floats) -> _Sight:
+        """Return the rays of pixels (N, 2): positions, and directions geocentric, in the horizon and in the camera."""
+        origin, axes, turned = _stand(pose, len(pixels))
+        look = camera.rays(pixels)
+        local = np.einsum("nij,nj->ni", turned, look)
+        return cls(origin, np.einsum("nij,nj->ni", axes, local), local, turned, look, camera.focal_length_px)
+
+    def rows(self, block: slice) -> _Sight:
+        """Return some of the rays."""
+        return _Sight(
+            self.origin[block],
+            self.direction[block],
+            self.local[block],
+            self.turned[block],
+            self.look[block],
+            self.focal_length_px,
+        )
 
 
 def _stand(pose: Pose, count: int) -> tuple[Floats, Floats, Floats]:

@@ -81,8 +81,7 @@ def _flight(mission: Mission) -> _Flight:
             points.append(_Waypoint(item.longitude_deg, item.latitude_deg, item.altitude_m, flown_mps, hover_s, pitch))
             pitch = None
         elif item.command == Command.DO_SET_CAM_TRIGG_DIST and points:
-            if started >= 0:
-                points[started] = replace(points[started], until=len(points) - 1)
+            _close(points, started)
             started = -1
             if item.params[0] > 0:
                 started = len(points) - 1
@@ -93,13 +92,20 @@ def _flight(mission: Mission) -> _Flight:
             finish = "goHome"
         elif item.command == Command.NAV_LAND:
             finish = "autoLand"
-    if started >= 0:
-        points[started] = replace(points[started], until=len(points) - 1)
+    _close(points, started)
     if not points:
         refuse("a mission without waypoints cannot be written as WPML", "the mission")
     if len(frames) > 1 or not frames <= set(_HEIGHT_MODES):
         refuse("DJI wants all heights above take-off, or all above ground", "the mission")
     return _Flight(tuple(points), _HEIGHT_MODES[Frame(frames.pop())], takeoff_m, auto, finish)
+
+
+def _close(points: list[_Waypoint], started: int) -> None:
+    """Let the pictures that began at a waypoint end at the last one so far; on no way at all there are none."""
+    if started == len(points) - 1 >= 0:
+        points[started] = replace(points[started], interval_m=0.0)
+    elif started >= 0:
+        points[started] = replace(points[started], until=len(points) - 1)
 
 
 def _tag(name: str) -> str:

@@ -17,7 +17,7 @@ from detect.raycast import Placement
 from flightplan.camera import Camera, rotation
 from flightplan.cameras import camera_named
 from flightplan.ellipsoid import horizon_axes, to_geocentric, to_geodetic
-from flightplan.errors import GeoreferenceError, UnreadableFileError
+from flightplan.errors import GeoreferenceError, TerrainError, UnreadableFileError
 from flightplan.frames import Floats, HeightDatum, LocalFrame
 from flightplan.terrain import Terrain
 
@@ -143,6 +143,22 @@ def test_many_captures_at_once_are_the_same_as_one_by_one():
         assert together.covariance_m2[row] == pytest.approx(alone.covariance_m2[0])
 
 
+def test_no_pixels_are_no_places():
+    placed = place(DEMO, Pose(LON, LAT, 80.0, 0.0, -90.0), np.empty((0, 2)), LEVEL)
+    assert placed.lonlat.shape == (0, 2)
+    assert placed.covariance_m2.shape == (0, 2, 2)
+
+
+def test_blocks_of_pixels_come_back_in_order(monkeypatch):
+    pixels = np.random.default_rng([1]).uniform([0, 0], [799, 599], (1000, 2))
+    pose = Pose(LON, LAT, np.linspace(60, 90, 1000), 10.0, -80.0)
+    whole = place(DEMO, pose, pixels, _hills())
+    monkeypatch.setattr("detect.georef._BLOCK", 64)
+    parts = place(DEMO, pose, pixels, _hills())
+    for one, other in zip(vars(whole).values(), vars(parts).values(), strict=True):
+        assert np.array_equal(one, other, equal_nan=True)
+
+
 # Misses ---------------------------------------------------------------------------------------------------------------
 
 
@@ -253,6 +269,32 @@ def _euler_deg(matrix: Floats) -> tuple[Floats, Floats, Floats]:
     return np.degrees(yaw), np.degrees(-np.arcsin(matrix[:, 2, 0])), np.degrees(roll)
 
 
+def test_over_simulated_flights_95_percent_of_errors_lie_inside_the_95_percent_ellipse():
+    """Each flight draws its common errors once and the others for every capture; the truth is where the pixel was."""
+    errors, rng = PoseErrors(), np.random.default_rng([11, 4])
+    flights, rows = 60, 50
+    common = np.repeat(rng.normal(size=(flights, 9)) * np.sqrt(errors.common()), rows, axis=0)
+    noise = common + rng.normal(size=(flights * rows, 9)) * np.sqrt(errors.independent())
+    n = len(noise)
+    yaw, pitch, roll = rng.uniform(0, 360, n), rng.uniform(-90, -55, n), rng.normal(0, 3, n)
+    pixels = rng.uniform([0, 0], [799, 599], (n, 2))
+    true = rotation(yaw, pitch, roll)
+    told_yaw, told_pitch, told_roll = _euler_deg(Rotation.from_rotvec(noise[:, 3:6]).as_matrix() @ true)
+    told_lonlat = LocalFrame(LON, LAT).to_lonlat(noise[:, [1, 0]])
+    believed = Pose(told_lonlat[:, 0], told_lonlat[:, 1], 80 + noise[:, 2], told_yaw, told_pitch, told_roll)
+    ground = Terrain.flat(0.0)
+    truth = place(DEMO, Pose(LON, LAT, 80.0, yaw, pitch, roll), pixels, ground)
+    level = noise[:, 6]
+    # A wrong height of the ground is a wrong height of the camera over it.
+    stood = dataclasses.replace(believed, height_m=80 + noise[:, 2] - level)
+    placed = place(DEMO, stood, pixels + noise[:, 7:9], ground, errors)
+    good = truth.on_ground & placed.on_ground
+    apart = _metres(placed.lonlat[good]) - _metres(truth.lonlat[good])
+    squared = np.einsum("ni,nij,nj->n", apart, np.linalg.inv(placed.covariance_m2[good]), apart)
+    assert 0.92 <= np.mean(squared <= 5.991) <= 0.98
+    assert 0.34 <= np.mean(squared <= 1.0) <= 0.45
+
+
 def _smooth(terrain: Terrain) -> Floats:
     assert terrain.grid_m is not None
     rows, columns = np.mgrid[0 : terrain.grid_m.shape[0], 0 : terrain.grid_m.shape[1]]
@@ -329,12 +371,25 @@ def test_without_a_height_above_take_off_the_absolute_one_is_used_if_the_ground_
     assert standpoint.pose.height_m - standpoint.terrain.range_m[0] == 80.0
 
 
-def test_heights_of_different_datums_are_never_mixed():
-    capture = _capture(altitude_ellipsoid_m=1610.0)
-    with pytest.raises(GeoreferenceError, match="sea level"):
-        pose_of(capture, terrain=dataclasses.replace(_hills(), datum=HeightDatum.MEAN_SEA_LEVEL))
-    with pytest.raises(GeoreferenceError, match="the ellipsoid"):
-        pose_of(_capture(altitude_msl_m=1625.0), terrain=dataclasses.replace(_hills(), datum=HeightDatum.ELLIPSOID))
+def test_heights_of_different_datums_meet_through_the_geoid(monkeypatch):
+    monkeypatch.setattr("detect.georef.geoid_height_m", lambda lonlat: np.array([-17.0]))
+    sea = dataclasses.replace(_hills(), datum=HeightDatum.MEAN_SEA_LEVEL)
+    ellipsoid = dataclasses.replace(_hills(), datum=HeightDatum.ELLIPSOID)
+    assert pose_of(_capture(altitude_ellipsoid_m=1610.0), terrain=sea).pose.height_m == 1627.0
+    assert pose_of(_capture(altitude_msl_m=1627.0), terrain=ellipsoid).pose.height_m == 1610.0
+    assert pose_of(_capture(altitude_msl_m=1627.0), terrain=sea).pose.height_m == 1627.0
+
+
+def test_heights_of_different_datums_are_never_mixed_without_a_geoid(monkeypatch):
+    def none_here(lonlat: object) -> None:
+        raise TerrainError("no geoid is here", hint="Install one")
+
+    monkeypatch.setattr("detect.georef.geoid_height_m", none_here)
+    sea = dataclasses.replace(_hills(), datum=HeightDatum.MEAN_SEA_LEVEL)
+    with pytest.raises(GeoreferenceError, match=r"a\.jpg: no geoid is here\. Install one"):
+        pose_of(_capture(altitude_ellipsoid_m=1610.0), terrain=sea)
+    with pytest.raises(GeoreferenceError, match="its height above sea level"):
+        pose_of(_capture(), terrain=sea)
 
 
 def test_a_take_off_point_in_a_void_is_refused():

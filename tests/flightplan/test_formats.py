@@ -167,6 +167,42 @@ def test_any_mission_comes_back_equal(tmp_path, mission, suffix):
     assert read_mission(write_mission(mission, tmp_path / f"any{suffix}")) == mission
 
 
+survey_steps = st.one_of(
+    st.builds(_waypoint, st.floats(34, 35), st.floats(-3, -2)),
+    st.builds(_command, st.just(206), st.floats(1, 500), st.just(0.0), st.just(1.0)),
+    st.just(_command(206)),
+    st.builds(_command, st.just(178), st.just(1.0), st.floats(1, 20), st.just(-1.0)),
+    st.builds(_command, st.just(205), st.floats(-90, 0)),
+    st.just(_command(2000, 0.0, 0.0, 1.0)),
+)
+
+
+@quiet
+@given(
+    steps=st.lists(survey_steps, max_size=12),
+    speed=st.one_of(st.none(), st.floats(1, 20)),
+    suffix=st.sampled_from([".kmz", ".csv"]),
+)
+def test_what_dji_and_litchi_carry_of_a_survey_they_carry_again(tmp_path, steps, speed, suffix):
+    mission = Mission((_waypoint(34.5, -2.5), *steps, _waypoint(34.6, -2.6)), cruise_speed_mps=speed)
+    once = read_mission(write_mission(mission, tmp_path / f"once{suffix}"))
+    assert read_mission(write_mission(once, tmp_path / f"twice{suffix}")) == once
+    places = [(i.longitude_deg, i.latitude_deg) for i in mission.items if i.command == 16]
+    assert [(i.longitude_deg, i.latitude_deg) for i in once.items if i.command == 16] == places
+    assert _triggered(once) == _triggered(mission)
+
+
+def _triggered(mission: Mission) -> list[float]:
+    """The distance between pictures on the way to each waypoint."""
+    distance_m, found = 0.0, []
+    for item in mission.items:
+        if item.command == 206:
+            distance_m = item.params[0]
+        elif item.command == 16:
+            found.append(distance_m)
+    return found
+
+
 @quiet
 @given(mission=missions)
 def test_any_items_come_back_equal_from_wpl(tmp_path, mission):
