@@ -32,7 +32,7 @@ from flightplan.formats.checks import (
 from flightplan.mission import FenceCircle, FencePolygon, Mission, MissionItem, RallyPoint
 
 _ARDUPILOT, _MULTIROTOR = 3, 2
-_RELATIVE, _ABSOLUTE, _TERRAIN = 1, 2, 4
+_MIXED, _RELATIVE, _ABSOLUTE, _TERRAIN = 0, 1, 2, 4
 _ALTITUDE_MODES = {0: _ABSOLUTE, 3: _RELATIVE, 5: _ABSOLUTE, 6: _RELATIVE, 10: _TERRAIN, 11: _TERRAIN}
 _DEFAULT_CRUISE_MPS, _DEFAULT_HOVER_MPS = 15.0, 5.0
 
@@ -68,7 +68,7 @@ def write_qgc_plan(mission: Mission) -> str:
             "version": 2,
             "firmwareType": _ARDUPILOT,
             "vehicleType": _MULTIROTOR,
-            "globalPlanAltitudeMode": _RELATIVE,
+            "globalPlanAltitudeMode": _altitude_mode(mission),
             "cruiseSpeed": mission.cruise_speed_mps if known else _DEFAULT_CRUISE_MPS,
             "hoverSpeed": mission.cruise_speed_mps if known else _DEFAULT_HOVER_MPS,
             "plannedHomePosition": [latitude_deg, longitude_deg, mission.home_altitude_msl_m],
@@ -150,13 +150,18 @@ def _item_document(item: MissionItem, number: int) -> dict[str, Any]:
         "frame": int(item.frame),
         "params": [None if math.isnan(value) else value for value in seven_params(item)],
     }
-    if item.longitude_deg is not None:
+    if item.longitude_deg is not None or item.frame in _ALTITUDE_MODES:
         document["Altitude"] = item.altitude_m
         document["AltitudeMode"] = _ALTITUDE_MODES.get(item.frame, _RELATIVE)
         document["AMSLAltAboveTerrain"] = None
     if item.transect is not None:
         document["transect"] = item.transect
     return document
+
+
+def _altitude_mode(mission: Mission) -> int:
+    modes = {_ALTITUDE_MODES[i.frame] for i in mission.items if i.frame in _ALTITUDE_MODES}
+    return modes.pop() if len(modes) == 1 else _MIXED if modes else _RELATIVE
 
 
 def _home(value: Any, where: str) -> tuple[tuple[float, float] | None, float | None]:

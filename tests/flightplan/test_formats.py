@@ -331,6 +331,16 @@ def test_the_plan_has_every_key_that_qgroundcontrol_asks_for(tmp_path):
     for item in plan["mission"]["items"]:
         assert {"type", "autoContinue", "command", "doJumpId", "frame", "params"} <= set(item)
         assert len(item["params"]) == 7
+        assert ("Altitude" in item) == (item["command"] in (16, 22))
+    assert plan["mission"]["globalPlanAltitudeMode"] == 1
+
+
+@pytest.mark.parametrize(("frames", "mode"), [((3, 3), 1), ((0, 0), 2), ((10,), 4), ((3, 10), 0), ((), 1)])
+def test_the_plan_says_what_its_heights_are_measured_from(tmp_path, frames, mode):
+    items = tuple(MissionItem(16, frame, (0.0,) * 4, 34.8, -2.3, 80.0) for frame in frames)
+    plan = json.loads(write_mission(Mission(items), tmp_path / "x.plan").read_text())
+    assert plan["mission"]["globalPlanAltitudeMode"] == mode
+    assert [item["AltitudeMode"] for item in plan["mission"]["items"]] == [{0: 2, 3: 1, 10: 4}[f] for f in frames]
 
 
 # Hostile and broken files --------------------------------------------------------------------------------------------
