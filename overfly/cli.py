@@ -57,6 +57,9 @@ def main() -> None:
     """
 
 
-@click.group(cls=LazyGroup, verbs={"vehicle": "sim.commands.vehicle:vehicle_command"})
+@click.group(
+    cls=LazyGroup,
+    verbs={"images": "sim.commands.images:images_command", "vehicle": "sim.commands.vehicle:vehicle_command"},
+)
 def sim() -> None:
     """Stand-ins for the real things, each usable alone."""
