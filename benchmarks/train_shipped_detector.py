@@ -13,6 +13,7 @@ import argparse
 import json
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -37,24 +38,30 @@ FOCAL_PX = 80.0 / 0.12
 CROP = Camera(name="training crop", image_width_px=256, image_height_px=256, focal_length_px=FOCAL_PX)
 FRAME = Camera(name="overfly-demo", image_width_px=800, image_height_px=600, focal_length_px=FOCAL_PX)
 ALTITUDES_M = (0.10 * FOCAL_PX, 0.14 * FOCAL_PX)
-TRAIN_SEEDS, VALIDATION_SEEDS, TEST_SEEDS = range(10_000, 10_080), range(20_000, 20_010), range(30_000, 30_020)
-FRAMES_PER_WORLD = 40
+TRAIN_SEEDS, BAIT_SEEDS = range(10_000, 10_080), range(11_000, 11_050)
+VALIDATION_SEEDS, BAIT_VALIDATION_SEEDS = range(20_000, 20_010), range(21_000, 21_005)
+TEST_SEEDS = range(30_000, 30_020)
+FRAMES_PER_WORLD = 30
 LEAST_VISIBLE = 0.3
 THRESHOLDS = np.round(np.arange(0.05, 0.91, 0.01), 2)
-RECIPE = Recipe(
-    start=str(MODELS / "overfly-demo.yaml"),
-    epochs=30,
-    image_px=256,
-    batch=16,
-    extra={
-        "nbs": 16,
-        "warmup_epochs": 2,
-        "close_mosaic": 6,
-        "weight_decay": 0.0005,
-        "cache": "ram",
-        "channels_last": True,
-    },
+_START = str(MODELS / "overfly-demo.yaml")
+COMMON = {
+    "weight_decay": 0.0005,
+    "cache": "ram",
+    "channels_last": True,
+}
+STAGES = (
+    ("crowded", Recipe(_START, epochs=30, stop_after=12, learning_rate=2e-3, seed=0, image_px=256), 6, 2.0),
+    ("both", Recipe("", epochs=14, stop_after=3, learning_rate=1.5e-3, seed=1, image_px=256), 5, 0.5),
+    ("both", Recipe("", epochs=8, stop_after=1, learning_rate=1.2e-3, seed=2, image_px=256), 4, 0.2),
+    ("both", Recipe("", epochs=4, learning_rate=1.1e-3, seed=3, image_px=256), 3, 0.1),
 )
+"""Data, recipe, last epochs without mosaic, epochs to warm up: each stage goes on from where the one before ended."""
+DESCRIPTION = {
+    "description": "overfly-demo: for simulation and demonstration only, not for real animals",
+    "author": "The overfly maintainers",
+    "license": "AGPL-3.0-or-later",
+}
 
 
 def main() -> None:
@@ -65,14 +72,11 @@ def main() -> None:
     options = parser.parse_args()
     steps = options.steps.split(",")
     if "render" in steps:
-        splits = {"train": crops(TRAIN_SEEDS, 20), "val": crops(VALIDATION_SEEDS, 16)}
-        print(write_yolo_dataset(options.work / "data", splits, NAMES, least_visible=LEAST_VISIBLE))
+        render(options.work)
     if "train" in steps:
-        began = time.monotonic()
-        trained = train(options.work / "data" / "data.yaml", options.work / "run", RECIPE)
-        print(f"{(time.monotonic() - began) / 60:.0f} minutes: {dict(trained.metrics)}")
+        train_stages(options.work)
     if "export" in steps:
-        export_onnx(options.work / "run" / "weights" / "best.pt", options.model)
+        export_onnx(options.work / f"stage{len(STAGES)}" / "weights" / "best.pt", options.model, metadata=DESCRIPTION)
     if "score" in steps:
         figures = score(options.model)
         (options.work / "figures.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
@@ -81,6 +85,30 @@ def main() -> None:
         figures = json.loads((options.work / "figures.json").read_text(encoding="utf-8"))
         set_threshold(options.model, figures["threshold"])
         options.model.with_suffix(".md").write_text(card(figures), encoding="utf-8")
+
+
+def render(work: Path) -> None:
+    """Write the crops: crowded ones, ones full of bait, and a list of both."""
+    crowded = {"train": crops(TRAIN_SEEDS, 20), "val": crops(VALIDATION_SEEDS, 16)}
+    bait = {"train": bait_crops(BAIT_SEEDS, 20), "val": bait_crops(BAIT_VALIDATION_SEEDS, 20)}
+    write_yolo_dataset(work / "crowded", crowded, NAMES, least_visible=LEAST_VISIBLE)
+    write_yolo_dataset(work / "bait", bait, NAMES, least_visible=LEAST_VISIBLE)
+    names = "".join(f"  {i}: {name}\n" for i, name in enumerate(NAMES))
+    lists = "".join(f"{split}: [crowded/images/{split}, bait/images/{split}]\n" for split in ("train", "val"))
+    (work / "both").mkdir()
+    (work / "both" / "data.yaml").write_text(f"path: {work.resolve()}\n{lists}names:\n{names}", encoding="utf-8")
+
+
+def train_stages(work: Path) -> None:
+    """Train stage by stage, each from where the one before ended."""
+    start = None
+    for number, (data, recipe, close_mosaic, warmup_epochs) in enumerate(STAGES, start=1):
+        began = time.monotonic()
+        extra = {**COMMON, "close_mosaic": close_mosaic, "warmup_epochs": warmup_epochs}
+        recipe = replace(recipe, start=start or recipe.start, extra=extra)
+        trained = train(work / data / "data.yaml", work / f"stage{number}", recipe)
+        start = str(trained.last)
+        print(f"stage {number}: {(time.monotonic() - began) / 60:.0f} minutes, {dict(trained.metrics)}")
 
 
 def training_area() -> StudyArea:
@@ -211,7 +239,7 @@ def set_threshold(model: Path, threshold: float) -> None:
 
 def card(figures: dict[str, object]) -> str:
     """The model card, from the template beside the models and the measured figures."""
-    template = (MODELS / "overfly-demo.card.md").read_text(encoding="utf-8")
+    template = Path(__file__).with_name("shipped_detector_card.md").read_text(encoding="utf-8")
     species = figures["species"]
     assert isinstance(species, dict)
     animals = figures["animals"]

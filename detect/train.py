@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -37,11 +37,13 @@ class Recipe:
     """How to train.
 
     `start` is an architecture (.yaml) to train from scratch, or weights (.pt) to go on from. The learning rate
-    falls from `learning_rate` along a cosine. `extra` holds any other ultralytics argument, and wins.
+    falls from `learning_rate` along a cosine over `epochs`; `stop_after` ends the run before that. `extra` holds any
+    other ultralytics argument, and wins.
     """
 
     start: str
     epochs: int = 50
+    stop_after: int | None = None
     image_px: int = 640
     batch: int = 16
     learning_rate: float = 0.002
@@ -53,9 +55,13 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Trained:
-    """Weights of the best epoch, labels by class id, and the figures of the validation split by ultralytics' names."""
+    """Weights of the best epoch and of the last one, labels by class id, and what the validation split gave.
+
+    `metrics` has ultralytics' names.
+    """
 
     weights: Path
+    last: Path
     names: tuple[str, ...]
     metrics: Mapping[str, float]
 
@@ -93,6 +99,8 @@ def train(data: Path, folder: Path, recipe: Recipe) -> Trained:
             **_AERIAL,
             **recipe.extra,
         }
+        if recipe.stop_after is not None:
+            model.add_callback("on_train_epoch_end", _stopper(recipe.stop_after))
         results = model.train(**arguments)
     except (OSError, RuntimeError, SyntaxError, ValueError, KeyError, AssertionError) as error:
         raise DetectorError(f"training failed: {_first_line(error)}", where=str(data)) from error
@@ -100,7 +108,7 @@ def train(data: Path, folder: Path, recipe: Recipe) -> Trained:
     if not weights.is_file():
         raise DetectorError("training ended without weights", where=str(folder))
     figures = {str(name): float(value) for name, value in getattr(results, "results_dict", {}).items()}
-    return Trained(weights, tuple(model.names[i] for i in sorted(model.names)), figures)
+    return Trained(weights, weights.with_name("last.pt"), tuple(model.names[i] for i in sorted(model.names)), figures)
 
 
 def export_onnx(weights: Path, target: Path, *, metadata: Mapping[str, str] | None = None) -> Path:
@@ -128,6 +136,14 @@ def export_onnx(weights: Path, target: Path, *, metadata: Mapping[str, str] | No
     target.parent.mkdir(parents=True, exist_ok=True)
     onnx.save(model, target)
     return target
+
+
+def _stopper(epochs: int) -> Callable[[Any], None]:
+    def stop(trainer: Any) -> None:
+        if trainer.epoch + 1 >= epochs:
+            trainer.stop = True
+
+    return stop
 
 
 def _yolo() -> Any:
