@@ -36,6 +36,7 @@ _STRATUM_FIELDS = ("stratum", "strata")
 _MAX_EDGE_DEG = 0.02
 _OVERLAP_TOLERANCE_M2 = 1.0
 _SLIVER_M = 0.5
+_NEAR_DEG = 0.1
 
 
 @dataclass(frozen=True)
@@ -143,13 +144,19 @@ def read_area(
 
 
 def avoiding(area: StudyArea, path: Path | str, *, crs: str | None = None) -> StudyArea:
-    """Return the area with every polygon of another file as an exclusion, whatever its attributes say."""
+    """Return the area with every polygon of another file near it as an exclusion, whatever its attributes say.
+
+    Polygons further than about 10 km from the area's bounding box are left out: a file may hold a whole country.
+    """
     path = Path(path)
     features = [_to_wgs84(f, crs, path) for f in read_features(path)]
     extra = [check_polygon(f.geometry, f"{path}, {f.label}") for f in features if f.geometry.geom_type != "Point"]
     if not extra:
         raise AreaError("holds no polygon to avoid", where=str(path))
-    wider = replace(area, exclusions=(*area.exclusions, *extra))
+    west, south, east, north = shapely.total_bounds([s.polygon for s in area.strata])
+    around = shapely.box(west - _NEAR_DEG, south - _NEAR_DEG, east + _NEAR_DEG, north + _NEAR_DEG)
+    near = [e for e in extra if e.intersects(around)]
+    wider = replace(area, exclusions=(*area.exclusions, *near))
     check_area(wider, where=str(path))
     return wider
 

@@ -120,7 +120,7 @@ class Airspace:
         detour_m = np.hypot(*(corners - a).T) + np.hypot(*(corners - b).T)
         for string_m in (direct_m + 300.0, 2 * direct_m + 600.0, 5 * direct_m + 3000.0, np.inf):
             near = np.flatnonzero(detour_m <= string_m)
-            path, length_m = self._through(a, b, near)
+            path, length_m = self._through(a, b, near, string_m)
             if length_m <= string_m and path is not None:
                 return path
         raise PlanError(
@@ -129,11 +129,18 @@ class Airspace:
             hint="The area falls into parts further apart than the allowance, or an exclusion cuts it",
         )
 
-    def _through(self, a: Floats, b: Floats, near: npt.NDArray[np.intp]) -> tuple[Floats | None, float]:
+    def _through(
+        self, a: Floats, b: Floats, near: npt.NDArray[np.intp], string_m: float
+    ) -> tuple[Floats | None, float]:
         """Return the shortest path by way of some of the corners, and its length; None and infinity without one."""
         n = len(near)
         points = np.vstack([self._corners[near], a, b])
         i, j = np.triu_indices(n, k=1)
+        # A step that no path as short as the string can contain need not be looked at.
+        to_a, to_b = (np.hypot(*(points[:n] - end).T) for end in (a, b))
+        step_m = np.hypot(*(points[i] - points[j]).T)
+        useful = step_m + np.minimum(to_a[i] + to_b[j], to_a[j] + to_b[i]) <= string_m
+        i, j = i[useful], j[useful]
         visible = self._see_each_other(near[i], near[j])
         ends = np.concatenate([np.full(n, n), np.full(n, n + 1)])
         others = np.concatenate([np.arange(n), np.arange(n)])

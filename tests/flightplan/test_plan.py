@@ -268,7 +268,8 @@ def test_ground_left_out_is_named_mapped_and_measured(tmp_path: Path) -> None:
 
 
 def test_a_second_file_adds_exclusions(tmp_path: Path) -> None:
-    lake = StudyArea("lake", (Stratum("all", FRAME.delocalise(shapely.box(-200, 100, 100, 500))),))
+    near, far = FRAME.delocalise(shapely.box(-200, 100, 100, 500)), shapely.box(150, 40, 151, 41)
+    lake = StudyArea("lake", (Stratum("all", near), Stratum("elsewhere", far)))
     write_area(lake, tmp_path / "lake.geojson")
     area = avoiding(study_area(), tmp_path / "lake.geojson")
     assert len(area.exclusions) == 2
