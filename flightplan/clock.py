@@ -110,7 +110,7 @@ class SimulatedClock:
     """
 
     def __init__(self, start_s: float, *, stall_s: float = 30.0) -> None:
-        self._now_s = start_s
+        self._start_s, self._elapsed_s, self._now_s = start_s, 0.0, start_s
         self._stall_s = stall_s
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
@@ -126,7 +126,8 @@ class SimulatedClock:
     def advance(self, seconds: float) -> None:
         """Move the clock forward, and wake those whose time has come."""
         with self._lock:
-            self._now_s += seconds
+            self._elapsed_s += seconds  # small numbers add up exactly enough; seconds since 1970 do not
+            self._now_s = self._start_s + self._elapsed_s
             due = [(thread, w) for thread, w in self._waiters.items() if not w.woken and w.deadline_s <= self._now_s]
             for thread, waiter in due:
                 waiter.woken, waiter.in_time = True, False
@@ -145,11 +146,11 @@ class SimulatedClock:
         return not self._at_work and not any(self._under_way.values())
 
     def settle(self, wall_s: float) -> bool:
-        """Wait, at most so many wall seconds, until it is still or a message is posted; return whether it is still."""
+        """Wait, at most so many wall seconds, until it is still or a message is posted; return whether time may move."""
         with self._lock:
             if not self.is_still():
                 self._changed.wait(wall_s)
-            return self.is_still()
+            return self.is_still() and self.in_step
 
     def under_way(self, to: Hashable) -> int:
         """How many messages are on their way to a socket address."""

@@ -71,7 +71,9 @@ class VehicleServer:
         return self._link.address
 
     def start(self) -> VehicleServer:
-        """Serve in a thread."""
+        """Serve in a thread; once, however often it is asked."""
+        if self._thread is not None:
+            return self
         self._thread = threading.Thread(target=self._guarded, name=f"vehicle {self.address}", daemon=True)
         self._thread.start()
         return self
@@ -111,6 +113,8 @@ class VehicleServer:
                 continue
             wait_s = self._wait_s(started)
             self._receive(wait_s)
+            if not link.connected:
+                continue
             now = time.monotonic()
             if self._holding(now):
                 started = now - vehicle.time_s / self._speed
