@@ -63,6 +63,7 @@ from counts.store.surveys import (
     record_flight,
     sorties_not_flown,
 )
+from counts.store.verdicts import VerdictEntry, add_verdict, read_verdicts
 
 __all__ = [
     "CaptureEntry",
@@ -82,6 +83,7 @@ __all__ = [
     "StoredCapture",
     "SurveyInfo",
     "TransectAssignment",
+    "VerdictEntry",
     "VerificationEntry",
     "add_captures",
     "add_detections",
@@ -90,6 +92,7 @@ __all__ = [
     "add_import",
     "add_skips",
     "add_survey",
+    "add_verdict",
     "add_verification",
     "assign_transects",
     "captures_without_detections",
@@ -114,6 +117,7 @@ __all__ = [
     "read_individuals",
     "read_skips",
     "read_strata",
+    "read_verdicts",
     "read_verification",
     "record_flight",
     "refuse_captures",

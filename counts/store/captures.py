@@ -11,20 +11,21 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from shapely.geometry import Point, Polygon
-from sqlalchemy import bindparam, delete, insert, select, type_coerce, update
+from sqlalchemy import Select, bindparam, delete, insert, select, type_coerce, update
 from sqlalchemy.orm import Session
 from sqlalchemy.types import LargeBinary
 
 from counts.columns import plain
 from counts.geopackage import decode_many
 from counts.schema import Capture as CaptureRow
-from counts.schema import Footprint, Sortie, Transect
+from counts.schema import DetectionRunCapture, Footprint, Sortie, Transect
 from detect.captures import Capture
 from flightplan.camera import Camera
 from flightplan.errors import CensusError, Skip
 from flightplan.frames import Floats
 
 Keys = npt.NDArray[np.int64]
+_CHUNK = 5_000
 _SAME = (
     "width_px",
     "height_px",
@@ -109,14 +110,13 @@ def add_captures(session: Session, survey_id: int, entries: Iterable[CaptureEntr
 
     The same file again is known already; the same picture under another path is a named skip.
     """
-    paths: dict[str, str] = dict(
-        session.execute(select(CaptureRow.content_hash, CaptureRow.path).where(CaptureRow.survey_id == survey_id)).all()
-    )
+    coming = tuple(entries)
+    paths = _known_paths(session, survey_id, [entry.capture.content_hash for entry in coming])
     sorties = _by_identifier(session, Sortie, survey_id)
     rows: list[dict[str, Any]] = []
     skips: list[Skip] = []
     known = 0
-    for entry in entries:
+    for entry in coming:
         path, content_hash = entry.capture.path.as_posix(), entry.capture.content_hash
         first = paths.get(content_hash)
         if first is None:
@@ -182,16 +182,8 @@ def put_footprints(session: Session, footprints: Iterable[FootprintEntry]) -> No
 
 def read_captures(session: Session, survey_id: int, *, usable: bool = False) -> tuple[StoredCapture, ...]:
     """Return the survey's captures in the order they were added; only those not refused when `usable`."""
-    query = (
-        select(CaptureRow, Sortie.identifier, Transect.identifier)
-        .outerjoin(Sortie, CaptureRow.sortie_id == Sortie.fid)
-        .outerjoin(Transect, CaptureRow.transect_id == Transect.fid)
-        .where(CaptureRow.survey_id == survey_id)
-        .order_by(CaptureRow.fid)
-    )
-    if usable:
-        query = query.where(CaptureRow.refused.is_(None))
-    return tuple(_stored(row, sortie, transect) for row, sortie, transect in session.execute(query))
+    query = _query(survey_id)
+    return _read(session, query.where(CaptureRow.refused.is_(None)) if usable else query)
 
 
 def read_footprints(session: Session, survey_id: int) -> FootprintTable:
@@ -217,9 +209,44 @@ def read_footprints(session: Session, survey_id: int) -> FootprintTable:
     )
 
 
+def captures_not_looked_at(session: Session, survey_id: int, run_id: int) -> tuple[StoredCapture, ...]:
+    """Return the usable captures that a detection run has not looked at yet, in the order they were added."""
+    done = select(DetectionRunCapture.fid).where(
+        DetectionRunCapture.run_id == run_id, DetectionRunCapture.capture_id == CaptureRow.fid
+    )
+    return _read(session, _query(survey_id).where(CaptureRow.refused.is_(None), ~done.exists()))
+
+
 def read_sortie_ids(session: Session, survey_id: int) -> dict[str, int]:
     """Return the key of each sortie by its identifier."""
     return _by_identifier(session, Sortie, survey_id)
+
+
+def _query(survey_id: int) -> Select[CaptureRow, str | None, str | None]:
+    return (
+        select(CaptureRow, Sortie.identifier, Transect.identifier)
+        .outerjoin(Sortie, CaptureRow.sortie_id == Sortie.fid)
+        .outerjoin(Transect, CaptureRow.transect_id == Transect.fid)
+        .where(CaptureRow.survey_id == survey_id)
+        .order_by(CaptureRow.fid)
+    )
+
+
+def _read(session: Session, query: Select[CaptureRow, str | None, str | None]) -> tuple[StoredCapture, ...]:
+    return tuple(_stored(row, sortie, transect) for row, sortie, transect in session.execute(query))
+
+
+def _known_paths(session: Session, survey_id: int, hashes: Sequence[str]) -> dict[str, str]:
+    """Return the path of each of these content hashes that the survey has."""
+    known: dict[str, str] = {}
+    for start in range(0, len(hashes), _CHUNK):
+        rows = session.execute(
+            select(CaptureRow.content_hash, CaptureRow.path).where(
+                CaptureRow.survey_id == survey_id, CaptureRow.content_hash.in_(hashes[start : start + _CHUNK])
+            )
+        )
+        known.update((row[0], row[1]) for row in rows)
+    return known
 
 
 def _capture_row(survey_id: int, entry: CaptureEntry, sorties: dict[str, int]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from sqlalchemy import func, insert, select
 from sqlalchemy.orm import Session
 
 from counts.schema import Capture, Detection, DetectionRun, DetectionRunCapture, Detector
-from counts.store.captures import Keys, StoredCapture, read_captures
+from counts.store.captures import Keys, StoredCapture, captures_not_looked_at
 from detect.detections import Detections
 from flightplan.errors import CensusError
 from flightplan.frames import Floats
@@ -135,9 +135,7 @@ def read_detection_run(session: Session, run_id: int) -> DetectionRunInfo:
 
 def captures_without_detections(session: Session, run_id: int) -> tuple[StoredCapture, ...]:
     """Return the usable captures that the run has not looked at yet, in the order they were added."""
-    run = session.get_one(DetectionRun, run_id)
-    done = set(session.scalars(select(DetectionRunCapture.capture_id).where(DetectionRunCapture.run_id == run_id)))
-    return tuple(c for c in read_captures(session, run.survey_id, usable=True) if c.capture_id not in done)
+    return captures_not_looked_at(session, session.get_one(DetectionRun, run_id).survey_id, run_id)
 
 
 def add_detections(session: Session, run_id: int, found: Mapping[int, Detections]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -33,9 +34,35 @@ def plan() -> SurveyPlan:
     return make_plan()
 
 
+@pytest.fixture(scope="session")
+def blank_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A census without a survey; copied, for making one takes longer than most tests."""
+    path = tmp_path_factory.mktemp("census") / "blank.gpkg"
+    Census.open(path).close()
+    return path
+
+
+@pytest.fixture(scope="session")
+def filled_file(blank_file: Path) -> Path:
+    """A census with the survey of `fill_census`; to be read only."""
+    path = blank_file.with_name("filled.gpkg")
+    shutil.copy(blank_file, path)
+    with Census.open(path) as census:
+        fill_census(census)
+    return path
+
+
 @pytest.fixture
-def census(tmp_path: Path) -> Iterator[Census]:
-    with Census.open(tmp_path / "census.gpkg") as opened:
+def census(tmp_path: Path, blank_file: Path) -> Iterator[Census]:
+    """A census without a survey."""
+    with Census.open(shutil.copy(blank_file, tmp_path / "census.gpkg")) as opened:
+        yield opened
+
+
+@pytest.fixture
+def filled(tmp_path: Path, filled_file: Path) -> Iterator[Census]:
+    """A census with the survey "2026-wet", flown, detected, counted and checked."""
+    with Census.open(shutil.copy(filled_file, tmp_path / "filled.gpkg")) as opened:
         yield opened
 
 

@@ -14,6 +14,8 @@ from alembic.migration import MigrationContext
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import func, select, text
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.schema import CreateTable
 
 from counts import store
 from counts.census import Census
@@ -36,10 +38,9 @@ def test_a_new_census_is_a_geopackage_that_other_programs_recognise(tmp_path):
     assert layers["strata"] == "MultiPolygon"
 
 
-def test_every_layer_of_a_filled_census_reads_with_its_crs_and_geometries(census, fill, tmp_path):
-    fill(census)
-    census.close()
-    path = tmp_path / "census.gpkg"
+def test_every_layer_of_a_filled_census_reads_with_its_crs_and_geometries(filled):
+    filled.close()
+    path = filled.where
     counts = {}
     for layer, kind in pyogrio.list_layers(path):
         meta, _, geometry, _ = pyogrio.raw.read(path, layer=layer)
@@ -78,25 +79,24 @@ def _is_not_of_the_geopackage(name, kind, _):
     return not (kind == "table" and (name.startswith("gpkg_") or name == "layer_styles"))
 
 
-def test_migrations_go_down_and_up_again_on_a_filled_file(census, fill):
-    fill(census)
-    head = census.revision()
-    with census.reading() as session:
+def test_migrations_go_down_and_up_again_on_a_filled_file(filled, fill):
+    head = filled.revision()
+    with filled.reading() as session:
         individuals = session.scalar(select(func.count()).select_from(Individual))
-    census.downgrade("r0001")
-    assert census.revision() == "r0001"
-    census.upgrade()
-    assert census.revision() == head
-    with census.reading() as session:
+    filled.downgrade("r0001")
+    assert filled.revision() == "r0001"
+    filled.upgrade()
+    assert filled.revision() == head
+    with filled.reading() as session:
         assert session.scalar(select(func.count()).select_from(Individual)) == individuals
-    census.downgrade("base")
-    with census.engine.connect() as connection:
+    filled.downgrade("base")
+    with filled.engine.connect() as connection:
         left = set(
             connection.scalars(text("SELECT name FROM sqlite_master WHERE type IN ('table', 'trigger', 'index')"))
         )
     assert left <= {"alembic_version", "sqlite_autoindex_alembic_version_1"}
-    census.upgrade()
-    fill(census)
+    filled.upgrade()
+    fill(filled)
 
 
 def test_a_census_of_a_newer_overfly_is_refused_and_left_as_it_is(tmp_path):
@@ -231,3 +231,10 @@ def test_a_geometry_of_the_wrong_kind_is_refused(census):
 def test_an_unknown_position_stays_unknown(census):
     with census.reading() as session:
         assert session.scalars(select(Capture.position)).all() == []
+
+
+def test_the_tables_can_be_made_in_postgresql_as_they_are():
+    made = [str(CreateTable(t).compile(dialect=postgresql.dialect())) for t in Base.metadata.sorted_tables]
+    assert len(made) == 25
+    assert "time_utc TIMESTAMP WITH TIME ZONE" in "".join(made)
+    assert "polygon BYTEA" in "".join(made)

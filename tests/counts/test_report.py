@@ -8,6 +8,7 @@ import pytest
 import shapely
 
 from counts import store
+from counts.census import Census
 from counts.report import map as report_map
 from counts.report import write_report
 from counts.report.words import listed, meaning, percent, plural, sentence, square_km, whole
@@ -23,10 +24,11 @@ def estimate(**change):
     return store.EstimateEntry(**{**about, **change})
 
 
-@pytest.fixture
-def page(census, fill, tmp_path):
-    fill(census)
-    return write_report(census, "2026-wet", tmp_path / "report.html", truth=TRUTH).read_text(encoding="utf-8")
+@pytest.fixture(scope="module")
+def page(filled_file, tmp_path_factory):
+    out = tmp_path_factory.mktemp("report") / "report.html"
+    with Census.open(filled_file) as census:
+        return write_report(census, "2026-wet", out, truth=TRUTH).read_text(encoding="utf-8")
 
 
 def text_of(page):
@@ -68,8 +70,8 @@ def test_the_page_says_the_estimate_with_its_limits_for_every_species(page):
     assert "All strata" in text
 
 
-def test_the_numbers_on_the_page_are_those_of_the_census(census, page):
-    with census.reading() as session:
+def test_the_numbers_on_the_page_are_those_of_the_census(filled, page):
+    with filled.reading() as session:
         run = store.latest_estimate_run(session, store.find_survey(session, "2026-wet").survey_id)
         rows = store.read_estimates(session, run.estimate_run_id)
     text = text_of(page)
@@ -81,11 +83,11 @@ def test_the_numbers_on_the_page_are_those_of_the_census(census, page):
     assert run.provenance_hash in text
 
 
-def test_the_simulators_truth_stands_in_a_box_of_its_own_and_only_when_given(census, page, tmp_path):
+def test_the_simulators_truth_stands_in_a_box_of_its_own_and_only_when_given(filled, page, tmp_path):
     assert "what the simulator really had" in page
     row = re.search(r"zebra (\S+) \S+ \S+ to \S+ (yes|no)", text_of(page))
     assert row.groups() == ("5,000", "no")
-    without = write_report(census, "2026-wet", tmp_path / "plain.html").read_text(encoding="utf-8")
+    without = write_report(filled, "2026-wet", tmp_path / "plain.html").read_text(encoding="utf-8")
     assert "simulator" not in text_of(without)
 
 
@@ -102,8 +104,8 @@ def test_effort_skips_and_frames_off_effort_are_named(page):
     assert "2 of 2 planned" in text
 
 
-def test_the_walk_from_the_number_reaches_the_pictures_and_the_model(census, page):
-    with census.reading() as session:
+def test_the_walk_from_the_number_reaches_the_pictures_and_the_model(filled, page):
+    with filled.reading() as session:
         survey = store.find_survey(session, "2026-wet")
         detection = store.latest_detection_run(session, survey.survey_id)
     text = text_of(page)
@@ -121,29 +123,27 @@ def test_a_hostile_name_is_shown_and_not_run(census, fill, tmp_path):
     assert "&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;" in page
 
 
-def test_the_same_census_gives_the_same_bytes(census, page, tmp_path):
-    again = write_report(census, "2026-wet", tmp_path / "again.html", truth=TRUTH).read_text(encoding="utf-8")
+def test_the_same_census_gives_the_same_bytes(filled, page, tmp_path):
+    again = write_report(filled, "2026-wet", tmp_path / "again.html", truth=TRUTH).read_text(encoding="utf-8")
     assert again == page
 
 
-def test_every_individual_is_drawn_where_it_stood(census, page):
+def test_every_individual_is_drawn(page):
     paths = dict(re.findall(r'<path id="species-(\d)" d="([^"]*)"', page))
     assert sum(path.count("M") for path in paths.values()) == 169
     assert len(re.findall(r'class="planned" d="([^"]+)"', page)[0].split("M")[1:]) == 26
 
 
-def test_a_sensitive_species_is_left_off_the_map(census, fill, tmp_path):
-    fill(census)
-    page = write_report(census, "2026-wet", tmp_path / "r.html", sensitive=["elephant"]).read_text(encoding="utf-8")
+def test_a_sensitive_species_is_left_off_the_map(filled, tmp_path):
+    page = write_report(filled, "2026-wet", tmp_path / "r.html", sensitive=["elephant"]).read_text(encoding="utf-8")
     assert len(re.findall(r'<path id="species-', page)) == 1
     assert "The places of elephant are withheld" in page
 
 
-def test_large_data_are_drawn_together_and_the_page_says_so(census, fill, tmp_path, monkeypatch):
-    fill(census)
+def test_large_data_are_drawn_together_and_the_page_says_so(filled, tmp_path, monkeypatch):
     monkeypatch.setattr(report_map, "MOST_FOOTPRINTS", 100)
     monkeypatch.setattr(report_map, "MOST_POINTS", 50)
-    page = write_report(census, "2026-wet", tmp_path / "r.html").read_text(encoding="utf-8")
+    page = write_report(filled, "2026-wet", tmp_path / "r.html").read_text(encoding="utf-8")
     assert "416 footprints are drawn together" in page
     assert "109 individuals are too many to draw one by one" in page
 
@@ -201,7 +201,7 @@ def test_words():
     assert sentence(estimate(value=None, limits_reason="none seen")) == "elephant: no estimate (none seen)"
 
 
-def test_footprints_too_many_to_draw_keep_their_area_on_the_map(census, fill):
+def test_footprints_too_many_to_draw_keep_their_area_on_the_map():
     shapes = np.array([shapely.box(x, 50, x + 20, 70) for x in range(0, 400, 40)], dtype=object)
 
     class Canvas:
