@@ -48,9 +48,9 @@ class Geometry(TypeDecorator[BaseGeometry]):
         """Declare the column in SQLite by the name of its geometry, which the GeoPackage demands."""
         return dialect.type_descriptor(_GeometryBlob(self.kind) if dialect.name == "sqlite" else LargeBinary())
 
-    def process_bind_param(self, value: BaseGeometry | None, dialect: Dialect) -> bytes | None:
-        """Write a geometry."""
-        return None if value is None else encode(_as_kind(value, self.kind))
+    def process_bind_param(self, value: BaseGeometry | bytes | None, dialect: Dialect) -> bytes | None:
+        """Write a geometry, or the bytes that `encode_points` made of one."""
+        return value if value is None or isinstance(value, bytes) else encode(_as_kind(value, self.kind))
 
     def process_result_value(self, value: bytes | None, dialect: Dialect) -> BaseGeometry | None:
         """Read a geometry."""
@@ -77,6 +77,16 @@ def encode(geometry: BaseGeometry) -> bytes:
     west, south, east, north = geometry.bounds
     head = _HEADER.pack(b"GP", 0, _LITTLE_ENDIAN | _ENVELOPE_XY, WGS84_SRS_ID)
     return head + _ENVELOPE.pack(west, east, south, north) + body
+
+
+def encode_points(lonlat: npt.ArrayLike) -> list[bytes]:
+    """Return points (N, 2), longitude first, each as GeoPackage binary."""
+    xy = np.asarray(lonlat, dtype="<f8").reshape(-1, 2)
+    rows = np.empty(len(xy), dtype=[("head", "V13"), ("x", "<f8"), ("y", "<f8")])
+    head = _HEADER.pack(b"GP", 0, _LITTLE_ENDIAN, WGS84_SRS_ID) + struct.pack("<BI", 1, 1)
+    rows["head"], rows["x"], rows["y"] = np.void(head), xy[:, 0], xy[:, 1]
+    blob = rows.tobytes()
+    return [blob[start : start + rows.itemsize] for start in range(0, len(blob), rows.itemsize)]
 
 
 def decode(blob: bytes) -> BaseGeometry:

@@ -14,7 +14,7 @@ from sqlalchemy import func, insert, select, type_coerce
 from sqlalchemy.orm import Session
 from sqlalchemy.types import LargeBinary
 
-from counts.geopackage import decode_many
+from counts.geopackage import decode_many, encode_points
 from counts.schema import DetectionRun, IdentityRun, Individual, Sighting, Transect, VerificationSample
 from counts.store.captures import Keys
 from flightplan.errors import CensusError
@@ -174,7 +174,7 @@ def _add_individuals(session: Session, run_id: int, survey_id: int, entry: Ident
     if unknown:
         raise CensusError(f"the survey has no transect {unknown[0]!r}", hint="Add the survey with its plan first")
     per_animal = np.bincount(entry.individual[entry.individual >= 0], minlength=len(entry.species))
-    points = shapely.points(np.asarray(entry.individual_lonlat, dtype=np.float64).reshape(-1, 2))
+    points = encode_points(entry.individual_lonlat)
     rows = [
         {
             "identity_run_id": run_id,
@@ -190,8 +190,11 @@ def _add_individuals(session: Session, run_id: int, survey_id: int, entry: Ident
     ]
     if not rows:
         return np.empty(0, dtype=np.int64)
-    keys = session.scalars(insert(Individual).returning(Individual.fid, sort_by_parameter_order=True), rows).all()
-    return np.array(keys, dtype=np.int64)
+    session.execute(insert(Individual), rows)
+    keys = session.scalars(
+        select(Individual.fid).where(Individual.identity_run_id == run_id).order_by(Individual.number)
+    )
+    return np.array(keys.all(), dtype=np.int64)
 
 
 def _add_sightings(session: Session, run_id: int, keys: Keys, entry: IdentityEntry) -> None:
@@ -202,7 +205,7 @@ def _add_sightings(session: Session, run_id: int, keys: Keys, entry: IdentityEnt
         _none_for_nan(covariance[:, 0, 0]),
         _none_for_nan(covariance[:, 1, 1]),
         _none_for_nan(covariance[:, 0, 1]),
-        shapely.points(np.asarray(entry.sighting_lonlat, dtype=np.float64).reshape(-1, 2)),
+        encode_points(entry.sighting_lonlat),
         strict=True,
     )
     rows = [

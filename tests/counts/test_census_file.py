@@ -20,7 +20,7 @@ from sqlalchemy.schema import CreateTable
 from counts import store
 from counts.census import Census
 from counts.columns import UtcTime
-from counts.geopackage import Geometry, decode, decode_many, encode
+from counts.geopackage import Geometry, decode, decode_many, encode, encode_points
 from counts.schema import Base, Capture, Individual
 from flightplan.errors import CensusError
 
@@ -208,6 +208,11 @@ def test_many_points_are_read_at_once_and_unknown_stays_none(points):
     shapes = [None if p is None else shapely.Point(p) for p in points]
     back = decode_many([None if s is None else encode(s) for s in shapes])
     assert [None if s is None else s.coords[0] for s in back] == points
+
+
+@given(st.lists(coordinates, max_size=4))
+def test_many_points_are_written_at_once_as_each_of_them_would_be(points):
+    assert encode_points(points) == [encode(shapely.Point(p)) for p in points]
 
 
 def test_a_geometry_with_height_written_by_another_program_is_read_flat():
