@@ -1,0 +1,177 @@
+"""`overfly count`."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from counts.census import Census
+from flightplan.console import OverflyCommand, finish, json_option
+from flightplan.errors import CensusError, UnreadableFileError
+from overfly.chain import Counted, FrameToCheck, Verifier, count_survey
+from overfly.chain.counting import VERIFY_POSITIVE, VERIFY_ZERO
+from overfly.commands.places import census_argument, find_places, survey_option, workspace_option
+
+
+@click.command("count", cls=OverflyCommand)
+@census_argument
+@survey_option
+@click.option("--species", multiple=True, metavar="LABEL", help="Count only these labels; may be given several times.")
+@click.option(
+    "--draw",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE.csv",
+    help="Write down the random sample of frames that a person should check.",
+)
+@click.option(
+    "--verified",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE.csv",
+    help="That file with the counts filled in: corrects for what the detector missed and made up.",
+)
+@click.option("--who", default="", metavar="NAME", help="Who checked the frames; goes into the census and the report.")
+@click.option(
+    "--sample",
+    nargs=2,
+    type=click.IntRange(min=0),
+    default=(VERIFY_POSITIVE, VERIFY_ZERO),
+    show_default=True,
+    metavar="WITH WITHOUT",
+    help="Frames to check: so many with detections, so many without.",
+)
+@click.option("--seed", type=int, default=1, show_default=True, help="Of the sample.")
+@workspace_option
+@json_option
+def count_command(
+    census: str | None,
+    survey: str | None,
+    species: tuple[str, ...],
+    draw: Path | None,
+    verified: Path | None,
+    who: str,
+    sample: tuple[int, int],
+    seed: int,
+    workspace_folder: Path | None,
+    as_json: bool,
+) -> None:
+    """Count each animal once, and estimate how many there are, per stratum and in all, with 95 % limits.
+
+    Without a checked sample the estimate is of what the detector sees: draw one (--draw), count the animals in the
+    outlined part of each frame, and count again with --verified.
+
+    \b
+    Examples:
+      overfly count
+      overfly count --draw check.csv
+      overfly count --verified check.csv --who "A. Ranger"
+    """  # noqa: D301 (click's own mark)
+    if draw is not None and verified is not None:
+        raise click.UsageError("--draw writes the sample, --verified reads it: use one at a time.")
+    if verified is not None and not who:
+        raise click.UsageError("--verified needs --who: the name of the person who checked the frames.")
+    places = find_places(census, workspace_folder, survey)
+    drawn: list[FrameToCheck] = []
+    verifier: Verifier | None = None
+    if verified is not None:
+        verifier = _answers(verified)
+    elif draw is not None:
+        verifier = _note_into(drawn)
+    with Census.open(places.census, create=False) as opened:
+        counted = count_survey(
+            opened,
+            survey=places.survey,
+            species=species or None,
+            verifier=verifier,
+            who=who,
+            verify_positive=sample[0],
+            verify_zero=sample[1],
+            seed=seed,
+        )
+    if draw is not None:
+        _write_sample(draw, drawn, sorted({c.species for c in counted.estimates}))
+    document = {"census": places.census, **_document(counted)}
+    if draw is not None:
+        document["drawn"] = str(draw)
+    finish(document, as_json=as_json, text=_text(counted, draw))
+
+
+def _note_into(frames: list[FrameToCheck]) -> Verifier:
+    def note(asked: Sequence[FrameToCheck]) -> Mapping[int, Mapping[str, int]]:
+        frames.extend(asked)
+        return {}
+
+    return note
+
+
+def _write_sample(path: Path, frames: Sequence[FrameToCheck], species: Sequence[str]) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["picture", "content_hash", "zone_px", *species])
+        for frame in frames:
+            zone = frame.zone_px.simplify(1.0).wkt
+            writer.writerow([frame.path, frame.content_hash, zone, *([""] * len(species))])
+
+
+def _answers(path: Path) -> Verifier:
+    """Read a filled-in sample; rows whose counts are all empty were not looked at."""
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            rows = list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UnreadableFileError(f"the checked sample cannot be read ({error})", where=str(path)) from error
+    fixed = ("picture", "content_hash", "zone_px")
+    known: dict[str, dict[str, int]] = {}
+    for number, row in enumerate(rows, start=2):
+        if not row.get("content_hash"):
+            raise UnreadableFileError(
+                "there is no content_hash", where=f"{path}, line {number}", hint="Fill in the file that --draw wrote."
+            )
+        given = {k: v.strip() for k, v in row.items() if k and k not in fixed and v and v.strip()}
+        try:
+            if given:
+                known[row["content_hash"]] = {k: int(v) for k, v in given.items()}
+        except ValueError as error:
+            raise CensusError(f"a count is not a whole number ({error})", where=f"{path}, line {number}") from error
+
+    def answer(frames: Sequence[FrameToCheck]) -> Mapping[int, Mapping[str, int]]:
+        return {f.capture_id: known[f.content_hash] for f in frames if f.content_hash in known}
+
+    return answer
+
+
+def _document(counted: Counted) -> dict[str, Any]:
+    document = asdict(counted)
+    document["estimates"] = [asdict(e) for e in counted.estimates]
+    document["area_searched_km2"] = document.pop("area_searched_m2") / 1e6
+    return document
+
+
+def _text(counted: Counted, draw: Path | None) -> str:
+    lines = [
+        f"{counted.captures} pictures, {counted.on_effort} on effort; {counted.detections} detections, "
+        f"{counted.individuals} animals counted once each, {counted.area_searched_m2 / 1e6:.2f} km² searched",
+    ]
+    lines += [f"  {number} off effort: {reason}" for reason, number in counted.off_effort.items()]
+    for e in counted.estimates:
+        where = e.stratum or "total"
+        if e.value is None:
+            lines.append(f"{e.species:<12} {where:<14} no estimate: {e.limits_reason}")
+            continue
+        limits = (
+            f"no limits: {e.limits_reason}"
+            if e.lower is None or e.upper is None
+            else f"95 % limits {e.lower:.0f} to {e.upper:.0f}, CV {e.cv or 0:.0%}"
+        )
+        lines.append(f"{e.species:<12} {where:<14} {e.value:>8.0f}   {limits}")
+    if counted.reason:
+        lines.append(f"No estimate: {counted.reason}.")
+    elif not counted.corrections:
+        lines.append("Not corrected for what the detector missed or made up: see overfly count --draw.")
+    if draw is not None:
+        lines.append(f"Frames to check: {draw}")
+    return "\n".join(lines)
