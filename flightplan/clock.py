@@ -146,7 +146,7 @@ class SimulatedClock:
         return not self._at_work and not any(self._under_way.values())
 
     def settle(self, wall_s: float) -> bool:
-        """Wait, at most so many wall seconds, until it is still or a message is posted; return whether time may move."""
+        """Wait, at most so many wall seconds, until it is still or a message is posted; tell whether time may move."""
         with self._lock:
             if not self.is_still():
                 self._changed.wait(wall_s)
