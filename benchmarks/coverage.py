@@ -101,6 +101,7 @@ class Flown:
     lines: TransectLines
     land: Sequence[Any]
     flight: Flight
+    footprints: Any
     assignment: Assignment
     zones: CoreZones
     effort: Effort
@@ -134,7 +135,7 @@ def flown(seed: int, conditions: Conditions) -> Flown:
     effort = measure_effort(footprints, assignment, lines, land)
     visible = _visible(world, flight, c)
     boxes = _detect(world, flight, visible, c, rng)
-    return Flown(seed, world, strata, lines, land, flight, assignment, zones, effort, visible, boxes)
+    return Flown(seed, world, strata, lines, land, flight, footprints, assignment, zones, effort, visible, boxes)
 
 
 def estimates(survey: Flown, c: Conditions) -> dict[str, Any]:
@@ -161,6 +162,7 @@ def estimates(survey: Flown, c: Conditions) -> dict[str, Any]:
         names[boxes.species[on]],
         boxes.scores[on],
         speed_limit_mps=c.speed_limit_mps,
+        footprints=survey.footprints[boxes.frame[on]],
         common_covariance=c.common_error_m**2 * np.eye(2),
     )
     here = on_land(individuals.positions, individuals.transects, survey.land)

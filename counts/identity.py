@@ -2,25 +2,27 @@
 
 Pairs of sightings in different frames are candidates when their distance fits their combined covariance and the way an
 animal can walk between the exposures. Errors common to a pass (a boresight, a satellite receiver's offset) cancel
-between its frames, so covariances here are those of the independent part. Candidates form components; within one,
-frames are taken in order of time and each frame's sightings are given one-to-one to the individuals so far at least
-total cost, so that two boxes of one frame are never one animal. Nothing is merged across transects: in a sample each
-unit counts what it saw.
+between its frames, so covariances here are those of the independent part. Candidates form components; within one, each
+frame in order of time is registered on the animals followed so far (`counts.following`) and its sightings are given to
+them one-to-one at least total cost, so that two boxes of one frame are never one animal. Nothing is merged across
+transects: in a sample each unit counts what it saw.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
+import shapely
 from scipy import sparse, stats
-from scipy.optimize import linear_sum_assignment
 from scipy.spatial import KDTree
 
+from counts.following import Component as Following
+from counts.following import follow, least_gate, mahalanobis_squared, not_seen
 from flightplan.errors import EstimateError
 from flightplan.frames import Floats
 
@@ -90,6 +92,9 @@ def resolve(
     speed_limit_mps: Mapping[str, float] | float = 1.5,
     gate_probability: float = 0.997,
     longest_gap_s: float = 60.0,
+    detection_probability: float = 0.9,
+    shared_within_frame: float = 0.8,
+    footprints: npt.ArrayLike | None = None,
     common_covariance: npt.ArrayLike | None = None,
 ) -> Individuals:
     """Resolve sightings into individuals within each transect and label.
@@ -97,17 +102,39 @@ def resolve(
     `points` (N, 2) metres; `covariances` (N, 2, 2) m², the part independent between frames; `times_s` (N,) seconds, one
     per frame; `frame_ids`, `transect_ids` (N,) of any sortable kind. `speed_limit_mps` is the speed that 95 % of
     animals do not exceed, by label or for all. `gate_probability` is the share of true pairs the gate keeps. Frames
-    further apart in time than `longest_gap_s` are not compared. `common_covariance` (2, 2) is added to the individuals'
-    covariances at the end.
+    further apart in time than `longest_gap_s` are not compared. `detection_probability` is the chance that an animal in
+    view is found (recall); in a dense herd it decides whether two sightings are one animal or two that were missed once
+    each. `shared_within_frame` is the share of the variance in `covariances` that all boxes of a frame have in common
+    (its pose, against the box itself). `footprints` (N,), the polygon of each sighting's frame in metres or None, tell
+    animals that another frame could not show from those it missed: give them wherever they are known.
+    `common_covariance` (2, 2) is added to the individuals' covariances at the end.
 
     Raises EstimateError for arrays that do not match, a position or covariance that is not finite, a covariance that is
     not positive definite, or a frame with two times.
     """
     s = _Sightings.checked(points, covariances, times_s, frame_ids, transect_ids, labels, scores, speed_limit_mps)
-    gate = float(stats.chi2.ppf(gate_probability, 2))
-    first, second, cost = _candidates(s, gate, longest_gap_s)
-    track = _tracks(s, first, second, cost, gate)
+    if footprints is not None:
+        s = replace(s, corners=_corners(footprints, len(s))[s.order])
+    options = _Options.checked(gate_probability, detection_probability, shared_within_frame)
+    first, second, cost = _candidates(s, options.gate, longest_gap_s)
+    track = _tracks(s, first, second, cost, options)
     return _individuals(s, track, first, second, cost, common_covariance)
+
+
+@dataclass(frozen=True)
+class _Options:
+    gate: float
+    detection_probability: float
+    shared_within_frame: float
+
+    @classmethod
+    def checked(cls, gate: float, detection: float, shared: float) -> _Options:
+        for what, value in (("gate probability", gate), ("detection probability", detection)):
+            if not 0 < value < 1:
+                raise EstimateError(f"the {what} is between 0 and 1, not {value:g}", where="identity")
+        if not 0 <= shared < 1:
+            raise EstimateError(f"the share of error within a frame is 0 to below 1, not {shared:g}", where="identity")
+        return cls(float(stats.chi2.ppf(gate, 2)), detection, shared)
 
 
 @dataclass(frozen=True)
@@ -124,6 +151,7 @@ class _Sightings:
     drift_variance: Floats
     labels: npt.NDArray[np.str_]
     transects: npt.NDArray[np.generic]
+    corners: Floats | None = None
 
     @classmethod
     def checked(
@@ -210,62 +238,88 @@ def _candidates(s: _Sightings, gate: float, longest_gap_s: float) -> tuple[Ints,
     first, second = np.concatenate(firsts), np.concatenate(seconds)
     lag = s.times[second] - s.times[first]
     keep = (s.frames[first] != s.frames[second]) & (lag <= longest_gap_s)
-    first, second, lag = first[keep], second[keep], lag[keep]
-    combined = s.covariances[first] + s.covariances[second] + _isotropic(s.drift_variance[first] * lag**2)
-    cost = _mahalanobis_squared(s.points[second] - s.points[first], combined)
+    first, second = first[keep], second[keep]
+    cost = mahalanobis_squared(s.points[second] - s.points[first], _combined(s, first, second))
     near = cost <= gate
     order = np.lexsort((second[near], first[near]))
     return first[near][order], second[near][order], cost[near][order]
 
 
-def _tracks(s: _Sightings, first: Ints, second: Ints, cost: Floats, gate: float) -> Ints:
+def _tracks(s: _Sightings, first: Ints, second: Ints, cost: Floats, options: _Options) -> Ints:
     """One track number per sighting (in the fixed order)."""
-    count = len(s)
-    component = _components(count, first, second)
-    track = np.arange(count, dtype=np.int64)
+    component = _components(len(s), first, second)
+    density = _density(s)
+    track = np.arange(len(s), dtype=np.int64)
+    ordered = np.lexsort((track, s.frames, s.times, component))
     size = np.bincount(component, minlength=1)
-    pair = size[component[first]] == 2
-    track[second[pair]] = first[pair]
-    members = np.argsort(component, kind="stable")
+    simple = _chains(s, component, ordered, density, options)
+    heads = ordered[np.flatnonzero(np.diff(component[ordered], prepend=-1))]
+    track = np.where(simple[component], heads[component], track)
     bounds = np.concatenate([[0], np.cumsum(size)])
-    for index in np.flatnonzero(size > 2):
-        inside = members[bounds[index] : bounds[index + 1]]
-        track[inside] = _follow(s, inside, gate)
+    for index in np.flatnonzero(~simple & (size > 2)):
+        inside = ordered[bounds[index] : bounds[index + 1]]
+        own = (1 - options.shared_within_frame) * s.covariances[inside]
+        followed = follow(
+            Following(
+                points=s.points[inside],
+                own=own,
+                shared=s.covariances[inside] - own,
+                times=s.times[inside],
+                frames=s.frames[inside],
+                density=density[inside],
+                drift_variance=float(s.drift_variance[inside[0]]),
+                detection=options.detection_probability,
+                gate=options.gate,
+                corners=None if s.corners is None else s.corners[inside],
+            )
+        )
+        track[inside] = inside[followed]
     return track
 
 
-def _follow(s: _Sightings, inside: Ints, gate: float) -> Ints:
-    """Track numbers within one component: frame by frame in time, least total cost, one-to-one."""
-    track = inside.copy()
-    ordered = inside[np.lexsort((inside, s.frames[inside], s.times[inside]))]
-    cuts = np.flatnonzero(np.diff(s.frames[ordered])) + 1
-    names = np.empty(0, dtype=np.int64)
-    place, spread, seen = np.empty((0, 2)), np.empty((0, 2, 2)), np.empty(0)
-    position = {int(i): n for n, i in enumerate(inside)}
-    for frame in np.split(ordered, cuts):
-        time = float(s.times[frame[0]])
-        chosen_track, chosen_new = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
-        if len(names):
-            predicted = spread + _isotropic(s.drift_variance[frame[0]] * (time - seen) ** 2)
-            combined = predicted[:, None] + s.covariances[frame][None]
-            offset = s.points[frame][None] - place[:, None]
-            cost = _mahalanobis_squared(offset.reshape(-1, 2), combined.reshape(-1, 2, 2)).reshape(len(names), -1)
-            rows, columns = linear_sum_assignment(np.minimum(cost - gate, 0.0))
-            taken = cost[rows, columns] <= gate
-            chosen_track, chosen_new = rows[taken], columns[taken]
-            gain = predicted[chosen_track] @ np.linalg.inv(combined[chosen_track, chosen_new])
-            step = (gain @ offset[chosen_track, chosen_new][:, :, None])[:, :, 0]
-            place[chosen_track] += step
-            spread[chosen_track] = predicted[chosen_track] - gain @ predicted[chosen_track]
-            seen[chosen_track] = time
-            for row, column in zip(chosen_track, chosen_new, strict=True):
-                track[position[int(frame[column])]] = names[row]
-        fresh = np.setdiff1d(np.arange(len(frame)), chosen_new)
-        names = np.concatenate([names, frame[fresh]])
-        place = np.concatenate([place, s.points[frame[fresh]]])
-        spread = np.concatenate([spread, s.covariances[frame[fresh]]])
-        seen = np.concatenate([seen, np.full(len(fresh), time)])
-    return track
+def _chains(s: _Sightings, component: Ints, ordered: Ints, density: Floats, options: _Options) -> npt.NDArray[np.bool_]:
+    """Components that are plainly one animal: one sighting a frame, each more likely the next one's than not."""
+    simple = np.ones(int(component.max()) + 1 if len(s) else 0, dtype=np.bool_)
+    a, b = ordered[:-1], ordered[1:]
+    inside = component[a] == component[b]
+    a, b = a[inside], b[inside]
+    combined, p = _combined(s, a, b), options.detection_probability
+    missed = not_seen(p, s.points[a], combined, None if s.corners is None else s.corners[b])
+    missed *= not_seen(p, s.points[b], combined, None if s.corners is None else s.corners[a])
+    limit = least_gate(combined, np.sqrt(density[a] * density[b]), missed, options.gate)
+    apart = mahalanobis_squared(s.points[b] - s.points[a], combined) > limit
+    simple[component[a][apart | (s.frames[a] == s.frames[b])]] = False
+    return simple
+
+
+def _corners(footprints: npt.ArrayLike, count: int) -> Floats:
+    """Anticlockwise corners (N, 4, 2) of the least rectangle around each sighting's footprint."""
+    polygons = np.asarray(footprints, dtype=object)
+    if polygons.shape != (count,):
+        raise EstimateError(f"{count} points but {len(polygons)} footprints", where="identity")
+    # Where a footprint is not known, every animal is taken to be in view.
+    unknown = shapely.is_missing(polygons) | shapely.is_empty(polygons)
+    polygons = np.where(unknown, shapely.box(-1e7, -1e7, 1e7, 1e7), polygons)
+    distinct, which = np.unique(shapely.to_wkb(polygons), return_inverse=True)
+    rings = shapely.get_exterior_ring(shapely.oriented_envelope(shapely.from_wkb(distinct)))
+    rings = np.where(shapely.is_ccw(rings), rings, shapely.reverse(rings))
+    corners: Floats = shapely.get_coordinates(rings).reshape(-1, 5, 2)[:, :4][which]
+    return corners
+
+
+def _density(s: _Sightings, neighbours: int = 3, lonely_m: float = 50.0) -> Floats:
+    """Animals per m² around each sighting, from its nearest neighbours in its own frame and label."""
+    if not len(s):
+        return np.empty(0)
+    # Frames are put far apart in a third direction, so that one tree serves all of them.
+    layer = np.unique(s.groups * (int(s.frames.max()) + 1) + s.frames, return_inverse=True)[1]
+    tree = KDTree(np.column_stack([s.points, layer * (4 * lonely_m)]))
+    distance, _ = tree.query(tree.data, k=neighbours + 1, distance_upper_bound=lonely_m)
+    distance = np.atleast_2d(distance)[:, 1:]
+    found = np.isfinite(distance).sum(axis=1)
+    reach = np.where(found > 0, np.where(np.isfinite(distance), distance, 0.0).max(axis=1), lonely_m)
+    density: Floats = np.maximum(found, 1) / (np.pi * np.maximum(reach, 0.1) ** 2)
+    return density
 
 
 def _individuals(
@@ -335,14 +389,12 @@ def _components(count: int, first: Ints, second: Ints) -> Ints:
     return labels
 
 
+def _combined(s: _Sightings, first: Ints, second: Ints) -> Floats:
+    """Covariance of the distance between two sightings of one animal: both errors, and its walking."""
+    lag = s.times[second] - s.times[first]
+    return s.covariances[first] + s.covariances[second] + _isotropic(s.drift_variance[first] * lag**2)
+
+
 def _isotropic(variance: Floats) -> Floats:
     result: Floats = np.asarray(variance)[:, None, None] * np.eye(2)
     return result
-
-
-def _mahalanobis_squared(offset: Floats, covariance: Floats) -> Floats:
-    """δᵀ Σ⁻¹ δ of 2-by-2 covariances, in closed form."""
-    a, b, c = covariance[:, 0, 0], covariance[:, 0, 1], covariance[:, 1, 1]
-    x, y = offset[:, 0], offset[:, 1]
-    squared: Floats = (c * x**2 - 2 * b * x * y + a * y**2) / (a * c - b**2)
-    return squared
