@@ -6,6 +6,7 @@ second axis: x is the distance across the lines (along the baseline), y the dist
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,8 @@ from flightplan.frames import Floats
 
 _SHORTEST_SEGMENT_M = 5.0
 _SMALLEST_STRIP_SHARE = 0.005
+_SMALLEST_FILL_SHARE = 0.05
+_FILL_ROUNDS, _FILL_TRIES = 3, 9
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,43 @@ def lines_across(
         xy[:, 0, 1], xy[:, 1, 1] = start[own], end[own]
         lines.append(Line(float(offsets[i]), xy @ back, float(seen[own].sum())))
     return lines
+
+
+def fill_gaps(
+    polygon: Any, heading_deg: float, lines: Sequence[Line], strip_width_m: float, flyable: Any
+) -> list[Line]:
+    """Return the further lines, each where it sees most, that look at what lines of full coverage leave out.
+
+    A line that would pass over an exclusion is not flown there, and with it goes the ground that its strip holds beside
+    the exclusion; a line squeezed alongside sees that ground as far as any may.
+    """
+    half = strip_width_m / 2
+    found: list[Line] = []
+    missed = _without_strips(polygon, lines, half)
+    if not missed.is_empty:
+        missed = shapely.difference(missed, out_of_reach(missed, heading_deg, strip_width_m, flyable))
+    for _ in range(_FILL_ROUNDS):
+        further: list[Line] = []
+        for part in whole(missed):
+            if part.area < _SMALLEST_FILL_SHARE * strip_width_m**2:
+                break
+            west, _, east, _ = (float(b) for b in shapely.bounds(_turn(part, heading_deg)))
+            offsets = np.linspace(min(east - half, west + half), max(east - half, west + half), _FILL_TRIES)
+            tried = [
+                lines_across(part, heading_deg, [x], strip_width_m, flyable, bridge_m=strip_width_m) for x in offsets
+            ]
+            further += max(tried, key=lambda t: sum(line.strip_area_m2 for line in t))
+        if not further:
+            break
+        found += further
+        missed = _without_strips(missed, further, half)
+    return found
+
+
+def _without_strips(polygon: Any, lines: Sequence[Line], half_width_m: float) -> Any:
+    ends = np.concatenate([line.segments for line in lines])
+    strips = shapely.buffer(shapely.linestrings(ends), half_width_m, cap_style="flat")
+    return shapely.difference(polygon, shapely.union_all(strips))
 
 
 def out_of_reach(polygon: Any, heading_deg: float, strip_width_m: float, flyable: Any) -> Any:

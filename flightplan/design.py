@@ -20,7 +20,7 @@ import numpy as np
 import shapely
 
 from flightplan.areas import StudyArea
-from flightplan.coverage import Line, baseline, best_heading, lines_across, long_axis_heading
+from flightplan.coverage import Line, baseline, best_heading, fill_gaps, lines_across, long_axis_heading
 from flightplan.errors import DesignError
 from flightplan.frames import Floats
 from flightplan.paths import Airspace
@@ -154,6 +154,8 @@ def draw_design(area: StudyArea, design: SurveyDesign, airspace: Airspace) -> tu
                 where=f"stratum {stratum.name}",
                 hint="Ask for a smaller spacing or buffer, another seed, or join it to another stratum",
             )
+        if design.kind == FULL:
+            lines += fill_gaps(polygon, design.heading_deg, lines, design.strip_width_m, airspace.inset)
         transects = tuple(_transect(area, stratum.name, i, line) for i, line in enumerate(lines, start=1))
         drawn.append(StratumDesign(stratum.name, float(polygon.area), filled, filled / design.strip_width_m, transects))
     return tuple(drawn)

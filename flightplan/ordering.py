@@ -55,7 +55,7 @@ def order_runs(
     sweeps: dict[int, list[Sweep]] = {}
     for stratum in strata:
         for part, lines in _by_part(area, stratum, airspace).items():
-            cells = _cells(lines) if design.kind == FULL else [lines]
+            cells = _cells(lines, design.spacing_m) if design.kind == FULL else [lines]
             sweeps.setdefault(part, []).extend(cells)
     return [_chain(sweeps[part], start) for part in sorted(sweeps)]
 
@@ -72,17 +72,19 @@ def _by_part(area: StudyArea, stratum: StratumDesign, airspace: Airspace) -> dic
     return {part: list(lines.values()) for part, lines in by_part.items()}
 
 
-def _cells(lines: Sweep) -> list[Sweep]:
+def _cells(lines: Sweep, spacing_m: float) -> list[Sweep]:
     """Split lines where their number of runs beside each other changes: a cell has one run a line."""
     along = lines[0][0].ends[1] - lines[0][0].ends[0]
     along = along / np.hypot(*along)
+    across = np.array([-along[1], along[0]])
+    steps = np.abs(np.diff([line[0].ends[0] @ across for line in lines], prepend=np.nan))
     extents = [np.stack([run.ends @ along for run in line]) for line in lines]
     cells: list[Sweep] = []
     open_cells: list[Sweep | None] = []
     for i, (line, extent) in enumerate(zip(lines, extents, strict=True)):
         beside = (
             np.zeros((0, len(line)), dtype=bool)
-            if i == 0
+            if not steps[i] < 1.5 * spacing_m
             else (extents[i - 1][:, None, 0] < extent[None, :, 1]) & (extent[None, :, 0] < extents[i - 1][:, None, 1])
         )
         now: list[Sweep | None] = []

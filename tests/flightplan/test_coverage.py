@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import shapely
 
-from flightplan.coverage import baseline, best_heading, lines_across, long_axis_heading, out_of_reach
+from flightplan.coverage import baseline, best_heading, fill_gaps, lines_across, long_axis_heading, out_of_reach
 
 PARK = shapely.box(-1000, -500, 1000, 500)
 EVERYWHERE = PARK.buffer(500)
@@ -44,6 +44,20 @@ def test_pieces_close_together_are_flown_as_one() -> None:
     joined = lines_across(notched, 0.0, [0.0], 80.0, EVERYWHERE, bridge_m=50.0)[0]
     assert (len(apart.segments), len(joined.segments)) == (2, 1)
     assert apart.strip_area_m2 == joined.strip_area_m2 == pytest.approx(80 * 960)
+
+
+def test_lines_of_full_coverage_are_joined_by_some_alongside_an_exclusion() -> None:
+    # Lines 90 m apart; the ones at -90 and 90 would pass within the exclusion's buffer and are not flown there.
+    room = EVERYWHERE.difference(shapely.box(-100, -200, 100, 200))
+    park = PARK.difference(shapely.box(-90, -190, 90, 190))
+    lines = lines_across(park, 0.0, np.arange(-990, 1000, 90.0), 100.0, room, bridge_m=0.0)
+    further = fill_gaps(park, 0.0, lines, 100.0, room)
+    strips = [shapely.LineString(s).buffer(50, cap_style="flat") for line in [*lines, *further] for s in line.segments]
+    left = park.difference(shapely.union_all(strips))
+    assert park.difference(shapely.union_all(strips[: -len(further)])).area > left.area + 4000
+    # Only what lies behind the exclusion's ends, in its buffer and out of reach, is left.
+    assert left.difference(out_of_reach(park, 0.0, 100.0, room)).area < 500
+    assert all(shapely.LineString(s).within(room.buffer(0.01)) for line in further for s in line.segments)
 
 
 def test_ground_that_no_legal_line_can_see_is_found_exactly() -> None:
