@@ -190,6 +190,7 @@ def _resolve(ground: SurveyGround, sightings: Sightings, speed_limit_mps: float)
         sightings.scores[members],
         speed_limit_mps=speed_limit_mps,
         longest_gap_s=LONGEST_GAP_S,
+        footprints=ground.footprints[sightings.capture[members]],
     )
     return individuals, members
 
