@@ -11,6 +11,7 @@ import shapely
 from rasterio import Affine, features
 
 from counts.report.facts import Facts
+from counts.report.words import listed
 from flightplan.areas import LaunchSite
 from flightplan.frames import Floats, LocalFrame
 
@@ -97,7 +98,7 @@ def draw_map(facts: Facts, *, sensitive: Collection[str] = ()) -> SurveyMap | No
     frame = facts.area.frame if facts.area else LocalFrame.around(shapes)
     canvas = _Canvas(frame, tuple(shapely.total_bounds(frame.localise(shapes))))
     notes: list[str] = []
-    on, off, found = _footprints(facts, canvas, notes)
+    on, off, found = _footprints(facts, canvas, sensitive, notes)
     area = facts.area
     segments = [segment for s in facts.strata for t in s.transects for segment in t.segments]
     scale_m = _nice(canvas.width / canvas.px_per_m / 4)
@@ -132,14 +133,17 @@ def _everything(facts: Facts) -> npt.NDArray[np.object_]:
     return np.array(shapes, dtype=object)
 
 
-def _footprints(facts: Facts, canvas: _Canvas, notes: list[str]) -> tuple[str, str, str]:
+def _footprints(facts: Facts, canvas: _Canvas, sensitive: Collection[str], notes: list[str]) -> tuple[str, str, str]:
     """Return the paths of footprints on effort, off effort, and (without individuals) of those with detections."""
     table = facts.footprints
     if len(table.polygons) == 0:
         return "", "", ""
     on = table.on_effort if facts.strata else np.ones(len(table.polygons), dtype=bool)
     found = np.zeros(len(on), dtype=bool)
-    if facts.individuals is None:
+    hidden = sorted(set(sensitive) & set(facts.detections_by_label))
+    if facts.individuals is None and hidden:
+        notes.append(f"Which pictures have detections is withheld: {listed(hidden)} is marked as sensitive.")
+    elif facts.individuals is None:
         found = np.isin(table.capture_id, list(facts.captures_with_detections))
     shapes = canvas.draw(table.polygons)
     if len(shapes) <= MOST_FOOTPRINTS:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from counts.store import EstimateEntry
 
 UNKNOWN = "–"
+ROUGH = 0.5
 NO_BREAK = "\u00a0"
 
 
@@ -50,6 +51,8 @@ def meaning(entry: EstimateEntry) -> str:
         return f"No estimate: {entry.limits_reason}."
     if entry.cv is None or entry.lower is None or entry.upper is None:
         return f"No limits: {entry.limits_reason}."
+    if entry.cv > ROUGH:
+        return _precision(entry.cv)
     change = 1.96 * math.sqrt(2) * entry.cv
     told = (
         f"Two surveys as precise as this one would have to differ by about {percent(change)} before the difference "

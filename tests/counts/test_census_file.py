@@ -3,6 +3,7 @@
 import sqlite3
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ from counts import store
 from counts.census import Census
 from counts.columns import UtcTime
 from counts.geopackage import Geometry, decode, decode_many, encode, encode_points
-from counts.schema import Base, Capture, Individual
+from counts.schema import Base, Capture, Individual, Survey
 from flightplan.errors import CensusError
 
 coordinates = st.tuples(st.floats(-180, 180), st.floats(-90, 90))
@@ -182,6 +183,46 @@ def test_what_was_acknowledged_is_on_disk_when_the_writer_is_killed(tmp_path):
     assert (done.returncode, done.stdout) == (9, "acknowledged\n")
     with Census.open(path, create=False) as census, census.reading() as session:
         assert store.latest_survey(session).name == "acknowledged"
+
+
+HALF_MADE = """
+import os, sys
+from counts import census
+census._check_foreign_keys = lambda *_: os._exit(9)
+census.Census.open(sys.argv[1])
+"""
+
+
+def test_a_census_whose_making_was_killed_is_made_the_next_time(tmp_path):
+    path = tmp_path / "census.gpkg"
+    done = subprocess.run([sys.executable, "-c", HALF_MADE, str(path)], cwd=Path(__file__).parents[2], check=False)
+    assert done.returncode == 9
+    assert path.exists()
+    with Census.open(path) as census:
+        assert census.revision() == "r0002"
+
+
+def test_two_writers_take_turns_and_both_are_kept(census):
+    def write(name):
+        for number in range(5):
+            with census.writing() as session:
+                store.add_survey(session, name=f"{name}-{number}")
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(write, ("a", "b")))
+    with census.reading() as session:
+        names = set(session.scalars(select(Survey.name)))
+    assert names == {f"{name}-{number}" for name in "ab" for number in range(5)}
+
+
+def test_a_reader_sees_one_state_while_another_writes(census):
+    with census.reading() as session:
+        assert session.scalars(select(Survey.name)).all() == []
+        with census.writing() as other:
+            store.add_survey(other, name="new")
+        assert session.scalars(select(Survey.name)).all() == []
+    with census.reading() as session:
+        assert session.scalars(select(Survey.name)).all() == ["new"]
 
 
 def test_a_block_that_fails_leaves_nothing_behind(census):

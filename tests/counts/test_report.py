@@ -160,6 +160,12 @@ def test_pictures_without_a_design_are_shown_and_the_page_says_why_there_is_no_e
     assert "5 pictures without a position" not in text
 
 
+def test_pictures_with_a_sensitive_species_are_not_told_apart(census, tmp_path, pictures):
+    page = write_report(census, pictures, tmp_path / "r.html", sensitive=["bird"]).read_text(encoding="utf-8")
+    assert 'class="footprint found"' not in page
+    assert "is withheld: bird is marked as sensitive" in page
+
+
 def test_a_survey_without_anything_still_has_a_page(census, tmp_path):
     with census.writing() as session:
         store.add_survey(session, name="empty")
