@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from flightplan.errors import PreflightError, TransferError, VehicleError
+from flightplan.errors import PreflightError, VehicleError
 from flightplan.mission import Command, Mission
 from flightplan.vehicle.effort import EffortMap, Gap
 from flightplan.vehicle.items import FENCE, KINDS, MISSION, RALLY, WireItem, fence_items, mission_items, rally_items
@@ -18,8 +18,8 @@ from flightplan.vehicle.transfer import Holding, Put, TransferEnd
 from flightplan.vehicle.watch import FlightWatch
 
 _SET_MODE, _ARM, _MISSION_START, _TAKEOFF = 176, 400, 300, 22
-_ARDUPILOT_AUTO, _ARDUPILOT_GUIDED = 3, 4
-_PX4_MISSION = (4, 4)
+_ARDUPILOT_AUTO, _ARDUPILOT_GUIDED, _ARDUPILOT_RTL = 3, 4, 6
+_PX4_MISSION, _PX4_RETURN = (4, 4), (4, 5)
 _ARM_AND_TAKE_OFF_IN_AUTO = 3
 _GUIDED_TAKEOFF_M = 20.0
 LINK_LOST_S = 180.0
@@ -65,10 +65,9 @@ def fly_sortie(
     """Fly one mission from upload to landing.
 
     Times are seconds of the link's clock. `on_event` and `on_capture` are told each event and frame as it comes, after
-    it was written down. `parameters` are set on the vehicle first. Nothing flies past a failed
-    check that is not in `overrides` (names as in the preflight table). What the vehicle refuses makes an outcome
-    NOT_FLOWN with its reason, not an error; a dead connection is a VehicleError before take-off and the outcome LOST
-    after it.
+    it was written down. `parameters` are set on the vehicle first. Nothing flies past a failed check that is not in
+    `overrides` (names as in the preflight table). What the vehicle refuses makes an outcome NOT_FLOWN with its reason,
+    not an error; a dead connection is a VehicleError before take-off and the outcome LOST after it.
     """
     with FlightLog(log_folder) as log:
         effort = EffortMap(mission, first_item=1 if link.is_ardupilot else 0)
@@ -79,6 +78,7 @@ def fly_sortie(
         try:
             with watch:
                 try:
+                    _on_the_ground(link)
                     link.ask_for()
                     _set_parameters(link, parameters or {}, watch)
                     transfers = _load(link, mission, watch)
@@ -88,12 +88,12 @@ def fly_sortie(
                     for check in preflight.checks:
                         watch.tell("preflight", f"{check.status}: {check.name}: {check.text}")
                     preflight.refuse(overrides)
-                    _start(link, mission, preflight)
-                except (PreflightError, TransferError) as error:
+                except PreflightError as error:
                     reason = str(error)
                     watch.tell("refusal", reason)
                 else:
-                    outcome, reason = _watch_to_the_end(link, watch, at_most_s)
+                    outcome, reason = Outcome.LOST, "it was not watched to its end; the vehicle flies on by itself"
+                    outcome, reason = _fly(link, mission, preflight, watch, at_most_s)
         finally:
             watch.tell("end", f"{outcome}: {reason}" if reason else str(outcome))
         return FlightResult(
@@ -109,6 +109,22 @@ def fly_sortie(
         )
 
 
+def _fly(
+    link: Link, mission: Mission, preflight: Preflight, watch: FlightWatch, at_most_s: float
+) -> tuple[Outcome, str | None]:
+    try:
+        _start(link, mission, preflight)
+    except PreflightError as error:
+        watch.tell("refusal", str(error))
+        if link.command(_ARM, 0).accepted:
+            return Outcome.NOT_FLOWN, str(error)
+        watch.tell("mode", "it is in the air without its mission: it is sent home")
+        link.command(_SET_MODE, 1, *(_PX4_RETURN if not link.is_ardupilot else (_ARDUPILOT_RTL,)))
+        _watch_to_the_end(link, watch, at_most_s)
+        return Outcome.CUT_SHORT, str(error)
+    return _watch_to_the_end(link, watch, at_most_s)
+
+
 def put(link: Link, items: tuple[WireItem, ...], kind: int, *, timeout_s: float | None = None) -> TransferEnd:
     """Upload a list to a vehicle, read it back, compare; on failure clear it.
 
@@ -120,6 +136,15 @@ def put(link: Link, items: tuple[WireItem, ...], kind: int, *, timeout_s: float 
     except VehicleError as error:
         return TransferEnd(Holding.UNKNOWN, error.what)
     return conversation.end or TransferEnd(Holding.UNKNOWN, "it took too long", attempts=conversation.attempt)
+
+
+def _on_the_ground(link: Link) -> None:
+    if link.armed:
+        raise PreflightError(
+            "the vehicle is armed, perhaps in the air",
+            where=link.address.url,
+            hint="A new mission is not loaded over its head: bring it down first.",
+        )
 
 
 def _set_parameters(link: Link, parameters: Mapping[str, float], watch: FlightWatch) -> None:

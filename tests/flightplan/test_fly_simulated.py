@@ -185,6 +185,63 @@ def test_a_fence_of_the_vehicles_own_that_defeats_the_plan_is_found_on_the_groun
     assert "circle of 150 m, the plan goes 45" in result.reason
 
 
+def test_a_mission_is_not_loaded_over_the_head_of_a_flying_vehicle(tmp_path: Path) -> None:
+    with served() as (url, clock, vehicle):
+        with Link.connect(url, clock=clock) as link:
+            link.wait_until(lambda: vehicle.ready, 100.0)
+            assert link.command(176, 1, 4).accepted
+            assert link.command(400, 1).accepted
+            assert link.wait_until(lambda: link.armed, 5.0)
+        before = list(vehicle.transfers.items[0])
+        result = fly_one(sortie(1), url, out=tmp_path, clock=clock)
+        assert vehicle.transfers.items[0] == before
+    assert result.outcome is Outcome.NOT_FLOWN
+    assert "armed, perhaps in the air" in result.reason
+
+
+@pytest.mark.parametrize(("options", "refused", "outcome"), [(3, 300, "not flown"), (0, 176, "cut short")])
+def test_a_vehicle_that_will_not_start_its_mission_is_disarmed_or_sent_home(
+    tmp_path: Path, options: int, refused: int, outcome: str
+) -> None:
+    with served() as (url, clock, vehicle):
+        handlers = vehicle._commands._handlers
+        real = handlers[refused]
+        # MISSION_START, or the change to AUTO in the air.
+        handlers[refused] = lambda p, m: 4 if p[1] in (0, 3) and vehicle.armed else real(p, m)
+        result = fly_one(sortie(1), url, out=tmp_path, clock=clock, parameters={"AUTO_OPTIONS": options})
+        assert not vehicle.armed
+        assert vehicle.flight.landed
+        assert vehicle.exposures == []
+    assert result.outcome == outcome
+    assert "would not" in result.reason
+
+
+def test_each_frame_is_on_disk_before_anybody_is_told_of_it(tmp_path: Path) -> None:
+    seen = []
+    with served() as (url, clock, _):
+        fly_one(
+            sortie(1),
+            url,
+            out=tmp_path,
+            clock=clock,
+            on_capture=lambda c: seen.append((c.index, len(read_captures(tmp_path / "S1")))),
+        )
+    assert seen == [(n, n) for n in range(1, 7)]
+
+
+def test_a_flight_that_is_no_longer_watched_says_so_in_its_log(tmp_path: Path) -> None:
+    def fail(capture) -> None:
+        if capture.index == 3:
+            raise OSError("no space left on device")
+
+    with served() as (url, clock, _), pytest.raises(OSError, match="no space left"):
+        fly_one(sortie(1), url, out=tmp_path, clock=clock, on_capture=fail)
+    last = json.loads((tmp_path / "S1" / "events.jsonl").read_text().splitlines()[-1])
+    assert last["kind"] == "end"
+    assert "not watched to its end; the vehicle flies on by itself" in last["text"]
+    assert not was_completed(tmp_path / "S1")
+
+
 def test_a_real_vehicle_needs_its_system_id_typed() -> None:
     with served(system_id=7) as (url, clock, vehicle), Link.connect(url, clock=clock) as link:
         assert authorise(link, live=False, system_id=None) is True
