@@ -20,8 +20,12 @@ Examples:
   overfly fly plan --connect tcp:127.0.0.1:5760 --out flights
   overfly fly plan/S1.waypoints --connect serial:/dev/ttyUSB0:57600 --live --system-id 12 --out flights
 
-A vehicle that is not a simulator on this machine needs --live and its system id. Sorties that were completed are not
-flown again unless named with --sortie. With --live one sortie is flown, the next of the plan: then comes a new battery.
+\b
+A vehicle that is not a simulator on this machine needs --live and its system id.
+A simulator's parameters are set to what a survey needs, a real vehicle's only with --set.
+Completed sorties are not flown again unless named with --sortie.
+With --live one sortie is flown, the next of the plan: then comes a new battery.
+Ctrl-C ends the watch, not the flight.
 """
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any
 
+# Read when pymavlink is imported: MAVLink 2, and one dialect instead of all of them.
 os.environ["MAVLINK20"] = "1"
 os.environ.setdefault("MAVLINK_DIALECT", "ardupilotmega")
 
@@ -73,7 +74,7 @@ def open_connection(
     `on_sent` gets each packet just before it leaves, `on_end` is called when the other side hangs up. OSError when
     it cannot be opened.
     """
-    mavutil.set_dialect(os.environ["MAVLINK_DIALECT"])
+    mavutil.set_dialect("ardupilotmega")
     port = _open_port(address, timeout_s, on_end)
     connection = MAVConnection("udpout:127.0.0.1:9", source_system=GCS_SYSTEM, source_component=GCS_COMPONENT)
     connection.master.close()
@@ -167,4 +168,4 @@ class _TcpPort(mavutil.mavtcp):  # type: ignore[misc]
             self._on_end()
 
 
-__all__ = ["GCS_COMPONENT", "GCS_SYSTEM", "Address", "ardupilotmega", "open_connection"]
+__all__ = ["GCS_COMPONENT", "GCS_SYSTEM", "Address", "ardupilotmega", "mavutil", "open_connection"]

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from flightplan.clock import Clock, WallClock
 from flightplan.errors import VehicleError, VehicleTimeoutError
-from flightplan.vehicle.connection import Address, ardupilotmega, open_connection
+from flightplan.vehicle.connection import Address, ardupilotmega, mavutil, open_connection
 
 Message = Any
 HEARTBEAT_EVERY_S = 1.0
@@ -141,7 +141,11 @@ class Link:
 
     @property
     def mode(self) -> str:
-        """The flight mode's name, as dronekit knows it."""
+        """The flight mode's name. dronekit keeps the last one that it knew; a mode unknown to it is "mode N" here."""
+        if self.is_ardupilot and self.heartbeat is not None:
+            names = mavutil.mode_mapping_bynumber(self.heartbeat.type) or {}
+            number = self.heartbeat.custom_mode
+            return str(names.get(number, f"mode {number}"))
         return str(self.vehicle.mode.name) if self.vehicle.mode else "unknown"
 
     def send(self, message: Message) -> None:

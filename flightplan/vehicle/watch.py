@@ -132,6 +132,12 @@ class FlightWatch:
                 self.tell("battery", f"charge {charge} %")
 
     def _camera_feedback(self, message: Any) -> None:
+        last = self.captures[-1].index if self.captures else None
+        if last is not None and message.img_idx == last:
+            return  # told twice
+        if last is not None and message.img_idx > last + 1:
+            lost = f"{last + 1} to {message.img_idx - 1}" if message.img_idx > last + 2 else str(last + 1)
+            self.tell("camera", f"frame {lost}: taken, but the link lost where")
         off_mission = None if self._mode in _MISSION_MODES else f"the vehicle was in {self._mode}, not on its mission"
         longitude_deg, latitude_deg = message.lng / 1e7, message.lat / 1e7
         place = self._effort.place(longitude_deg, latitude_deg, self._item, off_mission=off_mission)

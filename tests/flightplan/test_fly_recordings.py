@@ -126,3 +126,15 @@ def test_frames_and_packets_are_on_disk_as_they_came(shared_data: Path, tmp_path
     assert (first.longitude_deg, first.latitude_deg) == (34.8332999, -2.3328507)
     assert first.altitude_msl_m == pytest.approx(1580.08)
     assert first.pitch_deg == pytest.approx(-21.0512)
+
+
+def test_a_frame_told_twice_counts_once_and_one_that_was_lost_is_named(shared_data: Path, tmp_path: Path) -> None:
+    rows = rows_of(shared_data, "auto_start")
+    frames = [r for r in rows if r["msg"] == "CAMERA_FEEDBACK"]
+    rows.remove(frames[4])
+    rows.insert(rows.index(frames[9]), frames[9])
+    link = RecordedLink()
+    with FlightLog(tmp_path / "log") as log, FlightWatch(link, EffortMap(mission_of(rows)), log) as seen:
+        link.play(rows)
+    assert [c.index for c in seen.captures] == [1, 2, 3, 4, *range(6, 25)]
+    assert [e.text for e in seen.events if e.kind == "camera"] == ["frame 5: taken, but the link lost where"]

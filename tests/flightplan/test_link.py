@@ -115,6 +115,14 @@ def test_a_vehicle_tells_who_it_is() -> None:
         assert link.mode == "STABILIZE"
 
 
+def test_a_mode_that_nobody_knows_is_not_taken_for_the_last_one_known() -> None:
+    with served() as (url, clock, vehicle), Link.connect(url, clock=clock) as link:
+        link.command(176, 1, 3)
+        assert link.wait_until(lambda: link.mode == "AUTO", 5.0)
+        vehicle.flight.mode = 77
+        assert link.wait_until(lambda: link.mode == "mode 77", 5.0)
+
+
 def test_with_a_system_id_only_that_vehicle_counts() -> None:
     with served(system_id=9) as (url, clock, _), pytest.raises(VehicleTimeoutError):
         Link.connect(url, clock=clock, timeout_s=5.0, system_id=3)
