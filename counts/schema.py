@@ -224,7 +224,7 @@ class Detector(Base):
 
 
 class DetectionRun(Base):
-    """One detector at one threshold over one survey."""
+    """One detector at one threshold over one survey. The one with the highest `asked` was asked for last."""
 
     __tablename__ = "detection_runs"
     fid: Mapped[Key]
@@ -233,6 +233,7 @@ class DetectionRun(Base):
     threshold: Mapped[float | None]
     parameters: Mapped[dict[str, Any]]
     code_version: Mapped[str | None]
+    asked: Mapped[int] = mapped_column(server_default="0")
 
 
 class DetectionRunCapture(Base):

@@ -87,7 +87,9 @@ def open_detection_run(
         .order_by(DetectionRun.fid.desc())
         .limit(1)
     ).one_or_none()
+    asked = 1 + session.scalars(select(func.coalesce(func.max(DetectionRun.asked), 0))).one()
     if same is not None:
+        same.asked = asked
         return same.fid
     run = DetectionRun(
         survey_id=survey_id,
@@ -95,6 +97,7 @@ def open_detection_run(
         threshold=threshold,
         parameters=dict(parameters),
         code_version=code_version,
+        asked=asked,
     )
     session.add(run)
     session.flush()
@@ -102,8 +105,13 @@ def open_detection_run(
 
 
 def latest_detection_run(session: Session, survey_id: int) -> DetectionRunInfo | None:
-    """Return the survey's newest detection run, None when nothing was detected yet."""
-    run_id = session.scalars(select(func.max(DetectionRun.fid)).where(DetectionRun.survey_id == survey_id)).one()
+    """Return the detection run of the survey that was asked for last, None when nothing was detected yet."""
+    run_id = session.scalars(
+        select(DetectionRun.fid)
+        .where(DetectionRun.survey_id == survey_id)
+        .order_by(DetectionRun.asked.desc(), DetectionRun.fid.desc())
+        .limit(1)
+    ).one_or_none()
     return None if run_id is None else read_detection_run(session, run_id)
 
 

@@ -155,7 +155,7 @@ def add_estimate_run(
     inputs_hash: str = "",
     code_version: str | None = None,
 ) -> EstimateRunInfo:
-    """Write one counting as a new layer; the same counting again is the layer that is there already.
+    """Write one counting as a new layer, unless it says what the newest layer says already.
 
     `inputs_hash` is the caller's hash of everything the numbers came from; it goes into each estimate's own hash
     together with the effort, the corrections, the parameters and the code version.
@@ -170,14 +170,9 @@ def add_estimate_run(
         "code": code_version,
     }
     whole = _sha256({**said, "estimates": [_document(e) for e in numbers]})
-    known = session.scalars(
-        select(EstimateRun.fid)
-        .where(EstimateRun.survey_id == survey_id, EstimateRun.provenance_hash == whole)
-        .order_by(EstimateRun.fid.desc())
-        .limit(1)
-    ).one_or_none()
-    if known is not None:
-        return read_estimate_run(session, known)
+    newest = latest_estimate_run(session, survey_id)
+    if newest is not None and newest.provenance_hash == whole:
+        return newest
     run = EstimateRun(
         survey_id=survey_id,
         identity_run_id=identity_run_id,

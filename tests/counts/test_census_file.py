@@ -12,6 +12,7 @@ import pytest
 import shapely
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from defusedxml.ElementTree import fromstring
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import func, select, text
@@ -23,7 +24,7 @@ from counts.census import Census
 from counts.columns import UtcTime
 from counts.geopackage import Geometry, decode, decode_many, encode, encode_points
 from counts.schema import Base, Capture, Individual, Survey
-from flightplan.errors import CensusError
+from flightplan.errors import CensusError, Skip
 
 coordinates = st.tuples(st.floats(-180, 180), st.floats(-90, 90))
 
@@ -185,6 +186,11 @@ def test_what_was_acknowledged_is_on_disk_when_the_writer_is_killed(tmp_path):
         assert store.latest_survey(session).name == "acknowledged"
 
 
+def store_is_whole(census):
+    with census.writing() as session:
+        return store.add_survey(session, name="first") == 1
+
+
 HALF_MADE = """
 import os, sys
 from counts import census
@@ -199,7 +205,7 @@ def test_a_census_whose_making_was_killed_is_made_the_next_time(tmp_path):
     assert done.returncode == 9
     assert path.exists()
     with Census.open(path) as census:
-        assert census.revision() == "r0002"
+        assert store_is_whole(census)
 
 
 def test_two_writers_take_turns_and_both_are_kept(census):
@@ -223,6 +229,31 @@ def test_a_reader_sees_one_state_while_another_writes(census):
         assert session.scalars(select(Survey.name)).all() == []
     with census.reading() as session:
         assert session.scalars(select(Survey.name)).all() == ["new"]
+
+
+def test_a_full_disk_is_said_and_what_was_there_stays(census):
+    def write_more_than_there_is_room_for():
+        with census.writing() as session:
+            pages = session.scalar(text("PRAGMA page_count"))
+            session.execute(text(f"PRAGMA max_page_count = {pages + 2}"))
+            store.add_skips(session, 1, "ingest", [Skip(f"{i}.jpg", "x" * 500) for i in range(200)])
+
+    with census.writing() as session:
+        store.add_survey(session, name="before")
+    with pytest.raises(CensusError, match="full"):
+        write_more_than_there_is_room_for()
+    with census.reading() as session:
+        assert store.latest_survey(session).name == "before"
+        assert store.read_skips(session, 1) == ()
+
+
+def test_every_style_for_qgis_names_a_layer_and_is_xml(census):
+    with census.engine.connect() as connection:
+        rows = connection.execute(text("SELECT f_table_name, f_geometry_column, styleQML FROM layer_styles")).all()
+        layers = set(connection.execute(text("SELECT table_name, column_name FROM gpkg_geometry_columns")).all())
+    assert {(row[0], row[1]) for row in rows} == layers
+    kinds = {fromstring(row[2], forbid_dtd=False).find("renderer-v2/symbols/symbol").get("type") for row in rows}
+    assert kinds == {"fill", "line", "marker"}
 
 
 def test_a_block_that_fails_leaves_nothing_behind(census):

@@ -278,6 +278,10 @@ class TestDetections:
             assert len(store.read_detections(session, first)) == 1
             assert len(store.captures_without_detections(session, second)) == 3
             assert store.latest_detection_run(session, key).run_id == second
+        with census.writing() as session:
+            assert run_of(session, key) == first
+        with census.reading() as session:
+            assert store.latest_detection_run(session, key).run_id == first
 
     def test_a_capture_is_looked_at_once_by_a_run(self, census, survey):
         key, captures = survey
@@ -443,6 +447,9 @@ class TestResults:
             assert second.estimate_run_id != first.estimate_run_id
             assert second.provenance_hash != first.provenance_hash
             assert store.latest_estimate_run(session, key) == second
+            third = count(session, key, inputs_hash="a")
+            assert store.latest_estimate_run(session, key) == third
+            assert third.provenance_hash == first.provenance_hash
 
     def test_numpy_numbers_are_kept_as_numbers(self, census, survey):
         entry = store.EffortEntry("woodland-01", np.float64(5.5), np.float32(2.0), np.int64(3))
