@@ -10,6 +10,7 @@ from counts.report.words import decimal, listed, percent, plural, square_km, who
 
 FEW_TRANSECTS = 12
 FEW_SEEN = 30
+LARGE_CORRECTION = 1.4
 
 
 def methods(facts: Facts) -> tuple[str, ...]:
@@ -37,6 +38,7 @@ def caveats(facts: Facts) -> tuple[str, ...]:
         found += [f"{where}: {note}." for note in entry.notes]
         if entry.limits_reason and entry.stratum is not None:
             found.append(f"{where}: no limits, because {entry.limits_reason}.")
+    found += _leaning(facts)
     for line in facts.corrections:
         notes = line.details.get("notes") or ()
         found += [f"{line.species}, {line.kind}: {note}." for note in notes]
@@ -198,7 +200,8 @@ def _correcting(facts: Facts) -> list[str]:
 
 
 def _gaps(facts: Facts) -> list[str]:
-    found = [f"{note}." for note in _notes_of_effort(facts)]
+    notes = _notes_of_effort(facts)
+    found = [f"Gaps: {'; '.join(notes)}."] if notes else []
     missing = [f.sortie for f in facts.flights if f.status != "flown"]
     if missing:
         found.append(f"Not flown to the end: {listed(missing)}.")
@@ -244,6 +247,20 @@ def _few(facts: Facts) -> list[str]:
         for spread in spreads(facts)
         if spread.largest_share > 0.5
     ]
+    return found
+
+
+def _leaning(facts: Facts) -> list[str]:
+    """Name corrections so large that the estimate rests on the checked frames more than on the detector."""
+    found = []
+    for line in facts.corrections:
+        if line.factor is None or 1 / LARGE_CORRECTION <= line.factor <= LARGE_CORRECTION:
+            continue
+        what = "marks more than there is" if line.factor < 1 else "misses much of what there is"
+        found.append(
+            f"{line.species}: the {line.kind} correction is {decimal(line.factor, 2)}. The detector {what}, so the "
+            "estimate leans on the frames that were checked."
+        )
     return found
 
 

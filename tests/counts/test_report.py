@@ -190,6 +190,19 @@ def test_one_transect_has_no_limits_and_the_reason_is_printed(census, plan, tmp_
     assert "1,240 to 1,240" not in text
 
 
+@pytest.mark.parametrize(("factor", "says"), [(0.51, "marks more than"), (1.6, "misses much"), (1.06, None)])
+def test_a_large_correction_is_a_caveat(census, plan, tmp_path, factor, says):
+    with census.writing() as session:
+        survey = store.add_survey(session, plan, name="leaning")
+        line = store.CorrectionEntry("elephant", "detection", factor, 0.003, "difference", "140 frames")
+        store.add_estimate_run(
+            session, survey, identity_run_id=None, effort=[], corrections=[line], parameters={}, estimates=[estimate()]
+        )
+    text = text_of(write_report(census, "leaning", tmp_path / "r.html").read_text(encoding="utf-8"))
+    assert ("leans on the frames that were checked" in text) == (says is not None)
+    assert says is None or says in text
+
+
 def test_words():
     assert whole(1240.4) == "1,240"
     assert whole(None) == "–"
