@@ -20,7 +20,8 @@ MAX_HEIGHT = 1100.0
 MOST_FOOTPRINTS = 3_000
 MOST_POINTS = 6_000
 BINS_ACROSS = 90
-RASTER_WIDTH = 1_400
+RASTER_WIDTHS = (1_400, 700, 350)
+MOST_CHARACTERS = 1_200_000
 MARKS = 6
 _NICE = (1, 2, 2.5, 5, 10)
 
@@ -148,32 +149,39 @@ def _footprints(facts: Facts, canvas: _Canvas, sensitive: Collection[str], notes
     shapes = canvas.draw(table.polygons)
     if len(shapes) <= MOST_FOOTPRINTS:
         return _areas(shapes[on & ~found]), _areas(shapes[~on]), _areas(shapes[on & found])
-    cell_px = canvas.width / RASTER_WIDTH
+    groups = (shapes[on & ~found], shapes[~on], shapes[on & found])
+    for columns in RASTER_WIDTHS:
+        cell_px = canvas.width / columns
+        paths = [_cells(group, canvas, columns) for group in groups]
+        if sum(map(len, paths)) <= MOST_CHARACTERS:
+            break
     notes.append(
         f"The {len(shapes):,} footprints are drawn together: each cell of {cell_px / canvas.px_per_m:.1f} m whose "
         "middle one of them covers is filled."
     )
-    return (
-        _cells(shapes[on & ~found], canvas, cell_px),
-        _cells(shapes[~on], canvas, cell_px),
-        _cells(shapes[on & found], canvas, cell_px),
-    )
+    return paths[0], paths[1], paths[2]
 
 
-def _cells(shapes: npt.NDArray[np.object_], canvas: _Canvas, cell_px: float) -> str:
-    """Fill a grid under the shapes and return its runs of cells, row by row, as rectangles."""
+def _cells(shapes: npt.NDArray[np.object_], canvas: _Canvas, columns: int) -> str:
+    """Fill a grid under the shapes and return it as rectangles: runs of cells, joined where rows repeat them."""
     if len(shapes) == 0:
         return ""
-    rows, columns = int(np.ceil(canvas.height / cell_px)), RASTER_WIDTH
+    cell_px = canvas.width / columns
+    rows = int(np.ceil(canvas.height / cell_px))
     # Rasterio's rows go down as the drawing's y does once both are turned over.
     flipped = shapely.transform(shapes, lambda xy: xy * [1, -1])
     grid = features.rasterize(flipped, (rows, columns), transform=Affine(cell_px, 0, 0, 0, -cell_px, 0), dtype=np.uint8)
     edges = np.diff(np.pad(grid.astype(np.int8), ((0, 0), (1, 1))), axis=1)
     row, start = np.nonzero(edges == 1)
     stop = np.nonzero(edges == -1)[1]
-    x, y, w = (np.char.mod("%.1f", v * cell_px) for v in (start, row, stop - start))
-    height = f"{cell_px:.2f}"
-    return "".join(f"M{a} {b}h{c}v{height}h-{c}z" for a, b, c in zip(x, y, w, strict=True))
+    order = np.lexsort((row, stop, start))
+    row, start, stop = row[order], start[order], stop[order]
+    first = np.ones(len(row), dtype=bool)
+    first[1:] = (np.diff(start) != 0) | (np.diff(stop) != 0) | (np.diff(row) != 1)
+    top = np.flatnonzero(first)
+    high = np.diff(np.append(top, len(row)))
+    x, y, w, h = (np.char.mod("%.1f", v * cell_px) for v in (start[top], row[top], (stop - start)[top], high))
+    return "".join(f"M{a} {b}h{c}v{d}h-{c}z" for a, b, c, d in zip(x, y, w, h, strict=True))
 
 
 def _points(facts: Facts, canvas: _Canvas, sensitive: Collection[str], notes: list[str]) -> tuple[Points, ...]:

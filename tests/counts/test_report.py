@@ -222,11 +222,23 @@ def test_words():
 
 def test_footprints_too_many_to_draw_keep_their_area_on_the_map():
     shapes = np.array([shapely.box(x, 50, x + 20, 70) for x in range(0, 400, 40)], dtype=object)
+    shapes[0] = shapely.Polygon([(0, 50), (20, 50), (20, 70)])
 
     class Canvas:
-        height = 200.0
+        width, height = 500.0, 200.0
 
-    path = report_map._cells(shapes, Canvas, 0.5)
+    path = report_map._cells(shapes, Canvas, 1000)
     drawn = [tuple(map(float, run)) for run in re.findall(r"M([\d.]+) ([\d.]+)h([\d.]+)v([\d.]+)h", path)]
-    assert sum(w * h for _, _, w, h in drawn) == pytest.approx(sum(s.area for s in shapes), rel=0.02)
-    assert {y for _, y, _, _ in drawn} == set(np.arange(50, 70, 0.5))
+    squares = [run for run in drawn if run[0] >= 40]
+    assert squares == [(x, 50.0, 20.0, 20.0) for x in range(40, 400, 40)]
+    triangle = sum(w * h for x, _, w, h in drawn if x < 40)
+    assert triangle == pytest.approx(200, rel=0.05)
+
+
+def test_a_map_too_heavy_is_drawn_coarser(filled, tmp_path, monkeypatch):
+    monkeypatch.setattr(report_map, "MOST_FOOTPRINTS", 100)
+    fine = write_report(filled, "2026-wet", tmp_path / "a.html").read_text(encoding="utf-8")
+    monkeypatch.setattr(report_map, "MOST_CHARACTERS", 1)
+    coarse = write_report(filled, "2026-wet", tmp_path / "b.html").read_text(encoding="utf-8")
+    sides = [float(re.search(r"each cell of ([\d.]+) m", page).group(1)) for page in (fine, coarse)]
+    assert sides[1] == pytest.approx(4 * sides[0], rel=0.05)
