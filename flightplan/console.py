@@ -36,12 +36,17 @@ def say(message: str) -> None:
     click.echo(message, err=True)
 
 
+def print_document(document: Mapping[str, Any]) -> None:
+    """Print one JSON document on stdout."""
+    click.echo(json.dumps(document, ensure_ascii=False, allow_nan=False))
+
+
 def finish(document: Mapping[str, Any], *, as_json: bool, text: str, skipped: Iterable[Skip] = ()) -> None:
     """Print the result and leave with 0, or with 3 when items were skipped, each named on stderr."""
     skips = list(skipped)
     if as_json:
         full = {**document, "skipped": [{"item": s.item, "reason": s.reason} for s in skips]}
-        click.echo(json.dumps(full, ensure_ascii=False, allow_nan=False))
+        print_document(full)
     else:
         click.echo(text)
     for skip in skips:

@@ -26,6 +26,7 @@ from counts.report import write_report
 from counts.store import add_survey, find_survey, record_flight
 from detect.detectors import load_detector
 from detect.models import shipped_model
+from flightplan.areas import StudyArea
 from flightplan.cameras import camera_named
 from flightplan.clock import SimulatedClock
 from flightplan.errors import VehicleError, WorkspaceError
@@ -46,6 +47,7 @@ from sim.world import World
 
 SURVEY = "demo"
 CAMERA = "overfly-demo"
+DRONE = "overfly-demo"
 ALTITUDE_M = 80.0
 FRONT_OVERLAP = 0.2
 SPEED_MPS = 12.0
@@ -73,14 +75,17 @@ class Stage(Protocol):
         ...
 
 
-def run_demo(folder: Path, seed: int, stage: Stage) -> dict[str, Any]:
+def run_demo(
+    folder: Path, seed: int, stage: Stage, *, area: StudyArea | None = None, lines: int = LINES
+) -> dict[str, Any]:
     """Run the demo in a folder, or go on with the one that was begun there; returns what `overfly demo --json` prints.
 
-    Raises WorkspaceError when the folder holds something else, or a demo of another seed.
+    `area` is the park, the demo's own when None; `lines` how many transects a stratum has at least. Raises
+    WorkspaceError when the folder holds something else, or a demo of another seed.
     """
     started = time.perf_counter()
-    workspace, survey = _open(folder, seed, stage)
-    plan = _plan(survey, seed, stage)
+    workspace, survey = _open(folder, area or demo_area(), seed, stage)
+    plan = _plan(survey, workspace.area(), lines, seed, stage)
     world = World.build(plan.area, seed)
     with Census.open(workspace.census) as census:
         with census.writing() as session:
@@ -130,7 +135,7 @@ def run_demo(folder: Path, seed: int, stage: Stage) -> dict[str, Any]:
     return document
 
 
-def _open(folder: Path, seed: int, stage: Stage) -> tuple[Workspace, SurveyFolder]:
+def _open(folder: Path, area: StudyArea, seed: int, stage: Stage) -> tuple[Workspace, SurveyFolder]:
     """Make the demo's workspace, or find the one that was begun."""
     marker = folder / SURVEY / _SEED_FILE
     if marker.is_file():
@@ -145,30 +150,31 @@ def _open(folder: Path, seed: int, stage: Stage) -> tuple[Workspace, SurveyFolde
     if folder.exists() and any(folder.iterdir()) and not (folder / CONFIG_NAME).is_file():
         raise WorkspaceError("holds something else", where=str(folder), hint="Name a new or empty folder with --out")
     stage.step(f"Making a workspace in {folder}")
-    workspace = Workspace.open(folder) if (folder / CONFIG_NAME).is_file() else Workspace.create(folder, demo_area())
+    workspace = Workspace.open(folder) if (folder / CONFIG_NAME).is_file() else Workspace.create(folder, area)
     survey = workspace.start_survey(SURVEY, FIRST_FLIGHT_UTC.isoformat(), {"seed": seed, "camera": CAMERA})
     _write(marker, {"seed": seed})
     return workspace, survey
 
 
-def _plan(survey: SurveyFolder, seed: int, stage: Stage) -> SurveyPlan:
+def _plan(survey: SurveyFolder, area: StudyArea, lines: int, seed: int, stage: Stage) -> SurveyPlan:
     if (survey.plan / "plan.json").is_file():
         stage.step("The plan is made")
         return load_plan(survey.plan)
     stage.step("Planning transects and sorties")
     plan = plan_survey(
-        demo_area(),
+        area,
         camera=camera_named(CAMERA),
         altitude_agl_m=ALTITUDE_M,
         front_overlap=FRONT_OVERLAP,
-        min_lines=LINES,
+        min_lines=lines,
         heading_deg=0.0,
+        drone=DRONE,
         speed_mps=SPEED_MPS,
         seed=seed,
     )
     save_plan(plan, survey.plan)
-    lines = sum(len(s.transects) for s in plan.strata)
-    stage.note(f"{lines} transects, {len(plan.sorties)} sorties, {plan.metres_outside:g} m outside")
+    drawn = sum(len(s.transects) for s in plan.strata)
+    stage.note(f"{drawn} transects, {len(plan.sorties)} sorties, {plan.metres_outside:g} m outside")
     return plan
 
 

@@ -138,16 +138,20 @@ class Workspace:
         known = ", ".join(s.name for s in surveys) or "none yet"
         raise WorkspaceError(f"there is no survey named {name!r}", where=str(self.root), hint=f"Known: {known}")
 
+    def survey_folder(self, name: str) -> SurveyFolder:
+        """Return where a survey of that name is, or would be."""
+        if not re.fullmatch(r"[\w][\w.-]*", name):
+            raise WorkspaceError(
+                f"{name!r} is not a survey name", hint="Use letters, digits, dots, dashes and underscores"
+            )
+        return SurveyFolder(name, self.root / name)
+
     def start_survey(self, name: str, made_utc: str, asked: dict[str, Any] | None = None) -> SurveyFolder:
         """Make a survey's folder, or return it as it is when it is there already.
 
         `asked` (what the survey was asked to be: flat values) is written to its `survey.toml`.
         """
-        if not re.fullmatch(r"[\w][\w.-]*", name):
-            raise WorkspaceError(
-                f"{name!r} is not a survey name", hint="Use letters, digits, dots, dashes and underscores"
-            )
-        folder = SurveyFolder(name, self.root / name)
+        folder = self.survey_folder(name)
         marker = folder.root / SURVEY_NAME
         if not marker.exists():
             folder.root.mkdir(parents=True, exist_ok=True)

@@ -11,8 +11,10 @@ import click
 
 from flightplan.commands.plan import plan_command as plan_a_file
 from flightplan.console import OverflyCommand
+from flightplan.errors import WorkspaceError
+from flightplan.plan_files import PLAN_FILE
 from overfly.commands.places import survey_option, workspace_option
-from overfly.workspace import SurveyFolder, Workspace
+from overfly.workspace import Workspace
 
 
 def _params() -> list[click.Parameter]:
@@ -42,13 +44,21 @@ def plan_command(ctx: click.Context, /, workspace_folder: Path | None, survey: s
         if asked["area"] is None:
             asked["area"] = workspace.area_path
         if asked["folder"] is None:
-            asked["folder"] = _survey(workspace, survey, asked).plan
-    assert plan_a_file.callback is not None
-    ctx.invoke(plan_a_file.callback, **asked)
+            _plan_survey(ctx, workspace, survey or datetime.now(UTC).strftime("%Y-%m-%d"), asked)
+            return
+    ctx.invoke(plan_a_file, **asked)
 
 
-def _survey(workspace: Workspace, name: str | None, asked: dict[str, Any]) -> SurveyFolder:
-    """Start the survey that was named, else one named for today, and note what was asked of it."""
-    now = datetime.now(UTC)
+def _plan_survey(ctx: click.Context, workspace: Workspace, name: str, asked: dict[str, Any]) -> None:
+    """Plan into the survey's folder; a plan that was refused leaves no survey behind."""
     said = {k: v for k, v in asked.items() if isinstance(v, str | int | float) and k != "as_json"}
-    return workspace.start_survey(name or now.strftime("%Y-%m-%d"), now.isoformat(timespec="seconds"), said)
+    folder = workspace.survey_folder(name)
+    if (folder.plan / PLAN_FILE).exists():
+        raise WorkspaceError(
+            f"the survey {name} has its plan already", where=str(folder.plan), hint="Name another with --survey"
+        )
+    try:
+        ctx.invoke(plan_a_file, **{**asked, "folder": folder.plan})
+    finally:
+        if (folder.plan / PLAN_FILE).exists():
+            workspace.start_survey(name, datetime.now(UTC).isoformat(timespec="seconds"), said)
