@@ -26,6 +26,13 @@ def test_tie_points_as_a_table(shared_data: Path):
     assert row.split()[:2] == ["pairs", "80"]
 
 
+def test_pictures_without_a_gain_are_evaluated_as_read_and_it_is_said(shared_data: Path):
+    source = str(shared_data / "imagery" / "seneca_sensefly")
+    plain, refined = (CliRunner().invoke(evaluate_group, ["georef", source, *more]) for more in ([], ["--refine"]))
+    assert "bring no gain" in refined.stderr
+    assert refined.stdout == plain.stdout
+
+
 def test_something_else_is_refused_with_one_sentence(tmp_path):
     result = CliRunner().invoke(evaluate_group, ["georef", str(tmp_path)])
     assert result.exit_code == 1
