@@ -32,8 +32,8 @@ def vehicle_command(listen: str, home: str, speed: float, wind: str, seed: int) 
         wind=Wind(speed_mps=speed_mps, from_deg=from_deg, gust_mps=speed_mps / 5),
     )
     server = VehicleServer(vehicle, listen, speed=speed)
-    say(f"Vehicle at {lat:.6f}, {lon:.6f} on {server.address}. Ctrl-C ends it.")
     try:
+        say(f"Vehicle at {lat:.6f}, {lon:.6f} on {server.address}. Ctrl-C ends it.")
         server.run()
     except KeyboardInterrupt:
         say("Ended.")

@@ -27,6 +27,8 @@ STEP_S = 0.02
 # ArduPilot's flat earth: metres per 1e-7 degree of latitude, and of longitude at the equator.
 METRES_PER_E7 = 0.011131884502145034
 
+MAX_HEIGHT_M, FARTHEST_M = 20_000.0, 1_000_000.0
+
 _BOOT_TEXTS = (
     (0.0, 7, "RCInput: decoding UDP (Pulses)"),
     (0.0, 6, "Calibrating barometer"),
@@ -268,6 +270,13 @@ class SimulatedVehicle:
         """A height in a MAV_FRAME to metres above the place it was switched on."""
         return altitude_m - self.home.altitude_msl_m if frame in (0, 5) else self.home_u + altitude_m
 
+    def place(self, lat_e7: int, lon_e7: int, altitude_m: float, frame: int) -> tuple[float, float, float] | None:
+        """A commanded place to local metres; None when it is nowhere a vehicle could fly to."""
+        if abs(lat_e7) > 900_000_000 or abs(lon_e7) > 1_800_000_000 or not abs(altitude_m) < MAX_HEIGHT_M:
+            return None
+        n, e = self.local_e7(lat_e7, lon_e7)
+        return (n, e, self.up(altitude_m, frame)) if math.hypot(n, e) < FARTHEST_M else None
+
     def wind_now(self) -> tuple[float, float]:
         """The air's velocity north and east where the vehicle is (m/s)."""
         gust_n, gust_e = self._gusts.values
@@ -420,11 +429,13 @@ class SimulatedVehicle:
 
     def _guided_item(self, message: Any) -> None:
         """Fly to an item sent with current = 2, as dronekit's simple_goto does."""
-        vehicle_ok = self.flight.mode == GUIDED and not self.flight.landed
         scale = 1 if message.get_type() == "MISSION_ITEM_INT" else 1e7
-        if vehicle_ok:
-            n, e = self.local_e7(round(message.x * scale), round(message.y * scale))
-            self.flight.go_to(n, e, self.up(message.z, message.frame))
+        place = None
+        if math.isfinite(message.x) and math.isfinite(message.y):
+            place = self.place(round(message.x * scale), round(message.y * scale), message.z, message.frame)
+        vehicle_ok = place is not None and self.flight.mode == GUIDED and not self.flight.landed
+        if place is not None and vehicle_ok:
+            self.flight.go_to(*place)
         result = mav.MAV_MISSION_ACCEPTED if vehicle_ok else mav.MAV_MISSION_ERROR
         self.send(mav.MAVLink_mission_ack_message(message.get_srcSystem(), message.get_srcComponent(), result, 0))
 

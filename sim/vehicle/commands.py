@@ -79,7 +79,13 @@ class Commands:
 
     def _run(self, message: Any, params: Params) -> None:
         handler = self._handlers.get(message.command)
-        result = handler(params, message) if handler else UNSUPPORTED
+        if handler is None:
+            result = UNSUPPORTED
+        elif any(math.isinf(value) for value in params):
+            result = DENIED
+        else:
+            p1, p2, p3, p4, p5, p6, p7 = (0.0 if math.isnan(value) else value for value in params)
+            result = handler((p1, p2, p3, p4, p5, p6, p7), message)
         self._vehicle.send(
             mav.MAVLink_command_ack_message(
                 message.command, result, 0, 0, message.get_srcSystem(), message.get_srcComponent()
@@ -206,12 +212,11 @@ class Commands:
         vehicle = self._vehicle
         if message.get_type() != "COMMAND_INT" or not vehicle.armed or vehicle.flight.landed:
             return DENIED
-        if vehicle.flight.mode != GUIDED:
-            if not int(p[1]) & 1:
-                return DENIED
-            vehicle.change_mode(GUIDED)
-        n, e = vehicle.local_e7(message.x, message.y)
-        vehicle.flight.go_to(n, e, vehicle.up(message.z, message.frame))
+        place = vehicle.place(message.x, message.y, message.z, message.frame)
+        if place is None or (vehicle.flight.mode != GUIDED and not int(p[1]) & 1):
+            return DENIED
+        vehicle.change_mode(GUIDED)
+        vehicle.flight.go_to(*place)
         return ACCEPTED
 
     def _yaw(self, p: Params, message: Any) -> int:
@@ -230,9 +235,11 @@ class Commands:
             return FAILED
         if p[0] == 1:
             vehicle.set_home(*vehicle.position)
-        else:
-            n, e = vehicle.local_e7(round(p[4] * 1e7), round(p[5] * 1e7))
-            vehicle.set_home(n, e, p[6] - vehicle.home.altitude_msl_m)
+            return ACCEPTED
+        place = vehicle.place(round(p[4] * 1e7), round(p[5] * 1e7), p[6], mav.MAV_FRAME_GLOBAL)
+        if place is None:
+            return FAILED
+        vehicle.set_home(*place)
         return ACCEPTED
 
     def _set_mode(self, m: Any) -> None:
@@ -289,10 +296,9 @@ class Commands:
 
     def _position_target(self, m: Any) -> None:
         vehicle = self._vehicle
-        if vehicle.flight.mode != GUIDED or vehicle.flight.landed or m.type_mask & 0b111:
-            return
-        n, e = vehicle.local_e7(m.lat_int, m.lon_int)
-        vehicle.flight.go_to(n, e, vehicle.up(m.alt, m.coordinate_frame))
+        place = vehicle.place(m.lat_int, m.lon_int, m.alt, m.coordinate_frame)
+        if place is not None and vehicle.flight.mode == GUIDED and not vehicle.flight.landed and not m.type_mask & 7:
+            vehicle.flight.go_to(*place)
 
     def _ping(self, m: Any) -> None:
         if m.target_system == 0:

@@ -302,6 +302,7 @@ class Flight:
             self.leg_done = True
             if self.mode != AUTO:
                 self._stop()
+                control.u = self._top_u
         control.an = control.ae = control.vn = control.ve = 0.0
 
     def _sink(self, dt: float) -> None:

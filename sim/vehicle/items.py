@@ -64,7 +64,7 @@ def parse_item(message: Any, kind: int) -> Item | Refused:
             return Refused(mav.MAV_MISSION_INVALID_PARAM1 + number)
     if not scaled and not all(math.isfinite(v) for v in (message.x, message.y)):
         return Refused(mav.MAV_MISSION_INVALID_PARAM5_X)
-    if not math.isfinite(message.z):
+    if not abs(message.z) < 1e5:
         return Refused(mav.MAV_MISSION_INVALID_PARAM7)
     command = int(message.command)
     allowed = {MISSION: frozenset(NAMES), FENCE: _FENCE, RALLY: _RALLY}[kind]

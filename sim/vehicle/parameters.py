@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Iterator, Mapping
 
@@ -99,6 +100,37 @@ _DEFAULTS: dict[str, tuple[int, float]] = {
     "WPNAV_SPEED_UP": (REAL32, 250),
     "WP_YAW_BEHAVIOR": (INT8, 2),
 }
+# What flight is computed from is kept within what an airframe can do, whatever is asked.
+_RANGES: dict[str, tuple[float, float]] = {
+    "ANGLE_MAX": (1000, 8000),
+    "ATC_INPUT_TC": (0.0, 1.0),
+    "BATT_CAPACITY": (0, 1_000_000),
+    "FENCE_ALT_MAX": (1, 10_000),
+    "FENCE_RADIUS": (1, 100_000),
+    "LAND_ALT_LOW": (100, 10_000),
+    "LAND_SPEED": (10, 500),
+    "LAND_SPEED_HIGH": (0, 1000),
+    "PSC_ANGLE_MAX": (0, 80),
+    "PSC_JERK_XY": (1, 20),
+    "PSC_POSXY_P": (0.5, 4),
+    "PSC_VELXY_D": (0, 1),
+    "PSC_VELXY_I": (0, 2),
+    "PSC_VELXY_P": (0.1, 6),
+    "RTL_ALT": (30, 300_000),
+    "RTL_ALT_FINAL": (0, 1000),
+    "RTL_SPEED": (0, 2000),
+    "SIM_BATT_VOLTAGE": (0, 60),
+    "SIM_WIND_SPD": (0, 60),
+    "SIM_WIND_TURB": (0, 20),
+    "WPNAV_ACCEL": (50, 1000),
+    "WPNAV_ACCEL_C": (0, 1000),
+    "WPNAV_ACCEL_Z": (50, 500),
+    "WPNAV_JERK": (0.1, 20),
+    "WPNAV_RADIUS": (5, 1000),
+    "WPNAV_SPEED": (10, 3000),
+    "WPNAV_SPEED_DN": (10, 1000),
+    "WPNAV_SPEED_UP": (10, 1000),
+}
 _LIMITS = {INT8: (-128, 127), INT16: (-32768, 32767), INT32: (-(2**31), 2**31 - 1)}
 
 
@@ -142,9 +174,11 @@ class Parameters:
         return self._types[name]
 
     def set(self, name: str, value: float) -> bool:
-        """Store a value in the parameter's own type; False for an unknown name or a value that is not a number."""
-        if name not in self._values or value != value or value in (float("inf"), float("-inf")):
+        """Store a value in the parameter's own type and range; False for an unknown name or what is no number."""
+        if name not in self._values or not math.isfinite(value):
             return False
+        low, high = _RANGES.get(name, (-math.inf, math.inf))
+        value = min(max(value, low), high)
         self._values[name] = _stored(self._types[name], value)
         return True
 

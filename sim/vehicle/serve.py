@@ -113,7 +113,7 @@ class VehicleServer:
                 continue
             wait_s = self._wait_s(started)
             self._receive(wait_s)
-            if not link.connected:
+            if not self._link.connected:
                 continue
             now = time.monotonic()
             if self._holding(now):

@@ -100,7 +100,7 @@ class Telemetry:
                     1, math.floor((now - due) / self._period[message_id])
                 )
                 self.once(message_id)
-        self._next_s = min(self._due.values())
+        self._next_s = min(self._due.values(), default=math.inf)
 
     def repeat(self) -> None:
         """Send everything that streams once, without waiting: for a vehicle whose time stands still."""
