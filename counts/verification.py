@@ -30,6 +30,8 @@ Ints = npt.NDArray[np.int64]
 
 FEWEST_OF_ZERO_STRATUM = 20
 LARGEST_HERD_SHARE = 0.5
+MOST_SPREAD = 1.5
+FEWEST_FOR_RESPONSE = 10
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,19 @@ class Correction:
     verified: float = 0.0
     reason: str | None = None
     notes: tuple[str, ...] = ()
+    response: float | None = None
+
+    @property
+    def spread_factor(self) -> float | None:
+        """What the standard error of sampling is multiplied by: 1/response, at least the factor, at most 1.5 times it.
+
+        N̂ = Y·T̂/M is the expansion of the true total T̂, so its sampling error is that of true animals over transects.
+        False alarms that lie evenly make transects look more alike than they are; multiplying by the factor alone would
+        keep that.
+        """
+        if self.factor is None or self.response is None:
+            return self.factor
+        return float(np.clip(1 / self.response, self.factor, MOST_SPREAD * self.factor))
 
     @property
     def cv(self) -> float | None:
@@ -165,6 +180,7 @@ def correction(
         counted_total=counted,
         verified=float(y.sum()),
         notes=tuple(notes),
+        response=_response(y, m, h, stratum_sizes),
     )
 
 
@@ -173,8 +189,10 @@ def apply(
 ) -> Estimate:
     """Multiply an estimate by a correction: N̂ = Y·k, CV²(N̂) = CV²(Y) + CV²(k), freedom after Satterthwaite.
 
-    The correction's component carries its source, so that `total` counts it once over strata. The floor of the lower
-    limit becomes `verified`, the animals a person saw there (a detector's count includes false alarms), else 0.
+    The error of sampling is scaled by the correction's `spread_factor`: k, or more where even false alarms hide how
+    unlike transects are. The correction's component carries its source, so that `total` counts it once over strata. The
+    floor of the lower limit becomes `verified`, the animals a person saw there (a detector's count includes false
+    alarms), else 0.
     """
     notes = (*counted.notes, *by.notes)
     if counted.value is None:
@@ -182,7 +200,8 @@ def apply(
     if by.factor is None or by.variance is None or by.degrees_of_freedom is None:
         return replace(counted, notes=(*notes, f"not corrected for detection: {by.reason}"))
     factor, value = by.factor, counted.value * by.factor
-    components = [replace(part, variance=part.variance * factor**2) for part in counted.components]
+    spread = by.spread_factor or factor
+    components = [replace(part, variance=part.variance * spread**2) for part in counted.components]
     unknown = not counted.components
     if not unknown:
         shared = Component(by.name, counted.value**2 * by.variance, by.degrees_of_freedom, by.source)
@@ -201,6 +220,16 @@ def apply(
 
 
 _WHICH = {False: "without detections", True: "with detections"}
+
+
+def _response(y: Floats, m: Floats, h: Ints, stratum_sizes: Sequence[int]) -> float | None:
+    sizes = np.bincount(h, minlength=len(stratum_sizes))
+    weight = (np.asarray(stratum_sizes) / np.maximum(sizes, 1))[h]
+    centred = y - np.average(y, weights=weight)
+    if y.sum() < FEWEST_FOR_RESPONSE or not np.ptp(y) > 0:
+        return None
+    slope = float((weight * centred * m).sum() / (weight * centred**2).sum())
+    return slope if slope > 0 else None
 
 
 def _caveats(y: Floats, m: Floats, h: Ints, stratum_sizes: Sequence[int]) -> list[str]:

@@ -88,7 +88,9 @@ def test_the_verified_captures_correct_all_strata_and_their_error_counts_once(ef
     assert by.factor == pytest.approx(260 / len(found), rel=3 * by.cv)
     result = estimate_population("zebra", transect, effort, LINES, STRATA, by)
     assert result.total.value == pytest.approx((result.counted_total.value or 0) * (by.factor or 0))
-    assert result.total.cv == pytest.approx(np.hypot(result.counted_total.cv or 0, by.cv))
+    assert by.spread_factor is not None
+    sampling = (result.counted_total.cv or 0) * by.spread_factor / (by.factor or 1)
+    assert result.total.cv == pytest.approx(np.hypot(sampling, by.cv))
     assert [part.source for part in result.total.components] == [None, None, "verification of zebra"]
 
 

@@ -199,3 +199,31 @@ def test_a_count_without_a_usable_correction_stays_as_counted_and_says_so() -> N
     result = apply(counted, refused)
     assert (result.value, result.lower) == (counted.value, counted.lower)
     assert result.notes[-1].startswith("not corrected for detection: the census counted none")
+
+
+def test_even_false_alarms_do_not_make_transects_look_alike() -> None:
+    rng = np.random.default_rng(2)
+    y = rng.negative_binomial(0.4, 0.2, 8000)
+    m = rng.binomial(y, 0.8) + rng.poisson(0.5, 8000)
+    h = (m > 0).astype(int)
+    sizes = (int((h == 0).sum()), int((h == 1).sum()))
+    result = correction(y, m, h, sizes, [0.0, float(m.sum())], source="all")
+    assert result.response == pytest.approx(0.8, abs=0.05)
+    assert result.factor is not None
+    assert result.factor < 1.0
+    assert result.spread_factor == pytest.approx(1 / result.response)
+    # Two hundred transects of forty captures each: the error of the corrected count is that of the true one.
+    counted = jolly2(m.reshape(200, 40).sum(axis=1), np.ones(200), 1000.0, 1000)
+    truth = jolly2(y.reshape(200, 40).sum(axis=1), np.ones(200), 1000.0, 1000)
+    corrected_count = apply(counted, result)
+    assert corrected_count.value == pytest.approx(truth.value)
+    assert corrected_count.cv == pytest.approx(truth.cv, rel=0.1)
+    assert counted.cv is not None
+    assert truth.cv is not None
+    assert counted.cv < 0.8 * truth.cv
+
+
+def test_a_response_from_few_animals_is_not_used() -> None:
+    result = corrected([0] * 20 + [1, 2], [0] * 20 + [1, 1], [0] * 20 + [1, 1])
+    assert result.response is None
+    assert result.spread_factor == result.factor
