@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import numpy.typing as npt
 import shapely
 from rasterio import Affine, features
+from scipy import sparse
+from scipy.sparse.csgraph import connected_components
+from scipy.spatial import KDTree
 
 from counts.report.facts import Facts
 from counts.report.words import listed
+from counts.store.captures import FootprintTable
+from counts.store.identity import IndividualTable
 from flightplan.areas import LaunchSite
+from flightplan.ellipsoid import to_geocentric
 from flightplan.frames import Floats, LocalFrame
 
 WIDTH = 1000.0
@@ -23,6 +29,8 @@ BINS_ACROSS = 90
 RASTER_WIDTHS = (1_400, 700, 350)
 MOST_CHARACTERS = 1_200_000
 MARKS = 6
+APART_M = 5_000.0
+MOST_MAPS = 8
 _NICE = (1, 2, 2.5, 5, 10)
 
 
@@ -91,8 +99,59 @@ class _Canvas:
         return np.atleast_1d(shapely.transform(geometry, self.xy))
 
 
-def draw_map(facts: Facts, *, sensitive: Collection[str] = ()) -> SurveyMap | None:
-    """Return the map of a survey, None when nothing in it has a place."""
+def draw_maps(facts: Facts, *, sensitive: Collection[str] = ()) -> tuple[SurveyMap, ...]:
+    """Return the map of a survey; none when nothing in it has a place.
+
+    Pictures that were brought in without an area may come from places far apart: each place has a map of its own.
+    """
+    return tuple(drawn for part in _places(facts) if (drawn := _draw(part, facts.species, sensitive)) is not None)
+
+
+def _places(facts: Facts) -> list[Facts]:
+    """The survey's parts that lie further than `APART_M` from each other, the largest first."""
+    table, animals = facts.footprints, facts.individuals
+    if facts.area is not None or len(table.polygons) < 2:
+        return [facts]
+    middles = shapely.get_coordinates(shapely.centroid(table.polygons))
+    where = to_geocentric(middles, np.zeros(len(middles)))
+    # Neighbours on a grid of cells join, so that a million pictures cost no more than their cells.
+    cells, cell = np.unique(np.floor(where / APART_M), axis=0, return_inverse=True)
+    near = KDTree(cells).query_pairs(1.8, output_type="ndarray")
+    graph = sparse.coo_array((np.ones(len(near)), (near[:, 0], near[:, 1])), shape=(len(cells), len(cells)))
+    count, group = connected_components(graph, directed=False)
+    if count == 1 or count > MOST_MAPS:
+        return [facts]
+    place = group[cell.ravel()]
+    near_animal = np.empty(0, dtype=np.int64)
+    if animals is not None and len(animals):
+        _, nearest = KDTree(where).query(to_geocentric(animals.lonlat, np.zeros(len(animals))))
+        near_animal = place[nearest]
+    parts = []
+    for number in np.argsort(-np.bincount(place), kind="stable").tolist():
+        rows, of_animals = place == number, np.flatnonzero(near_animal == number)
+        parts.append(
+            replace(
+                facts,
+                footprints=FootprintTable(**{f.name: getattr(table, f.name)[rows] for f in fields(FootprintTable)}),
+                individuals=None if animals is None else _only(animals, of_animals),
+            )
+        )
+    return parts
+
+
+def _only(animals: IndividualTable, rows: npt.NDArray[np.int64]) -> IndividualTable:
+    return replace(
+        animals,
+        individual_id=animals.individual_id[rows],
+        number=animals.number[rows],
+        species=animals.species[rows],
+        lonlat=animals.lonlat[rows],
+        sightings=animals.sightings[rows],
+        transect=tuple(animals.transect[i] for i in rows.tolist()),
+    )
+
+
+def _draw(facts: Facts, species: Sequence[str], sensitive: Collection[str]) -> SurveyMap | None:
     shapes = _everything(facts)
     if len(shapes) == 0:
         return None
@@ -114,7 +173,7 @@ def draw_map(facts: Facts, *, sensitive: Collection[str] = ()) -> SurveyMap | No
         footprints=on,
         footprints_off=off,
         footprints_found=found,
-        points=_points(facts, canvas, sensitive, notes),
+        points=_points(facts, species, canvas, sensitive, notes),
         launch_sites=tuple(_label(canvas, s) for s in area.launch_sites) if area else (),
         meridians=_meridians(canvas),
         parallels=_parallels(canvas),
@@ -184,12 +243,14 @@ def _cells(shapes: npt.NDArray[np.object_], canvas: _Canvas, columns: int) -> st
     return "".join(f"M{a} {b}h{c}v{d}h-{c}z" for a, b, c, d in zip(x, y, w, h, strict=True))
 
 
-def _points(facts: Facts, canvas: _Canvas, sensitive: Collection[str], notes: list[str]) -> tuple[Points, ...]:
+def _points(
+    facts: Facts, names: Sequence[str], canvas: _Canvas, sensitive: Collection[str], notes: list[str]
+) -> tuple[Points, ...]:
     table = facts.individuals
     if table is None or len(table) == 0:
         return ()
     found = []
-    for number, species in enumerate(facts.species):
+    for number, species in enumerate(names):
         lonlat = table.lonlat[table.species == species]
         if len(lonlat) == 0:
             continue

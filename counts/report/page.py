@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from counts.census import Census
 from counts.report import statements, words
 from counts.report.facts import Facts, gather, mean_and_spread
-from counts.report.map import draw_map
+from counts.report.map import draw_maps
 from counts.report.spread import spreads
 from counts.store import EffortEntry, EstimateEntry
 
@@ -103,7 +103,7 @@ def _context(facts: Facts, truth: Mapping[str, Mapping[str, int]] | None, sensit
         "headlines": _headlines(facts, truth),
         "species": facts.species,
         "why_no_estimate": statements.why_no_estimate(facts),
-        "map": draw_map(facts, sensitive=sensitive),
+        "maps": draw_maps(facts, sensitive=sensitive),
         "by_species": {s: [e for e in facts.estimates if e.species == s] for s in facts.species},
         "truth": truth,
         "truth_of": lambda species, stratum: None if truth is None else _truth(truth, species, stratum),

@@ -137,10 +137,10 @@ def _put(census: Census, entries: Sequence[FootprintEntry]) -> None:
 
 
 def _footprint(capture_id: int, capture: Capture, ground_msl_m: float | None) -> FootprintEntry:
+    stand = pose_of(capture, ground_msl_m=ground_msl_m)
     if capture.camera is None:
         reason = capture.unknown.get("camera", "no reason given")
         raise GeoreferenceError(f"its camera is unknown ({reason})")
-    stand = pose_of(capture, ground_msl_m=ground_msl_m)
     below = np.column_stack([stand.pose.longitude_deg, stand.pose.latitude_deg])
     altitude_agl_m = float(np.ravel(stand.pose.height_m)[0] - stand.terrain.heights_m(below)[0])
     return FootprintEntry(

@@ -129,7 +129,7 @@ def test_the_same_census_gives_the_same_bytes(filled, page, tmp_path):
 
 
 def test_every_individual_is_drawn(page):
-    paths = dict(re.findall(r'<path id="species-(\d)" d="([^"]*)"', page))
+    paths = dict(re.findall(r'<path id="species-1-(\d)" d="([^"]*)"', page))
     assert sum(path.count("M") for path in paths.values()) == 169
     assert len(re.findall(r'class="planned" d="([^"]+)"', page)[0].split("M")[1:]) == 26
 

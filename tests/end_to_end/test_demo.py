@@ -10,7 +10,7 @@ import pytest
 import shapely
 from click.testing import CliRunner
 
-from flightplan.areas import StudyArea, Stratum
+from flightplan.areas import Stratum, StudyArea
 from flightplan.errors import WorkspaceError
 from flightplan.frames import LocalFrame
 from overfly.cli import main
@@ -55,7 +55,7 @@ def test_the_demo_sets_estimates_with_limits_beside_the_truth(finished: tuple[Pa
 
 def test_the_census_of_the_demo_opens_in_a_gis(finished: tuple[Path, dict]) -> None:
     _, document = finished
-    layers = {name: kind for name, kind in pyogrio.list_layers(document["census"])}
+    layers = dict(pyogrio.list_layers(document["census"]))
     assert layers["strata"] == "MultiPolygon"
     assert layers["transects"] == "MultiLineString"
     assert layers["footprints"] == "Polygon"

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from shapely.geometry import box
 
-from flightplan.areas import StudyArea, Stratum
+from flightplan.areas import Stratum, StudyArea
 from flightplan.errors import WorkspaceError
 from overfly.workspace import Workspace
 
