@@ -43,6 +43,7 @@ class LazyGroup(click.Group):
         "sim": "overfly.cli:sim",
         "ingest": "overfly.commands.ingest:ingest_command",
         "detect": "overfly.commands.detect:detect_command",
+        "evaluate": "detect.commands.evaluate:evaluate_group",
         "count": "overfly.commands.count:count_command",
         "report": "overfly.commands.report:report_command",
         "doctor": "overfly.commands.doctor:doctor_command",

@@ -114,6 +114,7 @@ def count_survey(
             "longest_gap_s": LONGEST_GAP_S,
             "captures": run.captures_done,
             "detections": len(table),
+            "merging": {k: [v.chosen, v.merge_all, v.merge_none] for k, v in individuals.counts.items()},
         }
         identity_run_id = _identity_run(
             session,

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from counts.effort import Assignment, TransectLines, assign_to_transects
 from counts.store import StoredCapture, SurveyInfo, read_area, read_captures, read_footprints, read_strata
 from counts.store.detections import DetectionTable
-from detect.georef import Pose, ground_to_pixel, place, pose_of
+from detect.georef import Pose, PoseErrors, ground_to_pixel, place, pose_of
 from flightplan.camera import Camera
 from flightplan.design import StratumDesign, Transect
 from flightplan.errors import GeoreferenceError
@@ -197,10 +197,10 @@ def place_detections(ground: SurveyGround, table: DetectionTable) -> Sightings:
     centres = (table.boxes_px[:, :2] + table.boxes_px[:, 2:]) / 2 - 0.5
     lonlat = np.full((len(table), 2), np.nan)
     covariance, common = np.full((2, len(table), 2, 2), np.nan)
-    for (camera, terrain), members in _by_camera(ground, capture):
+    for (camera, terrain, errors), members in _by_camera(ground, capture):
         chosen = np.flatnonzero(np.isin(capture, list(members)))
         pose = _poses([members[i] for i in capture[chosen].tolist()])
-        placed = place(camera, pose, centres[chosen], terrain)
+        placed = place(camera, pose, centres[chosen], terrain, errors)
         lonlat[chosen], covariance[chosen], common[chosen] = placed.lonlat, placed.covariance_m2, placed.common_m2
     known = np.flatnonzero(np.isfinite(lonlat).all(axis=1))
     names = np.array(table.labels, dtype=np.str_) if table.labels else np.empty(0, dtype=np.str_)
@@ -216,9 +216,12 @@ def place_detections(ground: SurveyGround, table: DetectionTable) -> Sightings:
     )
 
 
-def _by_camera(ground: SurveyGround, captures: Ints) -> list[tuple[tuple[Camera, Terrain], dict[int, Pose]]]:
-    """Group captures with detections by camera and level of the ground; those without a pose are left out."""
-    groups: dict[tuple[Camera, float], tuple[Terrain, dict[int, Pose]]] = {}
+_Kind = tuple[Camera, Terrain, PoseErrors]
+
+
+def _by_camera(ground: SurveyGround, captures: Ints) -> list[tuple[_Kind, dict[int, Pose]]]:
+    """Group captures with detections by camera, level of the ground and accuracy; those without a pose are left out."""
+    groups: dict[tuple[Camera, float, PoseErrors], tuple[_Kind, dict[int, Pose]]] = {}
     for index in np.unique(captures).tolist():
         capture = ground.captures[index].capture
         if capture.camera is None:
@@ -227,9 +230,10 @@ def _by_camera(ground: SurveyGround, captures: Ints) -> list[tuple[tuple[Camera,
             stand = pose_of(capture, ground_msl_m=ground.ground_msl_m)
         except GeoreferenceError:
             continue  # named when it was brought in; without a footprint it is off effort
-        key = (capture.camera, stand.terrain.range_m[0])
-        groups.setdefault(key, (stand.terrain, {}))[1][index] = stand.pose
-    return [((camera, terrain), members) for (camera, _), (terrain, members) in groups.items()]
+        errors = PoseErrors.of(capture)
+        key = (capture.camera, stand.terrain.range_m[0], errors)
+        groups.setdefault(key, ((capture.camera, stand.terrain, errors), {}))[1][index] = stand.pose
+    return list(groups.values())
 
 
 def _poses(poses: Sequence[Pose]) -> Pose:

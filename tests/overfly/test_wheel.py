@@ -16,6 +16,8 @@ DATA = {
     "counts/report/templates/report.html.j2",
     "detect/models/overfly-demo.md",
     "detect/models/overfly-demo.onnx",
+    "detect/models/overfly-demo.yaml",
+    "flightplan/cameras.toml",
 }
 
 
