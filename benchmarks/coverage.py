@@ -40,17 +40,21 @@ from sim.world import World
 
 @dataclass(frozen=True)
 class Conditions:
-    """What is flown, and how well the detector sees: set these to what was measured."""
+    """What is flown, and how well the detector sees.
 
-    recall: Mapping[str, float] = field(default_factory=lambda: {"elephant": 0.95, "zebra": 0.88})
-    precision: Mapping[str, float] = field(default_factory=lambda: {"elephant": 0.97, "zebra": 0.93})
+    Recall and precision are those of the shipped detector's card; the pose error, 1.2 m per axis in all, is that of
+    the demo's frames against the truth.
+    """
+
+    recall: Mapping[str, float] = field(default_factory=lambda: {"elephant": 0.864, "zebra": 0.842})
+    precision: Mapping[str, float] = field(default_factory=lambda: {"elephant": 0.894, "zebra": 0.750})
     recall_spread: float = 0.1
-    common_error_m: float = 1.5
+    common_error_m: float = 0.9
     frame_error_m: float = 0.8
     box_error_m: float = 0.3
     density: float = 1.0
     lines: int = 12
-    verify_positive: int = 60
+    verify_positive: int = 80
     verify_zero: int = 60
     speed_mps: float = 12.0
     strip_width_m: float = 96.0

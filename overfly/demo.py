@@ -247,7 +247,7 @@ def _fly_one(
             sortie.identifier,
             started_utc=start,
             ended_utc=datetime.fromtimestamp(clock.now_s(), UTC),
-            track_lonlat=np.array([[c.longitude_deg, c.latitude_deg] for c in flight.captures]),
+            track_lonlat=np.array(flight.track),
             flown_length_m=sortie.length_m,
         )
     _write(log / _SHOTS_FILE, [asdict(shot) for shot in shots])

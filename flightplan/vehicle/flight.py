@@ -36,7 +36,10 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True)
 class FlightResult:
-    """One flight: its outcome and why, frames, stretches without frames, events, preflight table, log folder."""
+    """One flight: its outcome and why, frames, stretches without frames, events, preflight table, log folder.
+
+    `track` is where it reported to be from arming to landing, (longitude, latitude).
+    """
 
     outcome: Outcome
     reason: str | None
@@ -47,6 +50,7 @@ class FlightResult:
     transfers: Mapping[str, TransferEnd]
     log: Path
     set_aside: Path | None
+    track: tuple[tuple[float, float], ...] = ()
 
 
 def fly_sortie(
@@ -106,6 +110,7 @@ def fly_sortie(
             {KINDS[kind]: end for kind, end in transfers.items()},
             log.folder,
             log.set_aside,
+            tuple(watch.track),
         )
 
 

@@ -32,6 +32,7 @@ class FlightWatch:
         self.captures: list[FlightCapture] = []
         self.places: list[Place] = []
         self.events: list[FlightEvent] = []
+        self.track: list[tuple[float, float]] = []
         self.over = False
         self.completed = False
         self.why_cut_short: str | None = None
@@ -131,6 +132,10 @@ class FlightWatch:
             if self._was_armed:
                 self.tell("battery", f"charge {charge} %")
 
+    def _position(self, message: Any) -> None:
+        if self._was_armed and not self.over:
+            self.track.append((message.lon / 1e7, message.lat / 1e7))
+
     def _camera_feedback(self, message: Any) -> None:
         last = self.captures[-1].index if self.captures else None
         if last is not None and message.img_idx == last:
@@ -172,6 +177,7 @@ _HANDLERS: dict[str, Callable[[FlightWatch, Any], None]] = {
     "MISSION_CURRENT": FlightWatch._mission_current,
     "MISSION_ITEM_REACHED": FlightWatch._item_reached,
     "STATUSTEXT": FlightWatch._status_text,
+    "GLOBAL_POSITION_INT": FlightWatch._position,
     "SYS_STATUS": FlightWatch._system_status,
     "CAMERA_FEEDBACK": FlightWatch._camera_feedback,
 }
