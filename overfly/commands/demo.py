@@ -75,8 +75,8 @@ class TerminalStage:
     def __init__(self) -> None:
         self._console = Console(stderr=True, highlight=False)
         self._bars = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=24),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
             console=self._console,
@@ -88,19 +88,32 @@ class TerminalStage:
         self._bars.start()
         return self
 
-    def __exit__(self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None) -> None:
+    def __exit__(self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None) -> None:
+        if kind is None:
+            self._finish()
         self._bars.stop()
 
     def step(self, text: str) -> None:
         """A step begins: the one before is done."""
+        self._finish()
         if self._console.is_terminal:
             self._bar = self._bars.add_task(text, total=None)
         else:
             self._console.print(text, markup=False)
 
+    def _finish(self) -> None:
+        if self._bar is not None:
+            total = next(t for t in self._bars.tasks if t.id == self._bar).total or 1
+            self._bars.update(self._bar, total=total, completed=total)
+            self._bar = None
+
     def note(self, text: str) -> None:
         """Something worth knowing about the present step."""
-        self._console.print(f"  {text}", markup=False, style="dim")
+        if self._bar is not None:
+            task = next(t for t in self._bars.tasks if t.id == self._bar)
+            self._bars.update(self._bar, description=f"{task.description}: {text}")
+        else:
+            self._console.print(f"  {text}", markup=False)
 
     def progress(self, done: int, total: int) -> None:
         """How far the present step has come."""
