@@ -18,11 +18,10 @@ from counts.report.words import listed
 from counts.store.captures import FootprintTable
 from counts.store.identity import IndividualTable
 from flightplan.areas import LaunchSite
+from flightplan.drawing import Canvas, Label, areas_path, lines_path, meridians, parallels
 from flightplan.ellipsoid import to_geocentric
-from flightplan.frames import Floats, LocalFrame
+from flightplan.frames import LocalFrame
 
-WIDTH = 1000.0
-MAX_HEIGHT = 1100.0
 MOST_FOOTPRINTS = 3_000
 MOST_POINTS = 6_000
 BINS_ACROSS = 90
@@ -31,16 +30,6 @@ MOST_CHARACTERS = 1_200_000
 MARKS = 6
 APART_M = 5_000.0
 MOST_MAPS = 8
-_NICE = (1, 2, 2.5, 5, 10)
-
-
-@dataclass(frozen=True)
-class Label:
-    """A word on the map, at x, y of the drawing."""
-
-    x: float
-    y: float
-    text: str
 
 
 @dataclass(frozen=True)
@@ -74,29 +63,6 @@ class SurveyMap:
     scale_px: float
     scale_text: str
     notes: tuple[str, ...]
-
-
-class _Canvas:
-    """From longitude and latitude to the drawing's x and y."""
-
-    def __init__(self, frame: LocalFrame, bounds: tuple[float, float, float, float]) -> None:
-        west, south, east, north = bounds
-        pad = 0.06 * max(east - west, north - south, 20.0)
-        self.west, self.north = west - pad, north + pad
-        span_x, span_y = east - west + 2 * pad, north - south + 2 * pad
-        self.px_per_m = min(WIDTH / span_x, MAX_HEIGHT / span_y)
-        self.width = max(span_x * self.px_per_m, 0.62 * WIDTH)
-        self.west -= (self.width / self.px_per_m - span_x) / 2
-        self.height = max(span_y * self.px_per_m, 0.36 * self.width)
-        self.north += (self.height / self.px_per_m - span_y) / 2
-        self.frame = frame
-
-    def xy(self, lonlat: npt.ArrayLike) -> Floats:
-        local = self.frame.to_local(lonlat)
-        return np.column_stack([local[:, 0] - self.west, self.north - local[:, 1]]) * self.px_per_m
-
-    def draw(self, geometry: object) -> npt.NDArray[np.object_]:
-        return np.atleast_1d(shapely.transform(geometry, self.xy))
 
 
 def draw_maps(facts: Facts, *, sensitive: Collection[str] = ()) -> tuple[SurveyMap, ...]:
@@ -156,29 +122,31 @@ def _draw(facts: Facts, species: Sequence[str], sensitive: Collection[str]) -> S
     if len(shapes) == 0:
         return None
     frame = facts.area.frame if facts.area else LocalFrame.around(shapes)
-    canvas = _Canvas(frame, tuple(shapely.total_bounds(frame.localise(shapes))))
+    canvas = Canvas(frame, tuple(shapely.total_bounds(frame.localise(shapes))))
     notes: list[str] = []
     on, off, found = _footprints(facts, canvas, sensitive, notes)
     area = facts.area
     segments = [segment for s in facts.strata for t in s.transects for segment in t.segments]
-    scale_m = _nice(canvas.width / canvas.px_per_m / 4)
+    scale_px, scale_text = canvas.scale
     return SurveyMap(
         width=round(canvas.width, 1),
         height=round(canvas.height, 1),
-        strata=tuple((i, s.name, _areas(canvas.draw(s.polygon))) for i, s in enumerate(area.strata)) if area else (),
+        strata=tuple((i, s.name, areas_path(canvas.draw(s.polygon))) for i, s in enumerate(area.strata))
+        if area
+        else (),
         stratum_labels=_stratum_labels(facts, canvas),
-        exclusions=_areas(canvas.draw(list(area.exclusions))) if area and area.exclusions else "",
-        lines=_lines(canvas.draw([shapely.LineString(part) for part in segments])) if segments else "",
-        tracks=_lines(shapely.simplify(canvas.draw([f.track for f in facts.flights if f.track is not None]), 0.5)),
+        exclusions=areas_path(canvas.draw(list(area.exclusions))) if area and area.exclusions else "",
+        lines=lines_path(canvas.draw([shapely.LineString(part) for part in segments])) if segments else "",
+        tracks=lines_path(shapely.simplify(canvas.draw([f.track for f in facts.flights if f.track is not None]), 0.5)),
         footprints=on,
         footprints_off=off,
         footprints_found=found,
         points=_points(facts, species, canvas, sensitive, notes),
         launch_sites=tuple(_label(canvas, s) for s in area.launch_sites) if area else (),
-        meridians=_meridians(canvas),
-        parallels=_parallels(canvas),
-        scale_px=round(scale_m * canvas.px_per_m, 1),
-        scale_text=f"{scale_m / 1000:g} km" if scale_m >= 1000 else f"{scale_m:g} m",
+        meridians=meridians(canvas),
+        parallels=parallels(canvas),
+        scale_px=scale_px,
+        scale_text=scale_text,
         notes=tuple(notes),
     )
 
@@ -193,7 +161,7 @@ def _everything(facts: Facts) -> npt.NDArray[np.object_]:
     return np.array(shapes, dtype=object)
 
 
-def _footprints(facts: Facts, canvas: _Canvas, sensitive: Collection[str], notes: list[str]) -> tuple[str, str, str]:
+def _footprints(facts: Facts, canvas: Canvas, sensitive: Collection[str], notes: list[str]) -> tuple[str, str, str]:
     """Return the paths of footprints on effort, off effort, and (without individuals) of those with detections."""
     table = facts.footprints
     if len(table.polygons) == 0:
@@ -207,7 +175,7 @@ def _footprints(facts: Facts, canvas: _Canvas, sensitive: Collection[str], notes
         found = np.isin(table.capture_id, list(facts.captures_with_detections))
     shapes = canvas.draw(table.polygons)
     if len(shapes) <= MOST_FOOTPRINTS:
-        return _areas(shapes[on & ~found]), _areas(shapes[~on]), _areas(shapes[on & found])
+        return areas_path(shapes[on & ~found]), areas_path(shapes[~on]), areas_path(shapes[on & found])
     groups = (shapes[on & ~found], shapes[~on], shapes[on & found])
     for columns in RASTER_WIDTHS:
         cell_px = canvas.width / columns
@@ -221,7 +189,7 @@ def _footprints(facts: Facts, canvas: _Canvas, sensitive: Collection[str], notes
     return paths[0], paths[1], paths[2]
 
 
-def _cells(shapes: npt.NDArray[np.object_], canvas: _Canvas, columns: int) -> str:
+def _cells(shapes: npt.NDArray[np.object_], canvas: Canvas, columns: int) -> str:
     """Fill a grid under the shapes and return it as rectangles: runs of cells, joined where rows repeat them."""
     if len(shapes) == 0:
         return ""
@@ -244,7 +212,7 @@ def _cells(shapes: npt.NDArray[np.object_], canvas: _Canvas, columns: int) -> st
 
 
 def _points(
-    facts: Facts, names: Sequence[str], canvas: _Canvas, sensitive: Collection[str], notes: list[str]
+    facts: Facts, names: Sequence[str], canvas: Canvas, sensitive: Collection[str], notes: list[str]
 ) -> tuple[Points, ...]:
     table = facts.individuals
     if table is None or len(table) == 0:
@@ -271,12 +239,12 @@ def _points(
     return tuple(found)
 
 
-def _label(canvas: _Canvas, site: LaunchSite) -> Label:
+def _label(canvas: Canvas, site: LaunchSite) -> Label:
     x, y = canvas.xy([(site.longitude_deg, site.latitude_deg)])[0]
     return Label(round(float(x), 1), round(float(y), 1), site.name)
 
 
-def _stratum_labels(facts: Facts, canvas: _Canvas) -> tuple[Label, ...]:
+def _stratum_labels(facts: Facts, canvas: Canvas) -> tuple[Label, ...]:
     if not facts.area:
         return ()
     labels = []
@@ -284,64 +252,3 @@ def _stratum_labels(facts: Facts, canvas: _Canvas) -> tuple[Label, ...]:
         west, south, _, north = canvas.draw(stratum.polygon)[0].bounds
         labels.append(Label(round(west + 14, 1), round((south + north) / 2, 1), stratum.name))
     return tuple(labels)
-
-
-def _areas(shapes: npt.NDArray[np.object_]) -> str:
-    """Path data of polygons: each ring closed, to a tenth of a pixel."""
-    rings = shapely.get_rings(shapely.get_parts(shapes))
-    return "".join(_path(ring, closed=True) for ring in rings)
-
-
-def _lines(shapes: npt.NDArray[np.object_]) -> str:
-    return "".join(_path(part, closed=False) for part in shapely.get_parts(shapes))
-
-
-def _path(line: object, *, closed: bool) -> str:
-    xy = np.round(shapely.get_coordinates(line), 1)
-    keep = np.concatenate([[True], np.any(np.diff(xy, axis=0) != 0, axis=1)])
-    kept = xy[keep][:-1] if closed and len(xy[keep]) > 3 else xy[keep]
-    return "M" + "L".join(f"{x:g} {y:g}" for x, y in kept.tolist()) + ("z" if closed else "")
-
-
-def _meridians(canvas: _Canvas) -> tuple[Label, ...]:
-    edge = np.column_stack([np.linspace(0, canvas.width, 200), np.full(200, canvas.height)])
-    lon = _lonlat(canvas, edge)[:, 0]
-    return tuple(
-        Label(round(float(np.interp(value, lon, edge[:, 0])), 1), 0.0, _degrees(value, "E", "W", step))
-        for value, step in _ticks(lon[0], lon[-1])
-    )
-
-
-def _parallels(canvas: _Canvas) -> tuple[Label, ...]:
-    edge = np.column_stack([np.zeros(200), np.linspace(canvas.height, 0, 200)])
-    lat = _lonlat(canvas, edge)[:, 1]
-    return tuple(
-        Label(0.0, _at(value, lat, edge[:, 1]), _degrees(value, "N", "S", step))
-        for value, step in _ticks(lat[0], lat[-1])
-    )
-
-
-def _at(value: float, degrees: Floats, pixels: Floats) -> float:
-    return round(float(np.interp(value, degrees, pixels)), 1)
-
-
-def _lonlat(canvas: _Canvas, xy: Floats) -> Floats:
-    local = np.column_stack([xy[:, 0] / canvas.px_per_m + canvas.west, canvas.north - xy[:, 1] / canvas.px_per_m])
-    return canvas.frame.to_lonlat(local)
-
-
-def _ticks(low: float, high: float) -> list[tuple[float, float]]:
-    step = _nice((high - low) / 3)
-    values = np.arange(np.ceil(low / step), np.floor(high / step) + 1) * step
-    return [(float(v), step) for v in values if low + 0.06 * (high - low) < v < high - 0.06 * (high - low)]
-
-
-def _degrees(value: float, positive: str, negative: str, step: float) -> str:
-    digits = next(d for d in range(12) if abs(round(step, d) - step) < 1e-9 * step)
-    return f"{abs(value):.{digits}f}° {positive if value >= 0 else negative}"
-
-
-def _nice(value: float) -> float:
-    """The greatest round number not above a value."""
-    power = 10.0 ** np.floor(np.log10(value))
-    return float(max(n for n in _NICE if n * power <= value * (1 + 1e-9)) * power)
