@@ -17,8 +17,8 @@ from shapely.geometry import Polygon
 
 from flightplan.frames import Floats
 
-_SHORTEST_SEGMENT_M = 5.0
-_SMALLEST_STRIP_SHARE = 0.005
+SHORTEST_SEGMENT_M = 5.0
+SMALLEST_STRIP_SHARE = 0.005
 _SMALLEST_FILL_SHARE = 0.05
 _FILL_ROUNDS, _FILL_TRIES = 3, 9
 
@@ -46,7 +46,7 @@ def baseline(polygon: Any, heading_deg: float) -> tuple[float, float, float]:
 
     The filled length is shorter than the extent where the polygon's parts leave a gap that no line of it crosses.
     """
-    bounds = shapely.bounds(shapely.get_parts(_turn(polygon, heading_deg)))
+    bounds = shapely.bounds(shapely.get_parts(turn(polygon, heading_deg)))
     starts, ends = _merge_intervals(bounds[:, 0], bounds[:, 2])
     return float(starts[0]), float(ends[-1]), float((ends - starts).sum())
 
@@ -62,25 +62,25 @@ def lines_across(
     Pieces less than `bridge_m` apart are flown as one. Lines that see nothing are left out.
     """
     offsets = np.asarray(offsets_m, dtype=np.float64)
-    turned = _turn(polygon, heading_deg)
-    room = _turn(flyable, heading_deg)
+    turned = turn(polygon, heading_deg)
+    room = turn(flyable, heading_deg)
     _, south, _, north = shapely.bounds(turned)
     half = strip_width_m / 2
     strips = shapely.box(offsets - half, south - 1, offsets + half, north + 1)
     pieces, index = shapely.get_parts(shapely.intersection(strips, turned), return_index=True)
-    worthwhile = shapely.area(pieces) > _SMALLEST_STRIP_SHARE * strip_width_m**2
+    worthwhile = shapely.area(pieces) > SMALLEST_STRIP_SHARE * strip_width_m**2
     pieces, index = pieces[worthwhile], index[worthwhile]
     if not len(pieces):
         return []
     bounds = shapely.bounds(pieces)
-    line, start, end = _merge_by_line(index, bounds[:, 1], bounds[:, 3], bridge_m)
+    line, start, end = merge_by_line(index, bounds[:, 1], bounds[:, 3], bridge_m)
     start, end, line = _clip(offsets, line, start, end, room)
-    keep = end - start >= _SHORTEST_SEGMENT_M
+    keep = end - start >= SHORTEST_SEGMENT_M
     start, end, line = start[keep], end[keep], line[keep]
     seen = shapely.area(
         shapely.intersection(shapely.box(offsets[line] - half, start, offsets[line] + half, end), turned)
     )
-    back = _rotation(heading_deg)
+    back = rotation(heading_deg)
     lines = []
     for i in np.unique(line):
         own = line == i
@@ -109,7 +109,7 @@ def fill_gaps(
         for part in whole(missed):
             if part.area < _SMALLEST_FILL_SHARE * strip_width_m**2:
                 break
-            west, _, east, _ = (float(b) for b in shapely.bounds(_turn(part, heading_deg)))
+            west, _, east, _ = (float(b) for b in shapely.bounds(turn(part, heading_deg)))
             offsets = np.linspace(min(east - half, west + half), max(east - half, west + half), _FILL_TRIES)
             tried = [
                 lines_across(part, heading_deg, [x], strip_width_m, flyable, bridge_m=strip_width_m) for x in offsets
@@ -130,7 +130,7 @@ def _without_strips(polygon: Any, lines: Sequence[Line], half_width_m: float) ->
 
 def out_of_reach(polygon: Any, heading_deg: float, strip_width_m: float, flyable: Any) -> Any:
     """Return the ground of a polygon that no legal line of a heading passes within half a strip of."""
-    turned, room = _turn(polygon, heading_deg), _turn(flyable, heading_deg)
+    turned, room = turn(polygon, heading_deg), turn(flyable, heading_deg)
     half = strip_width_m / 2
     # What a line at any place sees is the room smeared across the lines: the room and what each edge of it sweeps.
     edges = [np.asarray(ring.coords) for part in whole(room) for ring in (part.exterior, *part.interiors)]
@@ -139,7 +139,7 @@ def out_of_reach(polygon: Any, heading_deg: float, strip_width_m: float, flyable
     swept = shapely.polygons(np.stack([starts + left, ends + left, ends + right, starts + right], axis=1))
     seen = shapely.union_all(np.append(shapely.buffer(swept, 0.0), room))
     missed = shapely.difference(turned, seen)
-    back = _rotation(heading_deg)
+    back = rotation(heading_deg)
     return shapely.transform(missed, lambda points: points @ back)
 
 
@@ -165,7 +165,7 @@ def long_axis_heading(polygon: Any) -> float:
 
 
 def _effort(polygon: Any, heading_deg: float, spacing_m: float) -> tuple[float, float]:
-    turned = _turn(polygon, heading_deg)
+    turned = turn(polygon, heading_deg)
     west, south, east, north = shapely.bounds(turned)
     needed = max(1, int(np.ceil((east - west) / spacing_m)))
     laid = min(needed, 60)
@@ -178,14 +178,14 @@ def _effort(polygon: Any, heading_deg: float, spacing_m: float) -> tuple[float, 
     return round(pieces, 3), round(float(shapely.length(clipped).sum()) * needed / laid, 1)
 
 
-def _rotation(heading_deg: float) -> Floats:
+def rotation(heading_deg: float) -> Floats:
     """The matrix that takes turned (x, y) rows to (east, north) rows."""
     angle = np.radians(heading_deg)
     return np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
 
 
-def _turn(geometry: Any, heading_deg: float) -> Any:
-    forward = _rotation(heading_deg).T
+def turn(geometry: Any, heading_deg: float) -> Any:
+    forward = rotation(heading_deg).T
     return shapely.transform(geometry, lambda points: points @ forward)
 
 
@@ -196,7 +196,7 @@ def _merge_intervals(starts: Floats, ends: Floats) -> tuple[Floats, Floats]:
     return starts[first], np.concatenate([reach[:-1][first[1:]], reach[-1:]])
 
 
-def _merge_by_line(
+def merge_by_line(
     index: npt.NDArray[np.intp], starts: Floats, ends: Floats, bridge_m: float
 ) -> tuple[npt.NDArray[np.intp], Floats, Floats]:
     """Join the intervals of each line that overlap or lie within `bridge_m` of each other."""

@@ -9,24 +9,54 @@ is seen with the same probability, strip width over spacing (plus sampling: Stri
 Advanced Distance Sampling, ch. 7), but for the ground beside exclusions, where a line that would pass within the buffer
 cannot be flown. A random design has the same probability, by drawing without replacement among strips that pave the
 baseline from a random start.
+
+A segmented grid leaves gaps on the lines of a systematic one: the same segments on every line, shifted at random along
+them too, so its coverage is flat as well. A segment is the sampling unit. An equal-spaced zigzag turns on the stratum's
+convex hull or rectangle, at equal distances along the axis across the heading; a leg is the sampling unit. Its coverage is
+flat over a rectangle and rises where a hull is narrow (Strindberg & Buckland 2004, JABES 9:443-461): `overfly design`
+measures it.
+
+Which variance fits. Random lines: Jolly 2 with N = `possible_transects`, the variance of a simple random sample.
+Systematic lines: the same is on the safe side where there is a trend; successive differences follow it (Fewster et al.
+2009, Biometrics 65:225-236). Zigzag legs and segments: Jolly 2 with N = Z over the mean area searched, since N, a number
+of units to draw from, is not defined for them; neighbouring legs share their turning point, so successive differences
+take a likeness of neighbours for precision and the variance of a simple random sample is the one on the safe side.
 """
 
 from __future__ import annotations
 
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import shapely
 
 from flightplan.areas import StudyArea
-from flightplan.coverage import Line, baseline, best_heading, fill_gaps, lines_across, long_axis_heading
+from flightplan.coverage import (
+    SHORTEST_SEGMENT_M,
+    Line,
+    baseline,
+    best_heading,
+    fill_gaps,
+    lines_across,
+    long_axis_heading,
+)
 from flightplan.errors import DesignError
 from flightplan.frames import Floats
+from flightplan.legs import BOUNDS, HULL, lines_on_legs, segment_legs, zigzag_legs, zigzag_spacing_m
 from flightplan.paths import Airspace
 
 SYSTEMATIC, RANDOM, FULL = "systematic", "random", "full"
-KINDS = (SYSTEMATIC, RANDOM, FULL)
+ZIGZAG, SEGMENTED = "zigzag", "segmented"
+KINDS = (SYSTEMATIC, RANDOM, FULL, ZIGZAG, SEGMENTED)
+
+NO_POSSIBLE_TRANSECTS = {
+    ZIGZAG: "the legs of a zigzag are no draw from a number of legs",
+    SEGMENTED: "how many segments there could be depends on how the border cuts them",
+}
+"""Why a kind's `possible_transects` is None."""
 
 MAX_LINES = 20_000
 
@@ -36,8 +66,12 @@ class SurveyDesign:
     """What was asked for, enough to draw the same lines again.
 
     `kind` is "systematic" (parallel lines, one random start per stratum), "random" (parallel lines at random places,
-    whose strips do not overlap) or "full" (full coverage: neighbouring strips touch or overlap). `heading_deg` is the
-    direction of the lines, clockwise from true north. `spacing_m` is the mean distance of a random design's lines.
+    whose strips do not overlap), "full" (full coverage: neighbouring strips touch or overlap), "zigzag" (equal-spaced, one
+    random start per stratum) or "segmented" (segments of equal length on systematic lines). `heading_deg` is the direction
+    of the lines, clockwise from true north; of a zigzag, the direction across its axis. `spacing_m` is the mean distance of
+    a random design's lines, and the distance of a zigzag's turning points along the axis; `stratum_spacing_m` names
+    the strata that have another. Segments `segment_m` long begin `segment_spacing_m` apart. A zigzag turns on `bounds`,
+    "hull" or "rectangle".
     """
 
     kind: str
@@ -45,11 +79,19 @@ class SurveyDesign:
     heading_deg: float
     spacing_m: float
     strip_width_m: float
+    segment_m: float | None = None
+    segment_spacing_m: float | None = None
+    bounds: str = HULL
+    stratum_spacing_m: tuple[tuple[str, float], ...] = ()
+
+    def spacing_in(self, stratum: str) -> float:
+        """The spacing in a stratum."""
+        return dict(self.stratum_spacing_m).get(stratum, self.spacing_m)
 
 
 @dataclass(frozen=True)
 class Transect:
-    """One line flown on effort.
+    """One line flown on effort: a line of parallel ones, a leg of a zigzag, a segment of a segmented grid.
 
     `segments` are ((lon, lat), (lon, lat)) pairs in the line's own direction; `position` orders the transects of a
     stratum in space (1 is the first along the baseline); `strip_area_m2` is the part of the strip inside the stratum.
@@ -67,13 +109,15 @@ class Transect:
 class StratumDesign:
     """What the statistics need of one stratum: its area, and how many transects were possible.
 
-    `possible_transects` is the length of the baseline over the strip width (N of Jolly's method 2).
+    `possible_transects` is the length of the baseline over the strip width (N of Jolly's method 2) for parallel lines, and
+    None for zigzag and segmented designs: `NO_POSSIBLE_TRANSECTS` says why, and the estimator then takes the area over
+    the mean area searched in a unit.
     """
 
     name: str
     area_m2: float
     baseline_m: float
-    possible_transects: float
+    possible_transects: float | None
     transects: tuple[Transect, ...]
 
 
@@ -86,13 +130,20 @@ def resolve_design(
     sampling_fraction: float | None = None,
     min_lines: int | None = None,
     heading_deg: float | None = None,
+    random_heading: bool = False,
+    segment_m: float | None = None,
+    segment_spacing_m: float | None = None,
+    bounds: str = HULL,
+    stratum_spacing_m: Mapping[str, float] | None = None,
     seed: int = 1,
 ) -> SurveyDesign:
     """Turn what was asked into one design: exactly one of spacing, fraction or number of lines, and a heading.
 
     Without a heading, lines of a sample run across the area's long axis (more and shorter lines, so more sampling
-    units), and lines of full coverage where fewest are needed. `min_lines` is per stratum, and the stratum with the
-    shortest baseline decides. Raises DesignError for a design that cannot be drawn.
+    units), and lines of full coverage where fewest are needed; `random_heading` draws it from [0, 180) by the seed.
+    `min_lines` is per stratum, and the stratum with the shortest baseline decides. A segmented design needs
+    `segment_m`; its segments are as far apart as its lines when `segment_spacing_m` is None. `stratum_spacing_m` gives
+    strata a spacing of their own (see `flightplan.allocation`). Raises DesignError for a design that cannot be drawn.
     """
     if kind not in KINDS:
         raise DesignError(f"there is no design called {kind!r}", hint=f"Known are: {', '.join(KINDS)}")
@@ -102,6 +153,11 @@ def resolve_design(
     if sum(given) != 1:
         raise DesignError("say one of spacing, sampling fraction and number of lines", hint="And only one of them")
     polygons = area.local_strata
+    _check_options(area, kind, segment_m, segment_spacing_m, bounds, stratum_spacing_m)
+    if random_heading:
+        if heading_deg is not None:
+            raise DesignError("a heading and a random heading were both asked for", hint="Say one of them")
+        heading_deg = float(np.random.default_rng([seed, zlib.crc32(b"heading")]).uniform(0.0, 180.0))
     if heading_deg is None:
         heading_deg = _default_heading(area, kind, spacing_m or strip_width_m)
     elif not np.isfinite(heading_deg):
@@ -110,6 +166,14 @@ def resolve_design(
         if not 0 < sampling_fraction <= 1:
             raise DesignError(f"a sampling fraction of {sampling_fraction:g} is not between 0 and 1")
         spacing_m = strip_width_m / sampling_fraction
+        if kind == ZIGZAG:
+            spacing_m = zigzag_spacing_m(
+                polygons, heading_deg, strip_width_m, bounds, sampling_fraction=sampling_fraction
+            )
+        elif segment_m is not None:
+            # Without a distance of its own along the line, a segment stands in a square of lines and segments.
+            square = segment_spacing_m is None
+            spacing_m = np.sqrt(spacing_m * segment_m) if square else spacing_m * segment_m / segment_spacing_m
     elif min_lines is not None:
         if min_lines < 1:
             raise DesignError("a stratum needs one line or more")
@@ -118,17 +182,35 @@ def resolve_design(
     assert spacing_m is not None
     if not spacing_m > 0 or not np.isfinite(spacing_m):
         raise DesignError(f"a spacing of {spacing_m:g} m is not one", hint="It must be more than 0")
+    if segment_m is not None and segment_spacing_m is None:
+        segment_spacing_m = spacing_m
+    if segment_m is not None and segment_spacing_m is not None and segment_m > segment_spacing_m * (1 + 1e-9):
+        raise DesignError(
+            f"segments {segment_m:g} m long that begin {segment_spacing_m:g} m apart overlap",
+            hint="Ask for shorter segments, or for more room between them",
+        )
     if kind == FULL and spacing_m > strip_width_m * (1 + 1e-9):
         raise DesignError(
             f"lines {spacing_m:.1f} m apart leave gaps between strips {strip_width_m:.1f} m wide: no full coverage",
             hint="Ask for a systematic design, or for a smaller spacing",
         )
-    if kind != FULL and spacing_m < strip_width_m * (1 - 1e-9):
+    narrowest_m = min([spacing_m, *(stratum_spacing_m or {}).values()])
+    if kind not in (FULL, ZIGZAG) and narrowest_m < strip_width_m * (1 - 1e-9):
         raise DesignError(
-            f"lines {spacing_m:.1f} m apart make strips {strip_width_m:.1f} m wide overlap: no sample",
+            f"lines {narrowest_m:.1f} m apart make strips {strip_width_m:.1f} m wide overlap: no sample",
             hint="Ask for full coverage, or for a larger spacing",
         )
-    return SurveyDesign(kind, seed, float(heading_deg) % 360, float(spacing_m), float(strip_width_m))
+    return SurveyDesign(
+        kind,
+        seed,
+        float(heading_deg) % 360,
+        float(spacing_m),
+        float(strip_width_m),
+        None if segment_m is None else float(segment_m),
+        None if segment_spacing_m is None else float(segment_spacing_m),
+        bounds,
+        tuple((name, float(value)) for name, value in (stratum_spacing_m or {}).items()),
+    )
 
 
 def draw_design(area: StudyArea, design: SurveyDesign, airspace: Airspace) -> tuple[StratumDesign, ...]:
@@ -137,28 +219,26 @@ def draw_design(area: StudyArea, design: SurveyDesign, airspace: Airspace) -> tu
     Raises DesignError when a stratum gets none.
     """
     drawn = []
-    for stratum, polygon in zip(area.strata, area.local_strata, strict=True):
-        start, end, filled = baseline(polygon, design.heading_deg)
-        offsets = _offsets(design, stratum.name, start, end)
-        lines = lines_across(
-            polygon,
-            design.heading_deg,
-            offsets,
-            design.strip_width_m,
-            airspace.inset,
-            bridge_m=design.strip_width_m,
-        )
+    for stratum, polygon, lines in zip(area.strata, area.local_strata, lay_lines(area, design, airspace), strict=True):
         if not lines:
             raise DesignError(
                 "no line of the design can be flown here",
                 where=f"stratum {stratum.name}",
                 hint="Ask for a smaller spacing or buffer, another seed, or join it to another stratum",
             )
-        if design.kind == FULL:
-            lines += fill_gaps(polygon, design.heading_deg, lines, design.strip_width_m, airspace.inset)
+        _, _, filled = baseline(polygon, design.heading_deg)
+        possible = None if design.kind in NO_POSSIBLE_TRANSECTS else filled / design.strip_width_m
         transects = tuple(_transect(area, stratum.name, i, line) for i, line in enumerate(lines, start=1))
-        drawn.append(StratumDesign(stratum.name, float(polygon.area), filled, filled / design.strip_width_m, transects))
+        drawn.append(StratumDesign(stratum.name, float(polygon.area), filled, possible, transects))
     return tuple(drawn)
+
+
+def lay_lines(area: StudyArea, design: SurveyDesign, airspace: Airspace) -> list[list[Line]]:
+    """Lay the lines of a design over every stratum, in the frame's metres; none where none can be flown."""
+    return [
+        _lines(stratum.name, polygon, design, airspace)
+        for stratum, polygon in zip(area.strata, area.local_strata, strict=True)
+    ]
 
 
 def design_survey(
@@ -170,6 +250,11 @@ def design_survey(
     sampling_fraction: float | None = None,
     min_lines: int | None = None,
     heading_deg: float | None = None,
+    random_heading: bool = False,
+    segment_m: float | None = None,
+    segment_spacing_m: float | None = None,
+    bounds: str = HULL,
+    stratum_spacing_m: Mapping[str, float] | None = None,
     seed: int = 1,
     allowance_m: float | None = None,
     buffer_m: float = 15.0,
@@ -186,6 +271,11 @@ def design_survey(
         sampling_fraction=sampling_fraction,
         min_lines=min_lines,
         heading_deg=heading_deg,
+        random_heading=random_heading,
+        segment_m=segment_m,
+        segment_spacing_m=segment_spacing_m,
+        bounds=bounds,
+        stratum_spacing_m=stratum_spacing_m,
         seed=seed,
     )
     room_m = default_allowance_m(strip_width_m) if allowance_m is None else allowance_m
@@ -197,28 +287,73 @@ def default_allowance_m(strip_width_m: float, turn_m: float = 0.0) -> float:
     return float(np.ceil(max(30.0, turn_m, strip_width_m / 2 + 12.0)))
 
 
-def _offsets(design: SurveyDesign, stratum: str, start: float, end: float) -> Floats:
-    half = design.strip_width_m / 2
-    if design.kind == FULL:
-        number = max(1, int(np.ceil((end - start - design.strip_width_m) / design.spacing_m - 1e-9)) + 1)
-        _check_number(number, design)
-        return np.asarray((start + end) / 2 + (np.arange(number) - (number - 1) / 2) * design.spacing_m)
-    _check_number(int((end - start) / design.spacing_m) + 1, design)
+def _lines(stratum: str, polygon: Any, design: SurveyDesign, airspace: Airspace) -> list[Line]:
+    heading, width, spacing = design.heading_deg, design.strip_width_m, design.spacing_in(stratum)
+    start, end, _ = baseline(polygon, heading)
     # The stratum's name, not its place in the file, decides its draw: reordering features moves no line.
     rng = np.random.default_rng([design.seed, zlib.crc32(stratum.encode())])
+    if design.kind == ZIGZAG:
+        _check_number(int((end - start) / spacing) + 1, spacing)
+        legs = zigzag_legs(polygon, heading, spacing, rng.uniform(0, 2 * spacing), design.bounds, width)
+        return lines_on_legs(polygon, legs, width, airspace.inset, bridge_m=width)
+    offsets = _offsets(design, spacing, start, end, rng)
+    if design.kind == SEGMENTED:
+        assert design.segment_m is not None
+        assert design.segment_spacing_m is not None
+        along = baseline(polygon, heading + 90.0)[:2]
+        _check_number(int(len(offsets) * ((along[1] - along[0]) / design.segment_spacing_m + 1)), spacing)
+        shift = rng.uniform(0, design.segment_spacing_m)
+        legs = segment_legs(polygon, heading, offsets, design.segment_m, design.segment_spacing_m, shift)
+        return lines_on_legs(polygon, legs, width, airspace.inset, bridge_m=width)
+    lines = lines_across(polygon, heading, offsets, width, airspace.inset, bridge_m=width)
+    if design.kind == FULL and lines:
+        lines += fill_gaps(polygon, heading, lines, width, airspace.inset)
+    return lines
+
+
+def _offsets(design: SurveyDesign, spacing_m: float, start: float, end: float, rng: np.random.Generator) -> Floats:
+    half = design.strip_width_m / 2
+    if design.kind == FULL:
+        number = max(1, int(np.ceil((end - start - design.strip_width_m) / spacing_m - 1e-9)) + 1)
+        _check_number(number, spacing_m)
+        return np.asarray((start + end) / 2 + (np.arange(number) - (number - 1) / 2) * spacing_m)
+    _check_number(int((end - start) / spacing_m) + 1, spacing_m)
     if design.kind == RANDOM:
         # The baseline is paved with strips from a random start, and some of them are drawn: their number is rounded up
         # or down at random, so that each strip has the same probability, strip width over spacing.
         paved = np.arange(start - half + rng.uniform(0, design.strip_width_m), end + half, design.strip_width_m)
-        number = int(np.floor(len(paved) * design.strip_width_m / design.spacing_m + rng.uniform()))
+        number = int(np.floor(len(paved) * design.strip_width_m / spacing_m + rng.uniform()))
         return np.sort(rng.choice(paved, size=min(number, len(paved)), replace=False))
-    return np.arange(start - half + rng.uniform(0, design.spacing_m), end + half, design.spacing_m)
+    return np.arange(start - half + rng.uniform(0, spacing_m), end + half, spacing_m)
 
 
-def _check_number(number: int, design: SurveyDesign) -> None:
+def _check_options(
+    area: StudyArea,
+    kind: str,
+    segment_m: float | None,
+    segment_spacing_m: float | None,
+    bounds: str,
+    stratum_spacing_m: Mapping[str, float] | None,
+) -> None:
+    if (segment_m is not None) != (kind == SEGMENTED) or (segment_spacing_m is not None and kind != SEGMENTED):
+        raise DesignError("a segmented design, and no other, needs the length of its segments")
+    for value in (segment_m, segment_spacing_m):
+        if value is not None and not (value >= SHORTEST_SEGMENT_M and np.isfinite(value)):
+            raise DesignError(f"segments of {value:g} m are none", hint=f"At least {SHORTEST_SEGMENT_M:g} m")
+    if bounds not in BOUNDS:
+        raise DesignError(f"a zigzag does not turn on {bounds!r}", hint=f"Known are: {', '.join(BOUNDS)}")
+    names = {s.name for s in area.strata}
+    for name, value in (stratum_spacing_m or {}).items():
+        if name not in names:
+            raise DesignError(f"there is no stratum {name!r}", hint=f"There are: {', '.join(sorted(names))}")
+        if not (value > 0 and np.isfinite(value)):
+            raise DesignError(f"a spacing of {value:g} m is not one", where=f"stratum {name}")
+
+
+def _check_number(number: int, spacing_m: float) -> None:
     if number > MAX_LINES:
         raise DesignError(
-            f"a spacing of {design.spacing_m:g} m means {number} lines; the limit is {MAX_LINES}",
+            f"a spacing of {spacing_m:g} m means {number} lines; the limit is {MAX_LINES}",
             hint="Is the spacing in metres?",
         )
 

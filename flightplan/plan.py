@@ -35,7 +35,8 @@ class SurveyPlan:
     `metres_outside` is the length of path inside an exclusion (with `buffer_m` around it) or outside the area plus
     `allowance_m`: 0, or the plan is refused. `coverage` is the share of the area that lies in the strips. `not_covered`
     is the ground (geographic) that full coverage leaves out, or that no line of a sample could see; None when there is
-    none.
+    none. `notes` are good to know and nothing is wrong with them; `species` are those whose least height was respected
+    or, as a warning then says, forced.
     """
 
     area: StudyArea
@@ -56,6 +57,8 @@ class SurveyPlan:
     drone: str | None = None
     not_covered: Polygon | MultiPolygon | None = None
     not_covered_m2: float = 0.0
+    notes: tuple[str, ...] = ()
+    species: tuple[str, ...] = ()
 
     @property
     def length_m(self) -> float:

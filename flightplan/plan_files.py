@@ -13,7 +13,7 @@ from flightplan.plain_values import from_plain, to_plain
 from flightplan.plan import SurveyPlan
 
 PLAN_FILE, AREA_FILE, LINES_FILE = "plan.json", "area.geojson", "lines.geojson"
-NOT_COVERED_FILE = "not_covered.geojson"
+NOT_COVERED_FILE, PAGE_FILE = "not_covered.geojson", "plan.html"
 
 VERSION = 1
 _MAX_BYTES = 256 * 1024 * 1024

@@ -11,6 +11,7 @@ import shapely
 
 from flightplan.areas import StudyArea
 from flightplan.camera import Camera
+from flightplan.conditions import Conditions, check_height, check_wind, good_to_know
 from flightplan.coverage import out_of_reach
 from flightplan.design import (
     FULL,
@@ -59,6 +60,7 @@ def plan_survey(
     wind_share: float = DEFAULT_WIND_SHARE,
     terrain: Terrain | None = None,
     height_tolerance_m: float = 5.0,
+    conditions: Conditions | None = None,
 ) -> SurveyPlan:
     """Plan sorties that fly a design over an area, and check every metre of them.
 
@@ -66,11 +68,15 @@ def plan_survey(
     (0 to 1) or lines per stratum. Overlaps are shares, 0 to below 1. `kind` follows from that when it is None: full
     coverage when strips touch. With `terrain` the height above ground is held within `height_tolerance_m`, as far as
     the drone can climb and descend; without it the ground is taken as level. The allowance around the area is by
-    default what `default_allowance_m` says. The same arguments give the same plan. Raises PlanError, DesignError,
-    CameraError, TerrainError or AreaError.
+    default what `default_allowance_m` says. `conditions` are the animals, ceiling, wind and date to respect. The same
+    arguments give the same plan. Raises PlanError, DesignError, CameraError, TerrainError or AreaError.
     """
     aircraft = drone_named(drone) if isinstance(drone, str) else drone
     height_m, gsd = _height(camera, altitude_agl_m, gsd_cm)
+    asked = conditions or Conditions()
+    check_wind(asked, aircraft)
+    # Before the work of planning, and again with the heights that the terrain lets be flown.
+    check_height(asked, height_m, height_m)
     across_m, along_m = camera.footprint_m(height_m)
     trigger_m = along_m * (1 - _share("front overlap", front_overlap))
     if side_overlap is not None:
@@ -108,7 +114,7 @@ def plan_survey(
         height_tolerance_m=_length("height tolerance", height_tolerance_m),
     )
     runs = order_runs(area, design, strata, airspace, start=homes[0] if homes else None)
-    sorties, outside_m = _sorties(area, runs, airspace, homes, flying, warnings)
+    sorties, outside_m, heights_m = _sorties(area, runs, airspace, homes, flying, warnings)
     if outside_m > 0:
         raise PlanError(
             f"{outside_m:.1f} m of the path would lie in an exclusion or outside of the area and its allowance",
@@ -118,6 +124,8 @@ def plan_survey(
     coverage, left_out = _coverage(area, design, strata, airspace)
     not_covered, not_covered_m2 = _left_out(area, left_out, warnings)
     _warn(warnings, flying, strata, homes)
+    notes, about_sun = good_to_know(asked, area, camera, aircraft, gsd)
+    warnings += [*check_height(asked, *heights_m), *about_sun]
     return SurveyPlan(
         area=area,
         design=design,
@@ -137,6 +145,8 @@ def plan_survey(
         drone=aircraft.name,
         not_covered=not_covered,
         not_covered_m2=not_covered_m2,
+        notes=tuple(notes),
+        species=tuple(s.name for s in asked.species),
     )
 
 
@@ -174,8 +184,8 @@ def _sorties(
     homes: Sequence[Floats],
     flying: _Flying,
     warnings: list[str],
-) -> tuple[list[Sortie], float]:
-    """Return the sorties, and how much of their missions, read back as flown, lies outside of the air."""
+) -> tuple[list[Sortie], float, tuple[float, float]]:
+    """Return the sorties, how much of their missions, read back, lies outside of the air, and their heights."""
     sorties: list[Sortie] = []
     outside_m, agl_m = 0.0, []
     fences, drone = Fences(area, airspace), flying.drone
@@ -224,12 +234,12 @@ def _sorties(
                     energy_share=energy_wh / drone.battery_wh,
                 )
             )
+    low, high = min(a[0] for a in agl_m), max(a[1] for a in agl_m)
     if flying.terrain is not None:
-        low, high = min(a[0] for a in agl_m), max(a[1] for a in agl_m)
         warnings.append(
             f"height above ground is {low:.0f} to {high:.0f} m on the way; asked for {flying.altitude_agl_m:.0f} m"
         )
-    return sorties, outside_m
+    return sorties, outside_m, (low, high)
 
 
 def _height(camera: Camera, altitude_agl_m: float | None, gsd_cm: float | None) -> tuple[float, float]:
@@ -343,9 +353,5 @@ def _warn(warnings: list[str], flying: _Flying, strata: Sequence[StratumDesign],
     warnings += [
         f"stratum {s.name} has one transect: its variance cannot be estimated" for s in strata if len(s.transects) < 2
     ]
-    if flying.altitude_agl_m > 120:
-        warnings.append(
-            f"{flying.altitude_agl_m:.0f} m above ground is higher than the 120 m that most countries allow"
-        )
     if flying.terrain is None:
         warnings.append("heights are above the launch site: right over flat ground only, no elevation was given")

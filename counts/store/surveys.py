@@ -165,7 +165,7 @@ def read_strata(session: Session, survey_id: int) -> tuple[StratumDesign, ...]:
             name=stratum.name,
             area_m2=stratum.area_m2,
             baseline_m=np.nan if stratum.baseline_m is None else stratum.baseline_m,
-            possible_transects=np.nan if stratum.possible_transects is None else stratum.possible_transects,
+            possible_transects=stratum.possible_transects,
             transects=tuple(lines.get(fid, ())),
         )
         for fid, stratum in names.items()

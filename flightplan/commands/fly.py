@@ -2,31 +2,41 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
+import shapely
 
+from flightplan.areas import StudyArea
 from flightplan.clock import SimulatedClock
 from flightplan.console import EXIT_FAILED, OverflyCommand, json_option, print_document, say
+from flightplan.errors import WorkspaceError
 from flightplan.plan import Sortie
-from flightplan.vehicle.campaign import choose_sorties, describe, fly_one
+from flightplan.terrain import Terrain
+from flightplan.vehicle.campaign import choose_sorties, describe, fly_one, resume_one
 from flightplan.vehicle.flight import FlightResult, Outcome
 from flightplan.vehicle.logs import FlightEvent
+from flightplan.vehicle.resume import Assessment, assess, log_folders
 
 _EXAMPLE = """
 \b
 Examples:
   overfly fly plan --connect tcp:127.0.0.1:5760 --out flights
   overfly fly plan/S1.waypoints --connect serial:/dev/ttyUSB0:57600 --live --system-id 12 --out flights
+  overfly fly plan --resume --connect tcp:127.0.0.1:5760 --out flights
 
 \b
 A vehicle that is not a simulator on this machine needs --live and its system id.
 A simulator's parameters are set to what a survey needs, a real vehicle's only with --set.
 Completed sorties are not flown again unless named with --sortie.
 With --live one sortie is flown, the next of the plan: then comes a new battery.
+--resume reads the logs in --out, and flies only what no good frame covers of each sortie that has been begun:
+from the last good frame less the overlap, in folders named SORTIE-resume-N; then it says what is still missing.
 Ctrl-C ends the watch, not the flight.
 """
+_MARGIN_DEG = 0.05
 
 
 @click.command("fly", cls=OverflyCommand, epilog=_EXAMPLE)
@@ -44,6 +54,13 @@ Ctrl-C ends the watch, not the flight.
 @click.option(
     "--timeout", "timeout_s", type=float, default=30.0, show_default=True, metavar="S", help="To wait for an answer."
 )
+@click.option("--resume", is_flag=True, help="Fly what earlier flights in --out have missed.")
+@click.option(
+    "--terrain",
+    type=click.Path(path_type=Path),
+    metavar="DEM",
+    help="With --resume: the elevation model that the plan was made with.",
+)
 @click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), metavar="DIR", help="For logs.")
 @json_option
 @click.pass_obj
@@ -57,33 +74,83 @@ def fly_command(
     overrides: tuple[str, ...],
     parameters: tuple[str, ...],
     timeout_s: float,
+    resume: bool,
+    terrain: Path | None,
     out: Path,
     as_json: bool,
 ) -> None:
     """Fly a plan folder or one mission file, and log every frame with whether it counts."""
     if live and system_id is None:
         raise click.UsageError("--live needs --system-id N.")
-    wanted = _parameters(parameters)
+    if terrain is not None and not resume:
+        raise click.UsageError("--terrain goes with --resume.")
+    flying: dict[str, Any] = {
+        "out": out,
+        "clock": obj if isinstance(obj, SimulatedClock) else None,
+        "live": live,
+        "system_id": system_id,
+        "overrides": overrides,
+        "parameters": _parameters(parameters),
+        "timeout_s": timeout_s,
+        "on_event": _show,
+    }
+    if resume:
+        _resume(plan, identifier, terrain, url, as_json, flying)
+        return
     sorties = choose_sorties(_read_sorties(plan), identifier, out)
     results: dict[str, FlightResult] = {}
     for sortie in sorties[:1] if live else sorties:
         say(f"Sortie {sortie.identifier}")
-        results[sortie.identifier] = result = fly_one(
-            sortie,
-            url,
-            out=out,
-            clock=obj if isinstance(obj, SimulatedClock) else None,
-            live=live,
-            system_id=system_id,
-            overrides=overrides,
-            parameters=wanted,
-            timeout_s=timeout_s,
-            on_event=_show,
-        )
+        results[sortie.identifier] = result = fly_one(sortie, url, **flying)
         if result.outcome is not Outcome.COMPLETED:
             break
     left = [s.identifier for s in sorties if s.identifier not in results]
     _finish(results, left, out, as_json)
+
+
+def _resume(
+    folder: Path, identifier: str | None, terrain: Path | None, url: str, as_json: bool, flying: dict[str, Any]
+) -> None:
+    from flightplan.plan_files import load_plan
+
+    if folder.is_file() and folder.suffix != ".json":
+        raise WorkspaceError(
+            "a mission file does not say where may be flown", where=str(folder), hint="Resume from the plan's folder"
+        )
+    plan, out = load_plan(folder), flying["out"]
+    named = [s for s in plan.sorties if identifier in (None, s.identifier)]
+    if not named:
+        raise WorkspaceError(f"there is no sortie {identifier}", where=str(folder))
+    begun = [s for s in named if log_folders(out, s.identifier)]
+    model = None if terrain is None else Terrain.from_file(terrain, _bounds(plan.area))
+    results: dict[str, FlightResult] = {}
+    left: dict[str, Assessment] = {}
+
+    def tell(resumed: Sortie, before: Assessment) -> None:
+        say(f"Sortie {resumed.identifier}: {before.missing_m:.0f} m of {before.line_m:.0f} m are missing")
+
+    for sortie in begun:
+        left[sortie.identifier] = assess(plan, sortie, log_folders(out, sortie.identifier))
+    for sortie in begun:
+        while left[sortie.identifier].missing:
+            before_m = left[sortie.identifier].missing_m
+            result, after = resume_one(plan, sortie, url, terrain=model, on_sortie=tell, **flying)
+            left[sortie.identifier] = after
+            if result is None:
+                break
+            results[result.log.name] = result
+            # A flight that is cut short is looked at by a person first; so is one that brought nothing back.
+            if result.outcome is not Outcome.COMPLETED or flying["live"] or after.missing_m >= before_m:
+                break
+        if results and (flying["live"] or [*results.values()][-1].outcome is not Outcome.COMPLETED):
+            break
+    not_begun = [s.identifier for s in named if s not in begun]
+    _finish(results, not_begun, out, as_json, left)
+
+
+def _bounds(area: StudyArea) -> tuple[float, float, float, float]:
+    west, south, east, north = (float(v) for v in shapely.total_bounds([s.polygon for s in area.strata]))
+    return west - _MARGIN_DEG, south - _MARGIN_DEG, east + _MARGIN_DEG, north + _MARGIN_DEG
 
 
 def _read_sorties(path: Path) -> tuple[Sortie, ...]:
@@ -113,10 +180,20 @@ def _show(event: FlightEvent) -> None:
     say(f"  {event.time_utc[11:19]} {event.kind}: {event.text}")
 
 
-def _finish(results: dict[str, FlightResult], left: list[str], out: Path, as_json: bool) -> None:
+def _finish(
+    results: dict[str, FlightResult],
+    left: list[str],
+    out: Path,
+    as_json: bool,
+    assessed: dict[str, Assessment] | None = None,
+) -> None:
+    """Print the flights; after resuming, `assessed` is what all flights of each sortie together leave."""
     failed = [r for r in results.values() if r.outcome is not Outcome.COMPLETED]
     outcome = failed[0].outcome if failed else Outcome.COMPLETED
     flights = {name: describe(result) for name, result in results.items()}
+    gaps = [{"sortie": n, **g} for n, f in flights.items() for g in f["gaps"]]
+    if assessed is not None:
+        gaps = [{"sortie": n, **asdict(m)} for n, a in assessed.items() for m in a.missing]
     if as_json:
         print_document(
             {
@@ -126,7 +203,7 @@ def _finish(results: dict[str, FlightResult], left: list[str], out: Path, as_jso
                 "capture_count": sum(f["capture_count"] for f in flights.values()),
                 "on_line_count": sum(f["on_line_count"] for f in flights.values()),
                 "captures": [{"sortie": n, **c} for n, f in flights.items() for c in f["captures"]],
-                "gaps": [{"sortie": n, **g} for n, f in flights.items() for g in f["gaps"]],
+                "gaps": gaps,
                 "events": [{"sortie": n, **e} for n, f in flights.items() for e in f["events"]],
                 "datums": {"longitude_deg": "WGS 84", "altitude_msl_m": "mean sea level", "altitude_home_m": "home"},
                 "log": str(out),
@@ -139,11 +216,17 @@ def _finish(results: dict[str, FlightResult], left: list[str], out: Path, as_jso
                 f"{name}: {flight['outcome']}{why}; {flight['capture_count']} frames, "
                 f"{flight['on_line_count']} on line, {len(flight['gaps'])} gaps; {flight['log']}"
             )
-        if not flights:
+        for name, assessment in (assessed or {}).items():
+            click.echo(f"{name}: {len(assessment.missing)} gaps left, {assessment.missing_m:.0f} m")
+            for m in assessment.missing:
+                click.echo(f"  {m.transect}, line {m.line}: {m.from_m:.0f} to {m.to_m:.0f} m")
+        if assessed == {}:
+            click.echo("No sortie has been begun: there is nothing to resume.")
+        elif assessed is None and not flights:
             click.echo("Every sortie was flown before. Name one with --sortie to fly it again.")
         elif left:
             click.echo(f"Not flown yet: {', '.join(left)}")
-    if failed:
+    if failed or any(a.missing for a in (assessed or {}).values()):
         raise click.exceptions.Exit(EXIT_FAILED)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date, datetime
 from functools import reduce
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,15 @@ import shapely
 
 from flightplan.areas import LaunchSite, StudyArea, avoiding, read_area
 from flightplan.cameras import camera_from_file, camera_named
+from flightplan.conditions import Conditions
 from flightplan.console import OverflyCommand, finish, json_option, say
 from flightplan.design import KINDS
 from flightplan.drones import drone_library
 from flightplan.plan import SurveyPlan
-from flightplan.plan_files import save_plan
+from flightplan.plan_files import PAGE_FILE, save_plan
 from flightplan.planning import DEFAULT_BUFFER_M, DEFAULT_DRONE, plan_survey
 from flightplan.terrain import Terrain
+from flightplan.wildlife import species_named, species_table
 
 _MARGIN_DEG = 0.02
 
@@ -27,6 +30,7 @@ _EXAMPLE = """
 Examples:
   overfly plan park.geojson --camera "Mavic 3E" --gsd 2 --spacing 500 --seed 7 --out plan
   overfly plan colony.kml --camera overfly-demo --height 60 --front 75 --side 70 --out plan
+  overfly plan park.gpkg --camera "Mavic 3E" --gsd 2 --lines 15 --species zebra --date 2026-03-01T07:30+03:00 --out plan
 """
 
 
@@ -90,6 +94,19 @@ Examples:
     help="An elevation model: the height above ground is then held over hills.",
 )
 @click.option(
+    "--species",
+    multiple=True,
+    metavar="NAME",
+    help="Animals to keep the least height over; may be given again. Known are:"
+    f" {', '.join(s.name for s in species_table())}.",
+)
+@click.option("--force-height", is_flag=True, help="Fly below a species' least height all the same.")
+@click.option("--ceiling", "ceiling_agl_m", type=float, metavar="M", help="Greatest height above ground allowed here.")
+@click.option("--wind", "wind_mps", type=float, metavar="M/S", help="The wind forecast, against what the drone bears.")
+@click.option(
+    "--date", "when", metavar="DATE", help="Day, or time with its offset (2026-03-01T07:30+03:00): sun and glint."
+)
+@click.option(
     "--out", "folder", type=click.Path(path_type=Path), required=True, metavar="DIR", help="Where the plan goes."
 )
 @json_option
@@ -104,6 +121,11 @@ def plan_command(
     avoid: tuple[Path, ...],
     launch: tuple[tuple[float, float], ...],
     terrain: Path | None,
+    species: tuple[str, ...],
+    force_height: bool,
+    ceiling_agl_m: float | None,
+    wind_mps: float | None,
+    when: str | None,
     folder: Path,
     as_json: bool,
     **asked: Any,
@@ -121,6 +143,13 @@ def plan_command(
         fraction_percent,
         asked["min_lines"],
     )
+    conditions = Conditions(
+        species=tuple(dict.fromkeys(species_named(name) for name in species)),
+        force_height=force_height,
+        ceiling_agl_m=ceiling_agl_m,
+        wind_mps=wind_mps,
+        when=None if when is None else _when(when),
+    )
     park = reduce(avoiding, avoid, read_area(area, crs=crs, strata_field=strata_field))
     sites = tuple(LaunchSite(f"launch {i}", *site) for i, site in enumerate(launch, start=1))
     plan = plan_survey(
@@ -130,11 +159,14 @@ def plan_command(
         front_overlap=front_percent / 100,
         side_overlap=None if side_percent is None else side_percent / 100,
         sampling_fraction=None if fraction_percent is None else fraction_percent / 100,
+        conditions=conditions,
         **asked,
     )
     files = save_plan(plan, folder)
     for warning in plan.warnings:
         say(f"Warning: {warning}")
+    for note in plan.notes:
+        say(f"Note: {note}")
     document = plan_document(plan, folder, files)
     finish(document, as_json=as_json, text=_text(document, folder))
 
@@ -168,6 +200,8 @@ def plan_document(plan: SurveyPlan, folder: Path, files: dict[str, dict[str, str
             for s in plan.sorties
         ],
         "warnings": list(plan.warnings),
+        "notes": list(plan.notes),
+        "map": str(folder / PAGE_FILE),
     }
 
 
@@ -192,3 +226,15 @@ def _bounds(area: StudyArea) -> tuple[float, float, float, float]:
 def _one_of(names: str, *values: object) -> None:
     if sum(v is not None for v in values) != 1:
         raise click.UsageError(f"Say one of {names}.")
+
+
+def _when(text: str) -> date | datetime:
+    """Return a day, or a time that says its offset to UTC."""
+    try:
+        day_only = len(text) <= len("2026-03-01")
+        when = date.fromisoformat(text) if day_only else datetime.fromisoformat(text)
+    except ValueError:
+        raise click.UsageError(f"--date {text!r} is not a date: say 2026-03-01 or 2026-03-01T07:30+03:00.") from None
+    if isinstance(when, datetime) and when.tzinfo is None:
+        raise click.UsageError(f"--date {text!r} does not say its offset to UTC: 2026-03-01T07:30+03:00, or Z.")
+    return when

@@ -10,10 +10,12 @@ from typing import Any
 
 from flightplan.clock import Clock
 from flightplan.errors import PreflightError, WorkspaceError
-from flightplan.plan import Sortie
+from flightplan.plan import Sortie, SurveyPlan
+from flightplan.terrain import Terrain
 from flightplan.vehicle.flight import FlightResult, Outcome, fly_sortie
 from flightplan.vehicle.link import Link
 from flightplan.vehicle.logs import FlightCapture, FlightEvent
+from flightplan.vehicle.resume import Assessment, assess, log_folders, plan_resume
 
 SUMMARY = "flight.json"
 # What a survey needs of an ArduPilot: arm and take off in AUTO, come back when the ground station or the battery is
@@ -94,15 +96,58 @@ def fly_one(
     summary = {"sortie": sortie.identifier, "simulated": simulated, "connected_to": url, **describe(result)}
     summary.pop("captures")
     summary.pop("events")
-    (result.log / SUMMARY).write_text(json.dumps(summary, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    _write_summary(result.log, summary)
     return result
+
+
+def resume_one(
+    plan: SurveyPlan,
+    sortie: Sortie,
+    url: str,
+    *,
+    out: Path,
+    terrain: Terrain | None = None,
+    on_sortie: Callable[[Sortie, Assessment], None] | None = None,
+    **flying: Any,
+) -> tuple[FlightResult | None, Assessment]:
+    """Fly one battery of what a sortie's logs in `out` miss; return the flight, None when nothing is, and what is left.
+
+    `on_sortie` is told what will be flown. `flying` is as in `fly_one`. PlanError when it cannot be planned.
+    """
+    before = assess(plan, sortie, log_folders(out, sortie.identifier))
+    if not before.missing:
+        return None, before
+    number = 1 + max((_resume_number(f, sortie.identifier) for f in log_folders(out, sortie.identifier)), default=0)
+    resumed = plan_resume(plan, sortie, before.missing, first_number=number, terrain=terrain)[0]
+    if on_sortie is not None:
+        on_sortie(resumed, before)
+    result = fly_one(resumed, url, out=out, **flying)
+    left = assess(plan, sortie, log_folders(out, sortie.identifier))
+    summary = {**_summary(result.log), "gaps_left": [asdict(m) for m in left.missing]}
+    _write_summary(result.log, summary)
+    return result, left
+
+
+def was_resumed_to_the_end(out: Path, identifier: str) -> bool:
+    """Whether a resumed flight of a sortie left nothing missing."""
+    return any(_summary(folder).get("gaps_left") == [] for folder in log_folders(out, identifier))
+
+
+def _resume_number(folder: Path, identifier: str) -> int:
+    number = folder.name.removeprefix(f"{identifier}-resume-").partition(".")[0]
+    return int(number) if number.isdigit() and folder.name.startswith(f"{identifier}-resume-") else 0
+
+
+def _write_summary(folder: Path, summary: Mapping[str, Any]) -> None:
+    (folder / SUMMARY).write_text(json.dumps(summary, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def choose_sorties(sorties: Iterable[Sortie], identifier: str | None, out: Path) -> tuple[Sortie, ...]:
     """Return the sortie that was asked for, else those not completed yet. WorkspaceError for an unknown name."""
     known = tuple(sorties)
     if identifier is None:
-        return tuple(s for s in known if not was_completed(out / s.identifier))
+        done = (was_completed(out / s.identifier) or was_resumed_to_the_end(out, s.identifier) for s in known)
+        return tuple(s for s, flown in zip(known, done, strict=True) if not flown)
     chosen = tuple(s for s in known if s.identifier == identifier)
     if not chosen:
         names = ", ".join(s.identifier for s in known)

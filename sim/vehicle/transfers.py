@@ -6,6 +6,7 @@ times.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -44,6 +45,15 @@ class Transfers:
             self.items[MISSION][0] = home
         else:
             self.items[MISSION].append(home)
+
+    def forget_upload(self) -> None:
+        """Know nothing of an upload any more, as after a restart; what was stored stays."""
+        self._upload = None
+
+    @property
+    def ask_again_s(self) -> float:
+        """When `tick` is due; infinity without an upload."""
+        return self._upload.ask_again_s if self._upload is not None else math.inf
 
     def tick(self, now_s: float) -> None:
         """Ask again, or give up."""

@@ -80,7 +80,8 @@ def test_an_orthomosaic_and_pictures_without_gps_are_searched_into_a_file(tmp_pa
         "--threshold", 0.01, "--out", out,
     )  # fmt: skip
     assert result["captures"] == 2
-    rows = list(csv.DictReader(out.open()))
+    with out.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
     mosaic = [r for r in rows if r["image"].endswith(".tif") and r["label"]]
     assert mosaic
     assert all(-81.5 < float(r["longitude_deg"]) < -80 and 25 < float(r["latitude_deg"]) < 26.5 for r in mosaic)
