@@ -75,7 +75,7 @@ def evaluate_georef_command(source: Path, terrain_folder: Path | None, refined: 
     "radius_px",
     type=click.FloatRange(0.0, min_open=True),
     metavar="PX",
-    help=f"Match centres within this distance; {DEFAULT_RADIUS_PX:g} where there are points, else boxes match by overlap.",
+    help=f"Match centres this close, not boxes by overlap; {DEFAULT_RADIUS_PX:g} where there are points.",
 )
 @click.option(
     "--iou",
@@ -106,8 +106,9 @@ def evaluate_detect_command(
     """Measure how good detections PRED are against labels TRUTH.
 
     Each is a folder of YOLO or VOC files, a COCO .json, or a .csv of boxes or points (a file of overfly detect too).
-    Per label, in all and by size in pixels: precision, recall, F1, mean average precision (of the one --iou or --radius), and
-    mean absolute error, root mean square error and bias of the count per frame; at --threshold and at the score of the best F1.
+    Per label, in all and by size in pixels: precision, recall, F1, mean average precision (at the one --iou or
+    --radius), and mean absolute error, root mean square error and bias of the count per frame; at --threshold, and at
+    the score of the best F1.
     """
     known = names_of(names)
     true = read_labels(truth, images=images, names=known)
@@ -121,22 +122,17 @@ def evaluate_detect_command(
 
 
 def _unscored(result: DetectionEvaluation) -> list[str]:
-    frames = result.frames
-    unfound, unlabelled = frames["only_in_truth"], frames["only_in_detections"]
+    unfound, unlabelled = result.frames["only_in_truth"], result.frames["only_in_detections"]
     notes = []
     if unfound:
+        left_out = result.scored_frames == "both"
         does = (
-            "are scored as searched in vain"
-            if result.scored_frames != "both"
-            else "are left out (--frames truth scores them as searched in vain)"
+            "are left out (--frames truth takes them as searched in vain)" if left_out else "count as searched in vain"
         )
         notes.append(f"{unfound} pictures of TRUTH are not in PRED and {does}")
     if unlabelled:
-        does = (
-            "are scored as empty"
-            if result.scored_frames == "all"
-            else "are left out (--frames all scores them as empty)"
-        )
+        left_out = result.scored_frames != "all"
+        does = "are left out (--frames all takes them as empty)" if left_out else "count as empty"
         notes.append(f"{unlabelled} pictures of PRED are not in TRUTH and {does}")
     return notes
 
@@ -164,15 +160,15 @@ def _table(result: DetectionEvaluation) -> str:
         **{f"{size} px": scored for size, scored in result.sizes.items()},
         "all": result.all_labels,
     }
-    width = max(len(name) for name in groups)
-    lines = [f"{'':{width}}  threshold  truth  found  precision  recall     F1   mAP    MAE   RMSE    bias"]
+    width = max(6, *(len(name) for name in groups))
+    lines = [f"{'':{width}}  threshold  truth  found  precision  recall     F1    mAP    MAE   RMSE    bias"]
     for name, scored in groups.items():
-        for title, figures in ((name, scored.given), ("  best", scored.best)):
-            rates = (figures.precision, figures.recall, figures.f1, scored.map50)
+        for title, at in ((name, scored.given), ("  best", scored.best)):
+            rates = (at.precision, at.recall, at.f1, scored.map50)
             shown = ["-" if rate is None else f"{rate:.3f}" for rate in rates]
             lines.append(
-                f"{title:{width}}  {figures.threshold:9.3f}  {figures.n_truth:5d}  {figures.n_found:5d}  {shown[0]:>9}  "
-                f"{shown[1]:>6}  {shown[2]:>5} {shown[3]:>5}  {figures.mae:5.2f}  {figures.rmse:5.2f}  {figures.bias:6.2f}"
+                f"{title:{width}}  {at.threshold:9.3f}  {at.n_truth:5d}  {at.n_found:5d}  {shown[0]:>9}  {shown[1]:>6}  "
+                f"{shown[2]:>5}  {shown[3]:>5}  {at.mae:5.2f}  {at.rmse:5.2f}  {at.bias:6.2f}"
             )
     return "\n".join(lines)
 
