@@ -30,13 +30,20 @@ class Canvas:
     `bounds` are west, south, east, north in the frame's metres; a margin is added, and room where the shape is narrow.
     """
 
-    def __init__(self, frame: LocalFrame, bounds: tuple[float, float, float, float]) -> None:
+    def __init__(
+        self,
+        frame: LocalFrame,
+        bounds: tuple[float, float, float, float],
+        *,
+        width: float = WIDTH,
+        max_height: float = MAX_HEIGHT,
+    ) -> None:
         west, south, east, north = bounds
         pad = 0.06 * max(east - west, north - south, 20.0)
         self.west, self.north = west - pad, north + pad
         span_x, span_y = east - west + 2 * pad, north - south + 2 * pad
-        self.px_per_m = min(WIDTH / span_x, MAX_HEIGHT / span_y)
-        self.width = max(span_x * self.px_per_m, 0.62 * WIDTH)
+        self.px_per_m = min(width / span_x, max_height / span_y)
+        self.width = max(span_x * self.px_per_m, 0.62 * width)
         self.west -= (self.width / self.px_per_m - span_x) / 2
         self.height = max(span_y * self.px_per_m, 0.36 * self.width)
         self.north += (self.height / self.px_per_m - span_y) / 2

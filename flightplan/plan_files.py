@@ -11,6 +11,7 @@ from flightplan.errors import OverflyError, PlanError, UnreadableFileError
 from flightplan.formats import write_formats
 from flightplan.plain_values import from_plain, to_plain
 from flightplan.plan import SurveyPlan
+from flightplan.plan_page import plan_page
 
 PLAN_FILE, AREA_FILE, LINES_FILE = "plan.json", "area.geojson", "lines.geojson"
 NOT_COVERED_FILE, PAGE_FILE = "not_covered.geojson", "plan.html"
@@ -41,6 +42,7 @@ def save_plan(plan: SurveyPlan, folder: Path | str) -> dict[str, dict[str, str]]
         for sortie in plan.sorties:
             written = write_formats(sortie.mission, folder / sortie.identifier)
             files[sortie.identifier] = {kind: path.name for kind, path in written.items()}
+        _write(folder / PAGE_FILE, plan_page(plan))
         # Last, so that a folder with a plan.json is a whole one.
         _write(folder / PLAN_FILE, text)
     except OSError as error:
