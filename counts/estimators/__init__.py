@@ -2,12 +2,24 @@
 
 from counts.estimators.bootstrap import bootstrap_ratio
 from counts.estimators.categories import ReliabilityCategories, reliability_categories, sample_count_categories
+from counts.estimators.detection_function import (
+    Adjustment,
+    DetectionFunction,
+    DetectionModel,
+    Key,
+    fit_detection_function,
+    select_detection_function,
+)
 from counts.estimators.detector_error import DetectorCorrected, precision_recall
+from counts.estimators.distance import GroupSize, line_transects
 from counts.estimators.double_observer import DoubleObserver, double_observer
 from counts.estimators.encounter_rate import EncounterVariance, encounter_rate_variance
 from counts.estimators.estimate import Component, Estimate, estimate, no_estimate, total
+from counts.estimators.goodness import GoodnessOfFit, goodness_of_fit
 from counts.estimators.jolly import RatioVariance, jolly1, jolly2, jolly3, total_count
 from counts.estimators.limits import LimitForm, limits, satterthwaite, t_quantile, wilson_interval
+from counts.estimators.multipliers import Rate, availability_in_view, divided_by
+from counts.estimators.sightability import SampledStratum, SightabilityModel, fit_sightability, sightability_total
 from counts.estimators.subsample import (
     SubsampleMethod,
     stratified_subsample_total,
@@ -16,28 +28,45 @@ from counts.estimators.subsample import (
 )
 
 __all__ = [
+    "Adjustment",
     "Component",
+    "DetectionFunction",
+    "DetectionModel",
     "DetectorCorrected",
     "DoubleObserver",
     "EncounterVariance",
     "Estimate",
+    "GoodnessOfFit",
+    "GroupSize",
+    "Key",
     "LimitForm",
+    "Rate",
     "RatioVariance",
     "ReliabilityCategories",
+    "SampledStratum",
+    "SightabilityModel",
     "SubsampleMethod",
+    "availability_in_view",
     "bootstrap_ratio",
+    "divided_by",
     "double_observer",
     "encounter_rate_variance",
     "estimate",
+    "fit_detection_function",
+    "fit_sightability",
+    "goodness_of_fit",
     "jolly1",
     "jolly2",
     "jolly3",
     "limits",
+    "line_transects",
     "no_estimate",
     "precision_recall",
     "reliability_categories",
     "sample_count_categories",
     "satterthwaite",
+    "select_detection_function",
+    "sightability_total",
     "stratified_subsample_total",
     "subsample_moments",
     "subsample_total",

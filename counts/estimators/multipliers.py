@@ -1,0 +1,74 @@
+"""Multipliers of an estimate: availability, and rates at which animals leave signs."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+from counts.estimators.estimate import Component, Estimate, estimate
+from flightplan.errors import EstimateError
+
+
+@dataclass(frozen=True)
+class Rate:
+    """A number that an estimate is divided by, with its standard error and where it comes from.
+
+    `name` becomes the variance component ("availability", "decay"). `per_animal` is False for rates of signs (dung per
+    day): what was seen was then no animal, and is no floor of the lower limit.
+    """
+
+    name: str
+    value: float
+    standard_error: float
+    source: str
+    degrees_of_freedom: float = math.inf
+    per_animal: bool = True
+
+
+def divided_by(count: Estimate, *rates: Rate) -> Estimate:
+    """Divide an estimate by rates: N / ∏r, CV² adds (delta method; Buckland et al. 2001, §3.7).
+
+    Each rate's error is one for all strata that share its source; `total` counts it once. An estimate without limits
+    keeps its reason. Raises EstimateError for a rate that is not positive, or an availability over 1.
+    """
+    for rate in rates:
+        if not (rate.value > 0 and math.isfinite(rate.value) and rate.standard_error >= 0):
+            raise EstimateError(f"{rate.name} is {rate.value:g} ± {rate.standard_error:g}", where=rate.source)
+        if rate.name == "availability" and rate.value > 1:
+            raise EstimateError(f"availability is {rate.value:g}, more than all animals", where=rate.source)
+    product = math.prod(rate.value for rate in rates)
+    method = " / ".join([count.method, *(rate.name for rate in rates)])
+    if count.value is None:
+        return replace(count, method=method)
+    value = count.value / product
+    seen = count.seen if all(rate.per_animal for rate in rates) else 0.0
+    parts = [replace(part, variance=part.variance / product**2) for part in count.components]
+    parts += [
+        Component(r.name, (value * r.standard_error / r.value) ** 2, r.degrees_of_freedom, r.source)
+        for r in rates
+        if r.standard_error > 0
+    ]
+    return estimate(
+        value,
+        parts if count.reason is None else (),
+        method=method,
+        units=count.units,
+        seen=seen,
+        confidence=count.confidence,
+        form=count.form,
+        reason=count.reason,
+        notes=count.notes,
+    )
+
+
+def availability_in_view(surface_s: float, dive_s: float, view_s: float = 0.0) -> float:
+    """Return the chance that a diving animal is at the surface at some time while in view (Laake et al. 1997, eq. 4).
+
+    `surface_s`, `dive_s`: mean times at and under the surface; `view_s`: seconds a place stays in view, 0 for a single
+    picture. Raises EstimateError for times that are negative or a cycle that takes none.
+    """
+    if not (surface_s >= 0 and dive_s >= 0 and view_s >= 0 and surface_s + dive_s > 0):
+        raise EstimateError("times at the surface, under it and in view are positive", where="availability")
+    cycle = surface_s + dive_s
+    in_time = 0.0 if dive_s == 0 else dive_s * -math.expm1(-view_s / dive_s)
+    return (surface_s + in_time) / cycle
