@@ -11,7 +11,7 @@ import shapely
 
 from flightplan.areas import StudyArea
 from flightplan.clock import SimulatedClock
-from flightplan.console import EXIT_FAILED, OverflyCommand, json_option, print_document, say
+from flightplan.console import EXIT_FAILED, EXIT_SKIPPED, OverflyCommand, json_option, print_document, say
 from flightplan.errors import WorkspaceError
 from flightplan.plan import Sortie
 from flightplan.terrain import Terrain
@@ -36,7 +36,7 @@ With --live one sortie is flown, the next of the plan: then comes a new battery.
 from the last good frame less the overlap, in folders named SORTIE-resume-N; then it says what is still missing.
 Ctrl-C ends the watch, not the flight.
 """
-_MARGIN_DEG = 0.05
+_MARGIN_DEG = 0.02
 
 
 @click.command("fly", cls=OverflyCommand, epilog=_EXAMPLE)
@@ -226,8 +226,10 @@ def _finish(
             click.echo("Every sortie was flown before. Name one with --sortie to fly it again.")
         elif left:
             click.echo(f"Not flown yet: {', '.join(left)}")
-    if failed or any(a.missing for a in (assessed or {}).values()):
+    if failed:
         raise click.exceptions.Exit(EXIT_FAILED)
+    if any(a.missing for a in (assessed or {}).values()):
+        raise click.exceptions.Exit(EXIT_SKIPPED)
 
 
 def _without(document: dict[str, Any], *names: str) -> dict[str, Any]:
