@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -11,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from detect.detections import Detections
+from detect.models import shipped_model
 from flightplan.errors import DetectorError
 
 DEFAULT_THRESHOLD = 0.25
@@ -44,12 +47,15 @@ def load_detector(
     threads: int | None = None,
     backend: str | None = None,
 ) -> Detector:
-    """Load a model file: `.onnx` through ONNX Runtime, anything else through ultralytics (the extra `yolo`).
+    """Load a model file: `.onnx` through OpenVINO or ONNX Runtime, anything else through ultralytics (extra `yolo`).
+
+    OpenVINO is taken where it is installed and finds the same boxes; ONNX Runtime runs the model that ships, networks
+    quantised to integers, and whatever OpenVINO cannot run.
 
     `threshold` is the lowest score kept; None takes the model's own (metadata `threshold`), else 0.25. `iou` is the
     overlap above which the weaker of two boxes of one tile is dropped. `threads` is how many the network may use
-    itself. `backend` ("onnx" or "ultralytics") forces one. Raises DetectorError for a file that is no model, or one
-    that cannot be used.
+    itself. `backend` ("onnx", "openvino" or "ultralytics") forces one. Raises DetectorError for a file that is no
+    model, or one that cannot be used.
     """
     path = Path(path)
     if threshold is not None and not 0.0 < threshold < 1.0:
@@ -57,15 +63,31 @@ def load_detector(
     if not path.is_file():
         raise DetectorError("There is no such model file", where=str(path))
     chosen = backend or ("onnx" if path.suffix.lower() == ".onnx" else "ultralytics")
+    if backend is None and chosen == "onnx" and _prefers_openvino(path):
+        from detect.detectors.openvino import OpenVinoDetector
+
+        with suppress(DetectorError):
+            detector = OpenVinoDetector(path, threshold=threshold, iou=iou, threads=threads)
+            if not detector.quantised:
+                return detector
     if chosen == "onnx":
         from detect.detectors.onnx import OnnxDetector
 
         return OnnxDetector(path, threshold=threshold, iou=iou, threads=threads)
+    if chosen == "openvino":
+        from detect.detectors.openvino import OpenVinoDetector
+
+        return OpenVinoDetector(path, threshold=threshold, iou=iou, threads=threads)
     if chosen == "ultralytics":
         from detect.detectors.ultralytics import UltralyticsDetector
 
         return UltralyticsDetector(path, threshold=threshold, iou=iou, threads=threads)
-    raise DetectorError(f"There is no backend {chosen!r}", hint="Use onnx or ultralytics.")
+    raise DetectorError(f"There is no backend {chosen!r}", hint="Use onnx, openvino or ultralytics.")
+
+
+def _prefers_openvino(path: Path) -> bool:
+    # A demo gives the same figures to the last digit whatever is installed beside it.
+    return importlib.util.find_spec("openvino") is not None and path.resolve() != shipped_model().resolve()
 
 
 def read_model(path: Path) -> tuple[bytes, str]:

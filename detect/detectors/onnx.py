@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +25,8 @@ class OnnxDetector:
 
     Any number of threads may call one detector at once. See `detect.detectors.base.Detector`.
     """
+
+    _runtime = "ONNX Runtime"
 
     def __init__(
         self,
@@ -92,14 +95,17 @@ class OnnxDetector:
         for row, tile in enumerate(tiles):
             np.divide(tile.transpose(2, 0, 1), np.float32(255.0), out=planes[row], casting="same_kind")
         try:
-            output = self._session.run([self._output], {self._input: planes})[0]
+            return self._run(planes)
         except Exception as error:  # as above
             raise DetectorError(
                 f"The model cannot process a tile of {planes.shape[3]}x{planes.shape[2]} pixels",
                 where=str(self._path),
-                hint=f"ONNX Runtime says: {_first_line(error)}",
+                hint=f"{self._runtime} says: {_first_line(error)}",
             ) from error
-        return np.asarray(output, dtype=np.float32)
+
+    def _run(self, planes: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float32]:
+        """The network's output for (N, 3, height, width); the one step that another runtime does otherwise."""
+        return np.asarray(self._session.run([self._output], {self._input: planes})[0], dtype=np.float32)
 
     def _decode(self, output: npt.NDArray[np.float32], width_px: int, height_px: int) -> Detections:
         boxes, scores, class_ids = decode_head(

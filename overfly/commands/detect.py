@@ -31,7 +31,7 @@ from overfly.commands.progress import counted_progress
     help="An ONNX file, or with the yolo extra a .pt.",
 )
 @click.option("--threshold", type=float, metavar="SCORE", help="The lowest score kept, instead of the model's own.")
-@click.option("--backend", type=click.Choice(["onnx", "ultralytics"]), help="Which runs the model.")
+@click.option("--backend", type=click.Choice(["onnx", "openvino", "ultralytics"]), help="Which runs the model.")
 @click.option(
     "--out",
     type=click.Path(path_type=Path, dir_okay=False),
