@@ -37,7 +37,7 @@ class Faults:
     back all. `cut` (no message passes), `gps` (no position) and `sag_s` with `sag_volts` count from the last arming.
     `restart` is the item of an upload at which the vehicle starts anew: it forgets the upload and is deaf and mute for
     `restart_s`; what it had stored stays stored, as in flash memory. `refuse` is the mission item it refuses as
-    unsupported, `lost_acks` how many of its acknowledgements of an upload are lost, `shots` the share of shots that
+    unsupported, `lost_acks` how many of its acknowledgements of lists are lost, `shots` the share of shots that
     the camera misses, told by a gap in the numbers of its feedback.
     """
 

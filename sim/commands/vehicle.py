@@ -9,8 +9,25 @@ from flightplan.errors import VehicleError
 from sim.faults import Faults, FaultyVehicle
 from sim.vehicle import Home, SimulatedVehicle, VehicleServer, Wind
 
+_EXAMPLE = """
+\b
+Examples:
+  overfly sim vehicle --listen tcp:127.0.0.1:5760 --home -2.3333,34.8333,1500,0 --wind 6,90
+  overfly sim vehicle --faults loss=0.2,double=0.1,reorder=0.1,shots=0.02,sag_s=180
 
-@click.command("vehicle", cls=OverflyCommand)
+\b
+Faults, in the text or in a TOML file with the same names:
+  loss, double, reorder  share of messages each way that are lost, sent twice, or overtaken
+  delay_s                seconds that every message takes
+  cut, gps               FROM-TO[+FROM-TO] seconds after arming: no link, no position
+  sag_s, sag_volts       when after arming the battery drops, and to what
+  shots                  share of shots that the camera misses
+  restart, restart_s     item of an upload at which the vehicle starts anew; how long it is gone
+  refuse, lost_acks      item that is refused; how many acknowledgements of lists are lost
+"""
+
+
+@click.command("vehicle", cls=OverflyCommand, epilog=_EXAMPLE)
 @click.option(
     "--listen", default="tcp:127.0.0.1:5760", show_default=True, help="tcp:HOST:PORT, or udp:HOST:PORT to send to."
 )
@@ -20,23 +37,7 @@ from sim.vehicle import Home, SimulatedVehicle, VehicleServer, Wind
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Of wind, errors and faults.")
 @click.option("--faults", metavar="FILE|loss=0.2,...", help="What goes wrong: see below.")
 def vehicle_command(listen: str, home: str, speed: float, wind: str, seed: int, faults: str | None) -> None:
-    r"""Serve a simulated multirotor that speaks MAVLink 2, until Ctrl-C.
-
-    \b
-    Example:
-      overfly sim vehicle --listen tcp:127.0.0.1:5760 --home -2.3333,34.8333,1500,0 --wind 6,90
-      overfly sim vehicle --faults loss=0.2,double=0.1,reorder=0.1,shots=0.02,sag_s=180
-
-    \b
-    Faults, in the text or a TOML file with the same names:
-      loss, double, reorder     share of messages each way that are lost, sent twice, or overtaken
-      delay_s                   seconds that every message takes
-      cut, gps                  FROM-TO[+FROM-TO] seconds after arming: no link, no position
-      sag_s, sag_volts          when after arming the battery drops, and to what
-      shots                     share of shots that the camera misses
-      restart, restart_s        item of an upload at which the vehicle starts anew, and for how long it is gone
-      refuse, lost_acks         item that is refused; how many acknowledgements of uploads are lost
-    """
+    """Serve a simulated multirotor that speaks MAVLink 2, until Ctrl-C."""
     lat, lon, altitude_m, yaw_deg = _numbers(home, 4, "--home", "LAT,LON,ALTITUDE,YAW")
     speed_mps, from_deg = _numbers(wind, 2, "--wind", "MPS,DEG")
     place = Home(lon=lon, lat=lat, altitude_msl_m=altitude_m, yaw_deg=yaw_deg)
