@@ -46,6 +46,7 @@ class LazyGroup(click.Group):
         "evaluate": "detect.commands.evaluate:evaluate_group",
         "count": "overfly.commands.count:count_command",
         "report": "overfly.commands.report:report_command",
+        "export": "overfly.commands.export:export_command",
         "doctor": "overfly.commands.doctor:doctor_command",
     },
     context_settings={"help_option_names": ["-h", "--help"]},

@@ -1,0 +1,310 @@
+"""Darwin Core archive: events, occurrences with explicit absences, and the inventory's own description.
+
+Core: Event. Extensions: Occurrence, and the Humboldt Extension for Ecological Inventories (TDWG, ratified February
+2024, row type http://rs.tdwg.org/eco/terms/Event). The archive is described by `meta.xml` (Darwin Core Text Guide) and
+`eml.xml` (EML 2.2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+from xml.sax.saxutils import quoteattr
+
+import shapely
+from pyproj import Geod
+
+from counts.exchange.darwincore_eml import eml
+from counts.exchange.exported import Exported, ExportOptions
+from counts.exchange.files import iso_time, one_line, write_whole, zip_bytes
+from counts.exchange.generalise import STATEMENT
+from counts.exchange.records import Animal, SurveyRecords
+from counts.store import EffortEntry
+
+DWC, ECO = "http://rs.tdwg.org/dwc/terms/", "http://rs.tdwg.org/eco/terms/"
+EVENT, OCCURRENCE, HUMBOLDT = f"{DWC}Event", f"{DWC}Occurrence", f"{ECO}Event"
+EVENT_TERMS = (
+    "eventID", "parentEventID", "eventType", "eventDate", "samplingProtocol", "sampleSizeValue", "sampleSizeUnit",
+    "samplingEffort", "locality", "countryCode", "footprintWKT", "footprintSRS", "decimalLatitude", "decimalLongitude",
+    "geodeticDatum", "coordinateUncertaintyInMeters", "eventRemarks",
+)  # fmt: skip
+OCCURRENCE_TERMS = (
+    "eventID", "occurrenceID", "basisOfRecord", "occurrenceStatus", "scientificName", "taxonRank", "vernacularName",
+    "individualCount", "organismQuantity", "organismQuantityType", "eventDate", "decimalLatitude", "decimalLongitude",
+    "geodeticDatum", "coordinateUncertaintyInMeters", "identifiedBy", "identificationVerificationStatus",
+    "dataGeneralizations", "informationWithheld", "occurrenceRemarks",
+)  # fmt: skip
+HUMBOLDT_TERMS = (
+    "eventID", "siteCount", "geospatialScopeAreaValue", "geospatialScopeAreaUnit", "totalAreaSampledValue",
+    "totalAreaSampledUnit", "targetTaxonomicScope", "isTaxonomicScopeFullyReported", "isAbsenceReported", "absentTaxa",
+    "isAbundanceReported", "inventoryTypes", "protocolNames", "protocolDescriptions", "isSamplingEffortReported",
+    "samplingEffortProtocol", "samplingEffortValue", "samplingEffortUnit", "samplingPerformedBy",
+)  # fmt: skip
+PROTOCOL = "aerial strip survey with nadir photographs"
+_ABSENT = "Searched, and none counted; animals that were hidden or missed by the detector are possible"
+_GEOD = Geod(ellps="WGS84")
+_Row = dict[str, Any]
+
+
+def export_darwincore(records: SurveyRecords, out: Path, options: ExportOptions) -> Exported:
+    """Write a Darwin Core archive (.zip).
+
+    Events: the survey, its strata, their transects. Occurrences: each individual as present, with its place; each
+    species looked for as absent on each transect that was searched without counting one. A transect without effort, or
+    a survey never counted, has no absences: nobody looked. An individual off the transects belongs to the survey.
+    Sensitive species are told of the survey as a whole, with their cell and their day, never of a transect; neither
+    are their absences, which would tell the presences. A label without a scientific name keeps that field empty and is
+    named in the notes.
+    """
+    events, humboldt = _events(records)
+    occurrences = [*_present(records, options), *_absent(records, options)]
+    _inventories(records, options, humboldt, occurrences)
+    members = {
+        "meta.xml": _meta(),
+        "eml.xml": eml(records, options.publisher).encode(),
+        "event.txt": _table(EVENT_TERMS, events),
+        "occurrence.txt": _table(OCCURRENCE_TERMS, occurrences),
+        "humboldt.txt": _table(HUMBOLDT_TERMS, humboldt),
+    }
+    written = write_whole(out, zip_bytes(members))
+    absences = sum(row["occurrenceStatus"] == "absent" for row in occurrences)
+    counts = {"events": len(events), "present": len(occurrences) - absences, "absent": absences}
+    told = dict.fromkeys([*records.species, *(a.species for a in records.individuals)])
+    notes = tuple(
+        f"{label}: no scientific name given, so that field is empty" for label in told if label not in options.taxa
+    )
+    return Exported((written,), counts, notes=notes)
+
+
+def event_id(records: SurveyRecords, *parts: str) -> str:
+    """Return an identifier that is the same at every export: survey, then stratum or transect, URL-escaped."""
+    return ":".join(quote(part, safe="") for part in (records.survey.name, *parts))
+
+
+def _events(records: SurveyRecords) -> tuple[list[_Row], list[_Row]]:
+    root = event_id(records)
+    effort = {e.transect: e for e in records.effort}
+    area = None if records.area is None else shapely.union_all([s.polygon for s in records.area.strata])
+    whole = None if area is None else sum(s.area_m2 for s in records.strata)
+    survey = _event(records, root, None, "Survey", records.times, area, list(effort.values()))
+    events = [{**survey, "locality": records.survey.protected_area}]
+    humboldt = [_inventory(root, None if not effort else len(effort), whole, list(effort.values()))]
+    polygons = {s.name: s.polygon for s in records.area.strata} if records.area else {}
+    for stratum in records.strata:
+        key = event_id(records, "stratum", stratum.name)
+        own = [effort[line.identifier] for line in stratum.transects if line.identifier in effort]
+        names = {line.identifier for line in stratum.transects}
+        times = _times(records, names)
+        event = _event(records, key, root, "Stratum", times, polygons.get(stratum.name), own)
+        events.append({**event, "locality": stratum.name})
+        humboldt.append(_inventory(key, len(own) if own else None, stratum.area_m2, own))
+        for line in stratum.transects:
+            shape = shapely.multilinestrings(list(line.segments))
+            done = [effort[line.identifier]] if line.identifier in effort else []
+            name = event_id(records, "transect", line.identifier)
+            events.append(_event(records, name, key, "Transect", _times(records, {line.identifier}), shape, done))
+            if done:
+                humboldt.append(_inventory(name, 1, line.strip_area_m2, done))
+    return events, humboldt
+
+
+def _event(
+    records: SurveyRecords, key: str, parent: str | None, kind: str, times: Any, shape: Any, effort: list[EffortEntry]
+) -> _Row:
+    row: _Row = {
+        "eventID": key,
+        "parentEventID": parent,
+        "eventType": kind,
+        "eventDate": _interval(times),
+        "samplingProtocol": PROTOCOL,
+    }
+    if effort:
+        row["sampleSizeValue"] = round(sum(e.area_searched_m2 for e in effort), 1)
+        row["sampleSizeUnit"] = "square metre"
+        row["samplingEffort"] = f"{_km(effort)} km of strip, {sum(e.captures for e in effort)} pictures"
+    if shape is not None and not shape.is_empty:
+        row["footprintWKT"] = shapely.to_wkt(shape, rounding_precision=7)
+        row["footprintSRS"] = "EPSG:4326"
+        row.update(_place(shape))
+    if records.effort and not effort:
+        row["eventRemarks"] = "Planned, but nothing of it was searched"
+    return row
+
+
+def _place(shape: Any) -> _Row:
+    """Return the middle of a shape and the radius around it that holds the whole of it."""
+    circle = shapely.minimum_bounding_circle(shape)
+    centre = circle.centroid
+    corners = shapely.get_coordinates(shape)
+    _, _, metres = _GEOD.inv([centre.x] * len(corners), [centre.y] * len(corners), corners[:, 0], corners[:, 1])
+    return {
+        "decimalLatitude": f"{centre.y:.7f}",
+        "decimalLongitude": f"{centre.x:.7f}",
+        "geodeticDatum": "EPSG:4326",
+        "coordinateUncertaintyInMeters": round(float(max(metres)), 1),
+    }
+
+
+def _inventory(key: str, sites: int | None, scope_m2: float | None, effort: list[EffortEntry]) -> _Row:
+    row: _Row = {
+        "eventID": key,
+        "siteCount": sites,
+        "inventoryTypes": "restrictedSearch",
+        "protocolNames": PROTOCOL,
+        "protocolDescriptions": (
+            "Photographs taken straight down along parallel transects; animals found by a detector, placed on the "
+            "ground and counted once within their transect; area searched from the pictures' footprints"
+        ),
+        "isSamplingEffortReported": _truth(bool(effort)),
+    }
+    if scope_m2 is not None:
+        row |= {"geospatialScopeAreaValue": round(scope_m2 / 1e6, 6), "geospatialScopeAreaUnit": "km²"}
+    if effort:
+        searched = sum(e.area_searched_m2 for e in effort)
+        row |= {"totalAreaSampledValue": round(searched / 1e6, 6), "totalAreaSampledUnit": "km²"}
+        row |= {"samplingEffortValue": _km(effort), "samplingEffortUnit": "km"}
+        row["samplingEffortProtocol"] = "length of transect searched"
+    return row
+
+
+def _inventories(records: SurveyRecords, options: ExportOptions, humboldt: list[_Row], occurrences: list[_Row]) -> None:
+    """Say for each event which species were looked for, and which were not there."""
+    absent: dict[str, list[str]] = {}
+    for row in occurrences:
+        if row["occurrenceStatus"] == "absent":
+            absent.setdefault(row["eventID"], []).append(row["vernacularName"])
+    root = event_id(records)
+    for row in humboldt:
+        # What was seen of a sensitive species is told of the survey only, so other events do not speak of it at all.
+        whole = row["eventID"] == root
+        scope = [s for s in records.species if whole or s not in records.sensitive]
+        row["targetTaxonomicScope"] = _listed(scope, options)
+        row["isTaxonomicScopeFullyReported"] = _truth(bool(scope)) if records.effort else None
+        row["isAbundanceReported"] = _truth(bool(records.individuals) or bool(records.effort))
+        row["isAbsenceReported"] = _truth(bool(records.effort) and bool(scope))
+        row["absentTaxa"] = _listed(absent.get(row["eventID"], []), options)
+
+
+def _present(records: SurveyRecords, options: ExportOptions) -> Iterable[_Row]:
+    for order, animal in enumerate(records.individuals, start=1):
+        # A sensitive animal's number follows from its place in an order that says nothing of where it was.
+        name = f"individual-{animal.number}" if animal.number is not None else f"generalised-{order}"
+        yield {
+            **_taxon(animal.species, options),
+            "eventID": event_id(records, "transect", animal.transect) if animal.transect else event_id(records),
+            "occurrenceID": event_id(records, name),
+            "basisOfRecord": "MachineObservation",
+            "occurrenceStatus": "present",
+            "individualCount": 1,
+            "organismQuantity": 1,
+            "organismQuantityType": "individuals",
+            "eventDate": iso_time(animal.time_utc) if animal.time_utc else animal.day,
+            "decimalLatitude": _degrees(animal.latitude_deg, animal),
+            "decimalLongitude": _degrees(animal.longitude_deg, animal),
+            "geodeticDatum": "EPSG:4326",
+            "coordinateUncertaintyInMeters": animal.uncertainty_m,
+            "identifiedBy": f"detector {records.run.detector.name}" if records.run else None,
+            "identificationVerificationStatus": "identified by a detector, not verified",
+            "dataGeneralizations": STATEMENT if animal.generalised else None,
+            "informationWithheld": "time of day; transect; picture" if animal.generalised else None,
+        }
+
+
+def _absent(records: SurveyRecords, options: ExportOptions) -> Iterable[_Row]:
+    seen = {(a.transect, a.species) for a in records.individuals}
+    searched = [e.transect for e in records.effort if e.area_searched_m2 > 0]
+    for species in records.species if searched else ():
+        if species in records.sensitive:
+            if not any(a.species == species for a in records.individuals):
+                yield _absence(records, options, species, event_id(records), "survey")
+            continue
+        for transect in searched:
+            if (transect, species) not in seen:
+                yield _absence(records, options, species, event_id(records, "transect", transect), transect)
+
+
+def _absence(records: SurveyRecords, options: ExportOptions, species: str, event: str, where: str) -> _Row:
+    return {
+        **_taxon(species, options),
+        "eventID": event,
+        "occurrenceID": event_id(records, "absent", where, species),
+        "basisOfRecord": "MachineObservation",
+        "occurrenceStatus": "absent",
+        "individualCount": 0,
+        "organismQuantity": 0,
+        "organismQuantityType": "individuals",
+        "occurrenceRemarks": _ABSENT,
+    }
+
+
+def _taxon(label: str, options: ExportOptions) -> _Row:
+    name = options.taxa.get(label)
+    # Two words are a species' name; more, or one, could be of any rank.
+    rank = "species" if name and len(name.split()) == 2 else None
+    return {"scientificName": name, "taxonRank": rank, "vernacularName": label}
+
+
+def _times(records: SurveyRecords, transects: set[str]) -> Any:
+    times = [
+        c.capture.time_utc
+        for c in records.captures.values()
+        if c.transect in transects and c.capture.time_utc is not None
+    ]
+    return (min(times), max(times)) if times else None
+
+
+def _interval(times: Any) -> str | None:
+    if times is None:
+        return None
+    first, last = iso_time(times[0]), iso_time(times[1])
+    return first if first == last else f"{first}/{last}"
+
+
+def _degrees(value: float, animal: Animal) -> str:
+    return f"{value:.2f}" if animal.generalised else f"{value:.7f}"
+
+
+def _km(effort: list[EffortEntry]) -> float:
+    return round(sum(e.length_m for e in effort) / 1000, 3)
+
+
+def _truth(value: bool) -> str:
+    return "true" if value else "false"
+
+
+def _listed(labels: Sequence[str], options: ExportOptions) -> str | None:
+    return " | ".join(options.taxa.get(label, label) for label in labels) or None
+
+
+def _table(terms: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> bytes:
+    """Return a tab-separated table: no quoting, so text keeps neither tabs nor line ends."""
+    lines = ["\t".join(terms)]
+    lines += ["\t".join("" if row.get(t) is None else one_line(str(row[t])) for t in terms) for row in rows]
+    return ("\n".join(lines) + "\n").encode("utf-8")
+
+
+def _meta() -> bytes:
+    parts = [
+        ("core", "id", EVENT, "event.txt", EVENT_TERMS),
+        ("extension", "coreid", OCCURRENCE, "occurrence.txt", OCCURRENCE_TERMS),
+        ("extension", "coreid", HUMBOLDT, "humboldt.txt", HUMBOLDT_TERMS),
+    ]
+    lines = ['<?xml version="1.0" encoding="UTF-8"?>']
+    lines.append('<archive xmlns="http://rs.tdwg.org/dwc/text/" metadata="eml.xml">')
+    for tag, key, row_type, name, terms in parts:
+        lines.append(
+            f'  <{tag} encoding="UTF-8" fieldsTerminatedBy="\\t" linesTerminatedBy="\\n" fieldsEnclosedBy="" '
+            f'ignoreHeaderLines="1" rowType={quoteattr(row_type)}>'
+        )
+        lines.append(f"    <files><location>{name}</location></files>")
+        lines.append(f'    <{key} index="0"/>')
+        space = ECO if row_type == HUMBOLDT else DWC
+        for index, term in enumerate(terms):
+            # The key of an extension is the core's; it is a term of its own only in the core.
+            if index or tag == "core":
+                lines.append(f'    <field index="{index}" term={quoteattr(space + term)}/>')
+        lines.append(f"  </{tag}>")
+    lines.append("</archive>")
+    return ("\n".join(lines) + "\n").encode()

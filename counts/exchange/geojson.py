@@ -1,0 +1,59 @@
+"""GeoJSON (RFC 7946): one feature collection per layer, in a folder."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import shapely
+from shapely.geometry.polygon import orient
+
+from counts.exchange.exported import Exported, ExportOptions
+from counts.exchange.files import iso_time, json_bytes, write_whole
+from counts.exchange.layers import Layer, make_layers
+from counts.exchange.records import SurveyRecords
+
+DEFAULT = ("individuals", "sightings", "estimates")
+_DECIMALS = 7
+
+
+def export_geojson(records: SurveyRecords, out: Path, options: ExportOptions) -> Exported:
+    """Write `NAME.geojson` for each layer into the folder `out`: WGS 84, longitude first, outer rings anticlockwise.
+
+    Unknown is null; so is the geometry of an estimate of all strata together.
+    """
+    layers = make_layers(records, options.layers or DEFAULT)
+    files = tuple(write_whole(out / f"{layer.name}.geojson", json_bytes(_collection(layer))) for layer in layers)
+    return Exported(files, {layer.name: len(layer.rows) for layer in layers})
+
+
+def _collection(layer: Layer) -> dict[str, Any]:
+    return {
+        "type": "FeatureCollection",
+        "features": [
+            {
+                "type": "Feature",
+                "properties": {name: _plain(value) for name, value in zip(layer.columns, row, strict=True)},
+                "geometry": _geometry(shape),
+            }
+            for row, shape in zip(layer.rows, layer.geometries, strict=True)
+        ],
+    }
+
+
+def _plain(value: Any) -> Any:
+    return iso_time(value) if isinstance(value, datetime) else value
+
+
+def _geometry(shape: Any) -> dict[str, Any] | None:
+    if shape is None:
+        return None
+    rounded = shapely.transform(shape, lambda xy: np.round(xy, _DECIMALS))
+    if rounded.geom_type == "Polygon":
+        rounded = orient(rounded)
+    elif rounded.geom_type == "MultiPolygon":
+        rounded = shapely.multipolygons([orient(part) for part in rounded.geoms])
+    document: dict[str, Any] = shapely.geometry.mapping(rounded)
+    return document

@@ -1,0 +1,81 @@
+"""GeoPackage: a clean copy for others, with the layers asked for and nothing else of the census."""
+
+from __future__ import annotations
+
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, create_engine, text
+from sqlalchemy.pool import NullPool
+
+from counts.exchange.exported import Exported, ExportOptions
+from counts.exchange.files import refuse_census, write_whole
+from counts.exchange.layers import INTEGER, REAL, TEXT, TIME, Layer, make_layers
+from counts.exchange.records import SurveyRecords
+from counts.geopackage import encode, register, write_container
+
+DEFAULT = ("individuals", "estimates", "strata", "transects")
+_TYPES = {TEXT: "TEXT", INTEGER: "INTEGER", REAL: "DOUBLE", TIME: "DATETIME"}
+_NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def export_geopackage(records: SurveyRecords, out: Path, options: ExportOptions) -> Exported:
+    """Write the layers to one new GeoPackage 1.3 file, WGS 84.
+
+    It holds no detector, verdict, name of a person or audit, unlike the census, which is a GeoPackage too. The date of
+    its layers is that of the last exposure, so that the same census gives the same bytes.
+    """
+    refuse_census(out)
+    layers = make_layers(records, options.layers or DEFAULT)
+    moment = records.times[1] if records.times else _NO_TIME
+    with tempfile.TemporaryDirectory() as folder:
+        draft = Path(folder) / "copy.gpkg"
+        engine = create_engine(f"sqlite:///{draft}", poolclass=NullPool)
+        with engine.begin() as connection:
+            write_container(connection)
+            for layer in layers:
+                _write(connection, layer, _stamp(moment))
+        engine.dispose()
+        content = draft.read_bytes()
+    return Exported((write_whole(out, content),), {layer.name: len(layer.rows) for layer in layers})
+
+
+def _write(connection: Connection, layer: Layer, stamp: str) -> None:
+    # Names of tables and columns are this package's own words; only values come from the census.
+    columns = ", ".join(f"{name} {_TYPES[kind]}" for name, kind in layer.columns.items())
+    connection.execute(
+        text(f"CREATE TABLE {layer.name} (fid INTEGER PRIMARY KEY NOT NULL, geom {layer.geometry_kind}, {columns})")
+    )
+    register(connection, layer.name, layer.title, ("geom", layer.geometry_kind))
+    names = ["geom", *layer.columns]
+    rows = [
+        dict(zip(names, (None if shape is None else encode(shape), *map(_value, row)), strict=True))
+        for shape, row in zip(layer.geometries, layer.rows, strict=True)
+    ]
+    if rows:
+        places = ", ".join(f":{name}" for name in names)
+        statement = f"INSERT INTO {layer.name} ({', '.join(names)}) VALUES ({places})"  # noqa: S608
+        connection.execute(text(statement), rows)
+    bounds = [shape.bounds for shape in layer.geometries if shape is not None]
+    west, south, east, north = (
+        (min(b[0] for b in bounds), min(b[1] for b in bounds), max(b[2] for b in bounds), max(b[3] for b in bounds))
+        if bounds
+        else (None, None, None, None)
+    )
+    connection.execute(
+        text(
+            "UPDATE gpkg_contents SET last_change = :stamp, min_x = :west, min_y = :south, max_x = :east, "
+            "max_y = :north WHERE table_name = :name"
+        ),
+        {"stamp": stamp, "west": west, "south": south, "east": east, "north": north, "name": layer.name},
+    )
+
+
+def _value(value: Any) -> Any:
+    return _stamp(value) if isinstance(value, datetime) else value
+
+
+def _stamp(moment: datetime) -> str:
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
