@@ -243,7 +243,8 @@ def test_a_real_file_is_read_and_comes_back_equal_from_every_format_that_carries
     assert mission.home == home
     for suffix in (".plan", ".waypoints", ".kml", ".geojson"):
         if not lost_in(mission, suffix):
-            assert read_mission(write_mission(mission, tmp_path / f"again{suffix}")) == mission
+            again = read_mission(write_mission(mission, tmp_path / f"again{suffix}"))
+            assert repr(again) == repr(mission)  # a parameter may be NaN, which equals nothing
 
 
 def test_real_fences_and_rally_points(shared_data: Path):
