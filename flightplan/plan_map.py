@@ -20,7 +20,7 @@ CARD_WIDTH, CARD_MAX_HEIGHT = 560.0, 460.0
 
 _ARROW_PX = 5.0
 _LABEL_ROOM_PX = 17.0
-_TICK_ROOM_PX = 70.0
+_TICK_ROOM_PX = (125.0, 70.0)
 _MARGIN_SHARE = 0.05
 
 
@@ -108,7 +108,7 @@ def _draw(plan: SurveyPlan, canvas: Canvas, shown: Sequence[int], *, labelled: b
         strip_px=round(plan.design.strip_width_m * canvas.px_per_m, 2),
         sorties=tuple(_sortie(plan.sorties[i], i, canvas, labelled=labelled) for i in shown),
         sites=_sites(plan, canvas, shown),
-        meridians=meridians(canvas),
+        meridians=_apart(meridians(canvas)),
         parallels=_apart(parallels(canvas)),
         scale_px=scale_px,
         scale_text=scale_text,
@@ -189,8 +189,9 @@ def _apart(labels: tuple[Label, ...]) -> tuple[Label, ...]:
     """Every so many of evenly spaced labels, so that they are far enough apart to read."""
     if len(labels) < 2:
         return labels
-    step_px = abs(labels[1].y - labels[0].y)
-    return labels[:: max(1, int(np.ceil(_TICK_ROOM_PX / max(step_px, 1.0))))]
+    (across_px, down_px) = abs(labels[1].x - labels[0].x), abs(labels[1].y - labels[0].y)
+    crowd = max(1.0, _TICK_ROOM_PX[0] / across_px) if across_px else max(1.0, _TICK_ROOM_PX[1] / max(down_px, 1.0))
+    return labels[:: int(np.ceil(crowd))]
 
 
 def _sites(plan: SurveyPlan, canvas: Canvas, shown: Sequence[int]) -> tuple[Label, ...]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from flightplan.areas import WHOLE
 from flightplan.design import FULL, RANDOM
 from flightplan.plan import Sortie, SurveyPlan
 from flightplan.plan_map import TONES, PlanMap, effort_lines, map_of_plan, map_of_sortie
@@ -85,7 +86,7 @@ def _span(transects: tuple[str, ...]) -> str:
     for stratum, found in numbers.items():
         runs = np.split(np.sort(found), np.flatnonzero(np.diff(np.sort(found)) > 1) + 1)
         joined = ", ".join(f"{r[0]}–{r[-1]}" if len(r) > 1 else f"{r[0]}" for r in runs)
-        parts.append(f"{stratum} {joined}")
+        parts.append(joined if stratum == WHOLE else f"{stratum} {joined}")
     return ", ".join(parts)
 
 
