@@ -45,6 +45,7 @@ class LazyGroup(click.Group):
         "detect": "overfly.commands.detect:detect_command",
         "evaluate": "detect.commands.evaluate:evaluate_group",
         "count": "overfly.commands.count:count_command",
+        "estimate": "counts.commands.estimate:estimate_command",
         "report": "overfly.commands.report:report_command",
         "export": "overfly.commands.export:export_command",
         "doctor": "overfly.commands.doctor:doctor_command",

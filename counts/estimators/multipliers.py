@@ -28,8 +28,9 @@ class Rate:
 def divided_by(count: Estimate, *rates: Rate) -> Estimate:
     """Divide an estimate by rates: N / ∏r, CV² adds (delta method; Buckland et al. 2001, §3.7).
 
-    Each rate's error is one for all strata that share its source; `total` counts it once. An estimate without limits
-    keeps its reason. Raises EstimateError for a rate that is not positive, or an availability over 1.
+    Each rate's error is one for all strata that share its source; `total` counts it once. An estimate whose error is
+    unknown keeps its reason; a total count, with a sampling error known to be 0, gets its limits from the rates alone.
+    Raises EstimateError for a rate that is not positive, or an availability over 1.
     """
     for rate in rates:
         if not (rate.value > 0 and math.isfinite(rate.value) and rate.standard_error >= 0):
@@ -48,15 +49,17 @@ def divided_by(count: Estimate, *rates: Rate) -> Estimate:
         for r in rates
         if r.standard_error > 0
     ]
+    nothing_but_rates = bool(count.components) and all(c.name == "sampling" for c in count.components)
+    reason = None if nothing_but_rates and any(r.standard_error > 0 for r in rates) else count.reason
     return estimate(
         value,
-        parts if count.reason is None else (),
+        parts if reason is None else count.components,
         method=method,
         units=count.units,
         seen=seen,
         confidence=count.confidence,
         form=count.form,
-        reason=count.reason,
+        reason=reason,
         notes=count.notes,
     )
 
