@@ -8,7 +8,7 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from flightplan.areas import WHOLE
-from flightplan.design import FULL, RANDOM
+from flightplan.design import FULL, RANDOM, SYSTEMATIC
 from flightplan.plan import Sortie, SurveyPlan
 from flightplan.plan_map import TONES, PlanMap, effort_lines, map_of_plan, map_of_sortie
 
@@ -106,4 +106,6 @@ def _design(plan: SurveyPlan) -> str:
         return f"full coverage, lines {design.spacing_m:.1f} m apart"
     if design.kind == RANDOM:
         return f"random lines, {design.spacing_m:.0f} m apart in the mean, seed {design.seed}"
-    return f"systematic lines {design.spacing_m:.0f} m apart from a random start, seed {design.seed}"
+    if design.kind == SYSTEMATIC:
+        return f"systematic lines {design.spacing_m:.0f} m apart from a random start, seed {design.seed}"
+    return f"{design.kind} design, spacing {design.spacing_m:.0f} m, seed {design.seed}"
