@@ -8,27 +8,19 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import shapely
-from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 import overfly
 from counts.census import Census
 from counts.columns import canonical_json
 from counts.effort import Effort, captures_of, core_zones, measure_effort
-from counts.identity import Individuals, resolve
-from counts.population import estimate_population, on_land
-from counts.schema import IdentityRun
+from counts.identity import Individuals
+from counts.population import estimate_population
 from counts.store import (
     CorrectionEntry,
     EffortEntry,
     EstimateEntry,
-    IdentityEntry,
     SurveyInfo,
-    TransectAssignment,
     add_estimate_run,
-    add_identity_run,
-    assign_transects,
     find_survey,
     latest_detection_run,
     latest_survey,
@@ -38,10 +30,17 @@ from counts.verification import Correction
 from flightplan.design import FULL
 from flightplan.errors import CensusError
 from overfly.chain.ground import Ints, Sightings, SurveyGround, place_detections, read_ground
+from overfly.chain.resolving import (
+    LONGEST_GAP_S,
+    identity_entry,
+    resolve_individuals,
+    transects_of,
+    write_assignment,
+    write_identity,
+)
 from overfly.chain.verifying import Verification, Verifier, corrections, verify
 
 SPEED_LIMIT_MPS = 1.5
-LONGEST_GAP_S = 60.0
 VERIFY_POSITIVE = 80
 VERIFY_ZERO = 60
 
@@ -103,12 +102,12 @@ def count_survey(
                 hint="Run first: overfly detect",
             )
         ground = read_ground(session, info, ground_msl_m=ground_msl_m)
-        _write_assignment(session, ground)
+        write_assignment(session, ground)
         table = read_detections(session, run.run_id)
         sightings = place_detections(ground, table)
         names = tuple(species or run.detector.labels)
-        individuals, members = _resolve(ground, sightings, speed_limit_mps)
-        transect = _transects_of(ground, individuals)
+        individuals, members = resolve_individuals(ground, sightings, speed_limit_mps)
+        transect = transects_of(ground, individuals)
         parameters = {
             "speed_limit_mps": speed_limit_mps,
             "longest_gap_s": LONGEST_GAP_S,
@@ -116,11 +115,11 @@ def count_survey(
             "detections": len(table),
             "merging": {k: [v.chosen, v.merge_all, v.merge_none] for k, v in individuals.counts.items()},
         }
-        identity_run_id = _identity_run(
+        identity_run_id = write_identity(
             session,
             run,
             parameters,
-            _identity_entry(ground, table.detection_id, sightings, individuals, members, transect),
+            identity_entry(ground, table.detection_id, sightings, individuals, members, transect),
         )
     return _estimate(
         census,
@@ -149,109 +148,6 @@ class _Count:
     individuals: Individuals
     transect: Ints
     species: tuple[str, ...]
-
-
-def _write_assignment(session: Session, ground: SurveyGround) -> None:
-    if not ground.planned:
-        return
-    assignment = ground.assignment
-    assign_transects(
-        session,
-        ground.info.survey_id,
-        [
-            TransectAssignment(
-                capture_id=stored.capture_id,
-                transect=ground.transects[index].identifier if index >= 0 else None,
-                on_effort=index >= 0,
-                off_effort_reason=assignment.reason(i),
-            )
-            for i, (stored, index) in enumerate(zip(ground.captures, assignment.transect.tolist(), strict=True))
-        ],
-    )
-
-
-def _resolve(ground: SurveyGround, sightings: Sightings, speed_limit_mps: float) -> tuple[Individuals, Ints]:
-    """Resolve the sightings that count; returns the individuals, and the rows of those sightings.
-
-    A sample's units are its transects. In full coverage, and where there is no design, the whole survey is one unit.
-    """
-    unit = ground.assignment.transect[sightings.capture]
-    members = np.flatnonzero(unit >= 0) if ground.planned else np.arange(len(sightings))
-    if not ground.planned or ground.info.design_kind == FULL:
-        unit = np.zeros(len(sightings), dtype=np.int64)
-    times = ground.times_s[sightings.capture[members]]
-    individuals = resolve(
-        sightings.local_m[members],
-        sightings.independent_m2[members],
-        # Without a clock no animal can be said to have walked.
-        np.where(np.isfinite(times), times, 0.0),
-        sightings.capture[members],
-        unit[members],
-        sightings.labels[members],
-        sightings.scores[members],
-        speed_limit_mps=speed_limit_mps,
-        longest_gap_s=LONGEST_GAP_S,
-        footprints=ground.footprints[sightings.capture[members]],
-    )
-    return individuals, members
-
-
-def _transects_of(ground: SurveyGround, individuals: Individuals) -> Ints:
-    """The transect (M,) of each individual, −1 for one that stands outside of the stratum its transect samples."""
-    if not ground.planned or not len(individuals):
-        return np.full(len(individuals), -1, dtype=np.int64)
-    points = shapely.points(individuals.positions)
-    if ground.info.design_kind == FULL:
-        _, nearest = shapely.STRtree(
-            shapely.linestrings(np.stack([ground.lines.starts, ground.lines.ends], axis=1))
-        ).query_nearest(points, all_matches=False)
-        unit = ground.lines.transect[nearest]
-    else:
-        unit = individuals.transects.astype(np.int64)
-    return np.where(on_land(individuals.positions, unit, ground.land), unit, -1).astype(np.int64)
-
-
-def _identity_entry(
-    ground: SurveyGround,
-    detection_ids: Ints,
-    sightings: Sightings,
-    individuals: Individuals,
-    members: Ints,
-    transect: Ints,
-) -> IdentityEntry:
-    individual = np.full(len(sightings), -1, dtype=np.int64)
-    individual[members] = individuals.individual
-    return IdentityEntry(
-        detection_id=detection_ids[sightings.detection],
-        sighting_lonlat=sightings.lonlat,
-        covariance_m2=sightings.covariance_m2,
-        individual=individual,
-        species=tuple(individuals.labels.tolist()),
-        individual_lonlat=ground.frame.to_lonlat(individuals.positions) if len(individuals) else np.empty((0, 2)),
-        transect=tuple(ground.transects[i].identifier if i >= 0 else None for i in transect.tolist()),
-    )
-
-
-def _identity_run(session: Session, run: DetectionRunInfo, parameters: Mapping[str, Any], entry: IdentityEntry) -> int:
-    """Write the individuals as a layer, unless the newest layer is this one."""
-    print_ = hashlib.sha256()
-    for array in (entry.detection_id, entry.individual, entry.sighting_lonlat, entry.individual_lonlat):
-        print_.update(np.ascontiguousarray(array).tobytes())
-    print_.update(canonical_json([list(entry.species), list(entry.transect)]).encode())
-    signed = {**parameters, "content_hash": print_.hexdigest()}
-    newest = session.scalars(
-        select(IdentityRun).where(IdentityRun.detection_run_id == run.run_id).order_by(IdentityRun.fid.desc()).limit(1)
-    ).one_or_none()
-    if newest is not None and newest.parameters == signed:
-        return newest.fid
-    return add_identity_run(
-        session,
-        run.run_id,
-        entry,
-        method="gated assignment within a transect",
-        parameters=signed,
-        code_version=overfly.__version__,
-    )
 
 
 def _estimate(

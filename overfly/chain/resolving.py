@@ -1,0 +1,129 @@
+"""Sightings into individuals, and both into the census as a layer."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import shapely
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+import overfly
+from counts.columns import canonical_json
+from counts.identity import Individuals, resolve
+from counts.population import on_land
+from counts.schema import IdentityRun
+from counts.store import IdentityEntry, TransectAssignment, add_identity_run, assign_transects
+from counts.store.detections import DetectionRunInfo
+from flightplan.design import FULL
+from overfly.chain.ground import Ints, Sightings, SurveyGround
+
+LONGEST_GAP_S = 60.0
+
+
+def write_assignment(session: Session, ground: SurveyGround) -> None:
+    """Write down which capture is on which transect, and why the others are on none."""
+    if not ground.planned:
+        return
+    assignment = ground.assignment
+    assign_transects(
+        session,
+        ground.info.survey_id,
+        [
+            TransectAssignment(
+                capture_id=stored.capture_id,
+                transect=ground.transects[index].identifier if index >= 0 else None,
+                on_effort=index >= 0,
+                off_effort_reason=assignment.reason(i),
+            )
+            for i, (stored, index) in enumerate(zip(ground.captures, assignment.transect.tolist(), strict=True))
+        ],
+    )
+
+
+def resolve_individuals(ground: SurveyGround, sightings: Sightings, speed_limit_mps: float) -> tuple[Individuals, Ints]:
+    """Resolve the sightings that count; returns the individuals, and the rows of those sightings.
+
+    A sample's units are its transects. In full coverage, and where there is no design, the whole survey is one unit.
+    """
+    unit = ground.assignment.transect[sightings.capture]
+    members = np.flatnonzero(unit >= 0) if ground.planned else np.arange(len(sightings))
+    if not ground.planned or ground.info.design_kind == FULL:
+        unit = np.zeros(len(sightings), dtype=np.int64)
+    times = ground.times_s[sightings.capture[members]]
+    individuals = resolve(
+        sightings.local_m[members],
+        sightings.independent_m2[members],
+        # Without a clock no animal can be said to have walked.
+        np.where(np.isfinite(times), times, 0.0),
+        sightings.capture[members],
+        unit[members],
+        sightings.labels[members],
+        sightings.scores[members],
+        speed_limit_mps=speed_limit_mps,
+        longest_gap_s=LONGEST_GAP_S,
+        footprints=ground.footprints[sightings.capture[members]],
+    )
+    return individuals, members
+
+
+def transects_of(ground: SurveyGround, individuals: Individuals) -> Ints:
+    """The transect (M,) of each individual, −1 for one that stands outside of the stratum its transect samples."""
+    if not ground.planned or not len(individuals):
+        return np.full(len(individuals), -1, dtype=np.int64)
+    points = shapely.points(individuals.positions)
+    if ground.info.design_kind == FULL:
+        _, nearest = shapely.STRtree(
+            shapely.linestrings(np.stack([ground.lines.starts, ground.lines.ends], axis=1))
+        ).query_nearest(points, all_matches=False)
+        unit = ground.lines.transect[nearest]
+    else:
+        unit = individuals.transects.astype(np.int64)
+    return np.where(on_land(individuals.positions, unit, ground.land), unit, -1).astype(np.int64)
+
+
+def identity_entry(
+    ground: SurveyGround,
+    detection_ids: Ints,
+    sightings: Sightings,
+    individuals: Individuals,
+    members: Ints,
+    transect: Ints,
+) -> IdentityEntry:
+    """Return the layer to write: every sighting with its individual, every individual with its transect."""
+    individual = np.full(len(sightings), -1, dtype=np.int64)
+    individual[members] = individuals.individual
+    return IdentityEntry(
+        detection_id=detection_ids[sightings.detection],
+        sighting_lonlat=sightings.lonlat,
+        covariance_m2=sightings.covariance_m2,
+        individual=individual,
+        species=tuple(individuals.labels.tolist()),
+        individual_lonlat=ground.frame.to_lonlat(individuals.positions) if len(individuals) else np.empty((0, 2)),
+        transect=tuple(ground.transects[i].identifier if i >= 0 else None for i in transect.tolist()),
+    )
+
+
+def write_identity(session: Session, run: DetectionRunInfo, parameters: Mapping[str, Any], entry: IdentityEntry) -> int:
+    """Write the individuals as a layer, unless the newest layer is this one."""
+    print_ = hashlib.sha256()
+    for array in (entry.detection_id, entry.individual, entry.sighting_lonlat, entry.individual_lonlat):
+        print_.update(np.ascontiguousarray(array).tobytes())
+    print_.update(canonical_json([list(entry.species), list(entry.transect)]).encode())
+    signed = {**parameters, "content_hash": print_.hexdigest()}
+    newest = session.scalars(
+        select(IdentityRun).where(IdentityRun.detection_run_id == run.run_id).order_by(IdentityRun.fid.desc()).limit(1)
+    ).one_or_none()
+    if newest is not None and newest.parameters == signed:
+        return newest.fid
+    return add_identity_run(
+        session,
+        run.run_id,
+        entry,
+        method="gated assignment within a transect",
+        parameters=signed,
+        code_version=overfly.__version__,
+    )
