@@ -1,5 +1,6 @@
 """A flight that ends early is resumed: what was missed is flown, what was photographed is not flown again."""
 
+import importlib.util
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -340,3 +341,17 @@ def test_a_mission_file_alone_cannot_be_resumed(plan: SurveyPlan, tmp_path: Path
     result = CliRunner().invoke(fly_command, [str(a) for a in arguments])
     assert result.exit_code == 1
     assert "does not say where may be flown" in result.stderr
+
+
+def test_surveys_under_random_faults_are_covered_in_the_end_and_count_no_frame_off_the_lines() -> None:
+    path = Path(__file__).resolve().parents[2] / "benchmarks" / "flights.py"
+    spec = importlib.util.spec_from_file_location("flights_benchmark", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    found = module.run(3, seed=3)
+    assert found["outcomes"]["cut short"] >= 1
+    assert found["flights"] > 3
+    assert found["not_as_they_should_be"] == []
+    assert (found["frames_off_line_that_count"], found["surveys_not_covered"]) == (0, 0)

@@ -1,0 +1,204 @@
+"""Fly a small survey under random faults, resume it until nothing is missing, and hold the logs against the truth.
+
+Each round has a new vehicle (a new battery) with faults of its own: a bad link, a link that is cut, a sagging battery,
+lost GPS, missed shots. The truth is where the simulated camera really was: a frame that counts must have been on a
+line, and all counting frames together must have seen every line.
+
+    python benchmarks/flights.py --flights 200
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import shapely
+
+from flightplan.areas import LaunchSite, Stratum, StudyArea
+from flightplan.cameras import camera_named
+from flightplan.clock import SimulatedClock
+from flightplan.errors import OverflyError
+from flightplan.frames import LocalFrame
+from flightplan.plan import SurveyPlan
+from flightplan.planning import plan_survey
+from flightplan.vehicle.campaign import fly_one, resume_one
+from flightplan.vehicle.flight import FlightResult
+from flightplan.vehicle.logs import read_captures
+from flightplan.vehicle.resume import assess, log_folders
+from sim.faults import Faults, FaultyVehicle
+from sim.vehicle import Exposure, Home, VehicleServer, Wind
+
+START_S, HEIGHT_M, MOST_ROUNDS = 1.79e9, 80.0, 12
+OFF_LINE_M = 20.0
+"""The cross-track limit, and what a wind gust leaves between the reported place and the frame's."""
+_FRAME = LocalFrame(34.83, -2.33)
+
+
+def small_survey(seed: int) -> SurveyPlan:
+    """Return a plan of one sortie over 700 by 500 m with a village in it."""
+    village = shapely.box(-60, -60, 60, 60)
+    land = shapely.difference(shapely.box(-350, -250, 350, 250), village)
+    ((longitude, latitude),) = _FRAME.to_lonlat([(-340, -240)])
+    site = LaunchSite("camp", float(longitude), float(latitude))
+    area = StudyArea("bench", (Stratum("all", _FRAME.delocalise(land)),), (_FRAME.delocalise(village),), (site,))
+    return plan_survey(
+        area,
+        camera=camera_named("overfly-demo"),
+        altitude_agl_m=HEIGHT_M,
+        spacing_m=200.0,
+        heading_deg=0.0,
+        seed=seed,
+        drone="overfly-demo",
+    )
+
+
+def draw_faults(rng: np.random.Generator) -> Faults:
+    """Draw what goes wrong in one flight; each kind in a part of them."""
+
+    def at(share: float, low: float, high: float) -> float | None:
+        return round(float(rng.uniform(low, high)), 1) if rng.random() < share else None
+
+    bad = rng.random() < 0.5
+    cut_s, gps_s = at(0.3, 20, 200), at(0.15, 30, 200)
+    return Faults(
+        loss=float(rng.uniform(0, 0.1)) if bad else 0.0,
+        double=float(rng.uniform(0, 0.1)) if bad else 0.0,
+        reorder=float(rng.uniform(0, 0.1)) if bad else 0.0,
+        delay_s=float(rng.uniform(0, 0.3)) if bad else 0.0,
+        cut=() if cut_s is None else ((cut_s, cut_s + float(rng.uniform(3, 60))),),
+        gps=() if gps_s is None else ((gps_s, gps_s + float(rng.uniform(2, 40))),),
+        sag_s=at(0.3, 20, 200),
+        shots=float(rng.uniform(0, 0.15)) if rng.random() < 0.4 else 0.0,
+        restart=int(rng.integers(1, 12)) if rng.random() < 0.1 else None,
+        lost_acks=int(rng.integers(0, 2)),
+    )
+
+
+def fly_until_done(plan: SurveyPlan, seed: int, out: Path) -> dict[str, Any]:
+    """Fly the plan's first sortie, then resume it, each round with faults of its own; compare with the truth."""
+    sortie = plan.sorties[0]
+    assert sortie.mission.home is not None
+    home = Home(*sortie.mission.home, 1500.0)
+    truth: dict[tuple[str, int], Exposure] = {}
+    outcomes: list[str] = []
+    counted: list[tuple[str, int]] = []
+    while len(outcomes) < MOST_ROUNDS:
+        rng = np.random.default_rng([seed, len(outcomes)])
+        clock = SimulatedClock(START_S)
+        speed_mps = float(rng.uniform(0, 7))
+        vehicle = FaultyVehicle(
+            home,
+            seed * 100 + len(outcomes),
+            faults=draw_faults(rng),
+            wind=Wind(speed_mps, float(rng.uniform(0, 360)), speed_mps / 5),
+            start_time_utc_s=START_S,
+        )
+        result: FlightResult | None = None
+        with VehicleServer(vehicle, clock=clock) as server:
+            try:
+                if not log_folders(out, sortie.identifier):
+                    result = fly_one(sortie, server.address, out=out, clock=clock)
+                else:
+                    result, left = resume_one(plan, sortie, server.address, out=out, clock=clock)
+                    if result is None:
+                        break
+            except OverflyError as error:
+                outcomes.append(f"refused: {error.what}")
+                continue
+        outcomes.append(str(result.outcome))
+        truth |= {(result.log.name, e.index): e for e in vehicle.exposures}
+    left = assess(plan, sortie, log_folders(out, sortie.identifier))
+    not_good = {skip.item for skip in left.rejected}
+    for folder in log_folders(out, sortie.identifier):
+        found = [(folder.name, c.index) for c in read_captures(folder)]
+        counted += [key for key in found if f"{key[0]} frame {key[1]}" not in not_good]
+    frames = [truth[key] for key in counted]
+    return {
+        "outcomes": outcomes,
+        "counted": len(frames),
+        "gaps_left": len(left.missing),
+        "off_line": int(np.count_nonzero(off_line_m(plan, frames) > OFF_LINE_M)),
+        "metres_not_seen": metres_not_seen(plan, frames),
+    }
+
+
+def off_line_m(plan: SurveyPlan, frames: list[Exposure]) -> Any:
+    """How far each frame truly was from the nearest transect."""
+    lines = shapely.union_all([shapely.LineString(_FRAME.to_local(s)) for s in _segments(plan)])
+    return shapely.distance(lines, shapely.points(_places(frames)))
+
+
+def metres_not_seen(plan: SurveyPlan, frames: list[Exposure]) -> float:
+    """What frames truly leave of the transects, without the log, the effort map or the assessment.
+
+    A line's last metres beyond a trigger's reach are the plan's own to leave; 4 m are for wind and late triggers.
+    """
+    footprint_m = plan.camera.footprint_m(HEIGHT_M)[1]
+    step_m, left_m, places = 2.0, 0.0, _places(frames)
+    for start, end in (_FRAME.to_local(s) for s in _segments(plan)):
+        length_m = float(np.hypot(*(end - start)))
+        along = np.linspace(0, length_m, int(length_m / step_m) + 1)
+        at = start + along[:, None] / length_m * (end - start)
+        far = np.min(np.hypot(*(at[:, None] - places[None]).transpose(2, 0, 1)), axis=1, initial=np.inf)
+        ends = np.minimum(along, length_m - along) < plan.trigger_distance_m
+        left_m += step_m * np.count_nonzero(far > np.where(ends, plan.trigger_distance_m + 7, footprint_m / 2 + 4))
+    return left_m
+
+
+def _segments(plan: SurveyPlan) -> list[Any]:
+    return [s for stratum in plan.strata for t in stratum.transects for s in t.segments]
+
+
+def _places(frames: list[Exposure]) -> Any:
+    return _FRAME.to_local([(e.lon, e.lat) for e in frames]) if frames else np.empty((0, 2))
+
+
+def run(flights: int, seed: int) -> dict[str, Any]:
+    """Do many surveys, and return how they went."""
+    outcomes: Counter[str] = Counter()
+    rounds, worst, began = [], [], time.monotonic()
+    off_line = unseen = 0
+    for number in range(flights):
+        with TemporaryDirectory() as folder:
+            found = fly_until_done(small_survey(number % 5 + 1), seed * 10_000 + number, Path(folder))
+        outcomes.update(found["outcomes"])
+        rounds.append(len(found["outcomes"]))
+        off_line += found["off_line"]
+        unseen += found["metres_not_seen"] > 0 or found["gaps_left"] > 0
+        if found["off_line"] or found["metres_not_seen"] or found["gaps_left"]:
+            worst.append({"survey": number, **found})
+    return {
+        "surveys": flights,
+        "flights": sum(rounds),
+        "outcomes": dict(sorted(outcomes.items())),
+        "rounds": {str(n): rounds.count(n) for n in sorted(set(rounds))},
+        "frames_off_line_that_count": off_line,
+        "surveys_not_covered": unseen,
+        "not_as_they_should_be": worst,
+        "seed": seed,
+        "wall_s": round(time.monotonic() - began, 1),
+    }
+
+
+def main() -> int:
+    """Print how it went as one JSON document; exit code 1 when a frame off the lines counted or a line was not seen."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--flights", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=1)
+    asked = parser.parse_args()
+    logging.getLogger("autopilot").setLevel(logging.CRITICAL + 1)
+    found = run(asked.flights, asked.seed)
+    print(json.dumps(found, indent=1))
+    return 1 if found["not_as_they_should_be"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
