@@ -50,6 +50,7 @@ class CorrectionEntry:
             "true_total": correction.true_total,
             "counted_total": correction.counted_total,
             "animals_verified": correction.verified,
+            "response": correction.response,
             "notes": list(correction.notes),
         }
         return cls(
