@@ -22,6 +22,7 @@ _ARROW_PX = 5.0
 _LABEL_ROOM_PX = 17.0
 _TICK_ROOM_PX = (125.0, 70.0)
 _MARGIN_SHARE = 0.05
+_CARD_ASPECT = 1.5
 
 
 @dataclass(frozen=True)
@@ -69,9 +70,11 @@ def map_of_plan(plan: SurveyPlan) -> PlanMap:
 def map_of_sortie(plan: SurveyPlan, index: int) -> PlanMap:
     """Return the map of one sortie, by its place in the plan: only what lies around its path."""
     path = shapely.LineString(mission_path(plan.sorties[index].mission))
-    room_m = plan.design.strip_width_m
     west, south, east, north = plan.area.frame.localise(path).bounds
-    bounds = (west - room_m, south - room_m, east + room_m, north + room_m)
+    above_m = plan.design.strip_width_m
+    # Landscape, so that two of them stand beside each other on a sheet, and two below.
+    beside_m = max(above_m, (_CARD_ASPECT * (north - south + 2 * above_m) - (east - west)) / 2)
+    bounds = (west - beside_m, south - above_m, east + beside_m, north + above_m)
     canvas = Canvas(plan.area.frame, bounds, width=CARD_WIDTH, max_height=CARD_MAX_HEIGHT)
     return _draw(plan, canvas, [index], labelled=True)
 
