@@ -89,7 +89,8 @@ class FlightLog:
 def read_captures(folder: Path) -> tuple[FlightCapture, ...]:
     """Read a flight's frames back; a last line that was cut short by a crash is left out."""
     captures = []
-    for line in (folder / CAPTURES).read_text(encoding="utf-8").splitlines():
+    # A crash may have cut a line in the middle of a letter.
+    for line in (folder / CAPTURES).read_text(encoding="utf-8", errors="replace").split("\n"):
         try:
             captures.append(FlightCapture(**json.loads(line)))
         except (ValueError, TypeError):

@@ -32,7 +32,7 @@ from flightplan.terrain import Terrain
 from flightplan.vehicle.campaign import choose_sorties, fly_one, resume_one
 from flightplan.vehicle.effort import EffortMap
 from flightplan.vehicle.flight import Outcome
-from flightplan.vehicle.logs import CAPTURES, FlightCapture
+from flightplan.vehicle.logs import CAPTURES, FlightCapture, read_captures
 from flightplan.vehicle.resume import FrameLimits, assess, log_folders, plan_resume
 from sim.faults import Faults, FaultyVehicle
 from sim.vehicle import Exposure, Home, SimulatedVehicle, VehicleServer
@@ -267,6 +267,18 @@ def test_a_frame_flown_too_fast_does_not_count(plan: SurveyPlan, tmp_path: Path)
     ]
     unlimited = FrameLimits(speed_share=3.0)
     assert assess(plan, plan.sorties[0], log_folders(tmp_path, "sortie-01"), unlimited).missing == ()
+
+
+def test_a_log_cut_short_anywhere_gives_the_whole_lines_before_the_cut(plan: SurveyPlan, tmp_path: Path) -> None:
+    log_of(plan, tmp_path / "sortie-01", {n: {"item": "wüste"} for n in range(1, 5)})
+    log = tmp_path / "sortie-01" / CAPTURES
+    whole = log.read_bytes().replace(b"\\u00fc", "ü".encode())
+    middle_of_a_letter = whole.index("ü".encode(), 700) + 1
+    for cut in (0, middle_of_a_letter, len(whole) - 1, len(whole)):
+        log.write_bytes(whole[:cut])
+        lines = whole[:cut].split(b"\n")
+        complete = len(lines) - 1 + (lines[-1].endswith(b"}"))
+        assert len(read_captures(log.parent)) == complete
 
 
 def test_two_halves_from_two_flights_make_a_whole(plan: SurveyPlan, tmp_path: Path) -> None:
