@@ -2,7 +2,8 @@
 
     export_survey(census, "2026-wet", "darwincore", Path("2026-wet.zip"), sensitive={"rhino"})
 
-Sensitive species are made coarse where the records are read (`records`), so no standard can forget it.
+Sensitive species are made coarse where the records are read (`records`), so no standard can forget it. Their estimates
+are told per stratum all the same, as in the report. Collars come the other way: `movebank` and `earthranger_subjects`.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ Core: Event. Extensions: Occurrence, and the Humboldt Extension for Ecological I
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -46,6 +47,7 @@ PROTOCOL = "aerial strip survey with nadir photographs"
 _ABSENT = "Searched, and none counted; animals that were hidden or missed by the detector are possible"
 _GEOD = Geod(ellps="WGS84")
 _Row = dict[str, Any]
+_Times = tuple[datetime, datetime]
 
 
 def export_darwincore(records: SurveyRecords, out: Path, options: ExportOptions) -> Exported:
@@ -92,26 +94,32 @@ def _events(records: SurveyRecords) -> tuple[list[_Row], list[_Row]]:
     events = [{**survey, "locality": records.survey.protected_area}]
     humboldt = [_inventory(root, None if not effort else len(effort), whole, list(effort.values()))]
     polygons = {s.name: s.polygon for s in records.area.strata} if records.area else {}
+    times = _times(records)
     for stratum in records.strata:
         key = event_id(records, "stratum", stratum.name)
         own = [effort[line.identifier] for line in stratum.transects if line.identifier in effort]
-        names = {line.identifier for line in stratum.transects}
-        times = _times(records, names)
-        event = _event(records, key, root, "Stratum", times, polygons.get(stratum.name), own)
+        span = _span(times[line.identifier] for line in stratum.transects if line.identifier in times)
+        event = _event(records, key, root, "Stratum", span, polygons.get(stratum.name), own)
         events.append({**event, "locality": stratum.name})
         humboldt.append(_inventory(key, len(own) if own else None, stratum.area_m2, own))
         for line in stratum.transects:
             shape = shapely.multilinestrings(list(line.segments))
             done = [effort[line.identifier]] if line.identifier in effort else []
             name = event_id(records, "transect", line.identifier)
-            events.append(_event(records, name, key, "Transect", _times(records, {line.identifier}), shape, done))
+            events.append(_event(records, name, key, "Transect", times.get(line.identifier), shape, done))
             if done:
                 humboldt.append(_inventory(name, 1, line.strip_area_m2, done))
     return events, humboldt
 
 
 def _event(
-    records: SurveyRecords, key: str, parent: str | None, kind: str, times: Any, shape: Any, effort: list[EffortEntry]
+    records: SurveyRecords,
+    key: str,
+    parent: str | None,
+    kind: str,
+    times: _Times | None,
+    shape: Any,
+    effort: list[EffortEntry],
 ) -> _Row:
     row: _Row = {
         "eventID": key,
@@ -241,21 +249,29 @@ def _absence(records: SurveyRecords, options: ExportOptions, species: str, event
 
 def _taxon(label: str, options: ExportOptions) -> _Row:
     name = options.taxa.get(label)
-    # Two words are a species' name; more, or one, could be of any rank.
-    rank = "species" if name and len(name.split()) == 2 else None
+    words = name.split() if name else []
+    # Two words are a species' name ("Equus sp." is not); more, or one, could be of any rank.
+    rank = "species" if len(words) == 2 and words[1].isalpha() and words[1] not in ("sp", "spp") else None
     return {"scientificName": name, "taxonRank": rank, "vernacularName": label}
 
 
-def _times(records: SurveyRecords, transects: set[str]) -> Any:
-    times = [
-        c.capture.time_utc
-        for c in records.captures.values()
-        if c.transect in transects and c.capture.time_utc is not None
-    ]
-    return (min(times), max(times)) if times else None
+def _times(records: SurveyRecords) -> dict[str, _Times]:
+    """Return the first and last exposure of each transect that has one with a time."""
+    found: dict[str, _Times] = {}
+    for stored in records.captures.values():
+        time = stored.capture.time_utc
+        if stored.transect is not None and time is not None:
+            first, last = found.get(stored.transect, (time, time))
+            found[stored.transect] = (min(first, time), max(last, time))
+    return found
 
 
-def _interval(times: Any) -> str | None:
+def _span(times: Iterable[_Times]) -> _Times | None:
+    known = list(times)
+    return (min(t[0] for t in known), max(t[1] for t in known)) if known else None
+
+
+def _interval(times: _Times | None) -> str | None:
     if times is None:
         return None
     first, last = iso_time(times[0]), iso_time(times[1])

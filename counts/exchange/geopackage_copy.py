@@ -15,6 +15,7 @@ from counts.exchange.files import refuse_census, write_whole
 from counts.exchange.layers import INTEGER, REAL, TEXT, TIME, Layer, make_layers
 from counts.exchange.records import SurveyRecords
 from counts.geopackage import encode, register, write_container
+from flightplan.errors import CensusError
 
 DEFAULT = ("individuals", "estimates", "strata", "transects")
 _TYPES = {TEXT: "TEXT", INTEGER: "INTEGER", REAL: "DOUBLE", TIME: "DATETIME"}
@@ -27,6 +28,8 @@ def export_geopackage(records: SurveyRecords, out: Path, options: ExportOptions)
     It holds no detector, verdict, name of a person or audit, unlike the census, which is a GeoPackage too. The date of
     its layers is that of the last exposure, so that the same census gives the same bytes.
     """
+    if out.suffix.lower() != ".gpkg":
+        raise CensusError("a GeoPackage's name ends in .gpkg", where=str(out), hint="Readers go by it")
     refuse_census(out)
     layers = make_layers(records, options.layers or DEFAULT)
     moment = records.times[1] if records.times else _NO_TIME

@@ -100,10 +100,11 @@ def bytes_of(path):
 
 @pytest.mark.parametrize("standard", sorted(STANDARDS))
 def test_the_same_census_gives_the_same_bytes_and_leaves_nothing_unfinished(opened, standard, tmp_path):
-    for out in ("a", "b"):
+    end = ".gpkg" if standard == "geopackage" else ""
+    for out in (f"a{end}", f"b{end}"):
         done = export(opened, standard, tmp_path / out, sensitive=["zebra"], mapping=SMART)
         assert all(path.is_file() for path in done.files)
-    assert bytes_of(tmp_path / "a") == bytes_of(tmp_path / "b")
+    assert bytes_of(tmp_path / f"a{end}") == bytes_of(tmp_path / f"b{end}")
     assert not list(tmp_path.rglob("*.part"))
 
 
@@ -179,6 +180,11 @@ def test_the_geopackage_copy_has_the_layers_asked_for_and_nothing_else(opened, t
         tables = {row[0] for row in file.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     file.close()
     assert tables == {"gpkg_contents", "gpkg_geometry_columns", "gpkg_spatial_ref_sys", "individuals", "strata"}
+
+
+def test_a_geopackage_is_named_so_that_readers_know_it(opened, tmp_path):
+    with pytest.raises(CensusError, match=r"ends in \.gpkg"):
+        export(opened, "geopackage", tmp_path / "others.zip")
 
 
 def test_every_layer_of_the_geopackage_is_read(opened, tmp_path):
@@ -299,6 +305,33 @@ def test_a_species_is_absent_where_it_was_looked_for_and_not_counted_and_nowhere
         assert bool(row["samplingEffortValue"]) == bool(row["samplingEffortUnit"])
 
 
+@pytest.mark.parametrize(
+    ("name", "rank"),
+    [
+        ("Loxodonta africana", "species"),
+        ("Equus sp.", ""),
+        ("Equus spp", ""),
+        ("Equus", ""),
+        ("Equus quagga boehmi", ""),
+    ],
+)
+def test_only_a_species_name_has_the_rank_of_a_species(opened, tmp_path, name, rank):
+    export(opened, "darwincore", tmp_path / "a.zip", taxa={"elephant": name})
+    rows = [r for r in archive_tables(tmp_path / "a.zip")["occurrence"] if r["vernacularName"] == "elephant"]
+    assert {(r["scientificName"], r["taxonRank"]) for r in rows} == {(name, rank)}
+
+
+def test_an_event_s_time_is_that_of_its_own_pictures(opened, tmp_path):
+    export(opened, "darwincore", tmp_path / "a.zip")
+    events = {e["eventID"]: e for e in archive_tables(tmp_path / "a.zip")["event"]}
+    first, last = events[f"{SURVEY}:transect:woodland-01"]["eventDate"].split("/")
+    assert (first, last) == ("2026-02-14T06:30:04.800Z", "2026-02-14T06:31:16.800Z")
+    assert events[f"{SURVEY}:stratum:woodland"]["eventDate"].split("/")[0] == first
+    assert (
+        events[SURVEY]["eventDate"].split("/")[1] == events[f"{SURVEY}:stratum:floodplain"]["eventDate"].split("/")[1]
+    )
+
+
 def test_a_survey_never_counted_claims_no_absence(hostile, tmp_path):
     export(hostile, "darwincore", tmp_path / "a.zip", survey=HOSTILE)
     tables = archive_tables(tmp_path / "a.zip")
@@ -315,6 +348,17 @@ def test_hostile_names_leave_the_archive_well_formed(hostile, tmp_path):
     assert root.find(".//creator/organizationName").text == "<b>&"
     assert root.find(".//title").text.startswith("Aerial wildlife survey " + one_line(HOSTILE))
     assert root.find(".//script") is None
+
+
+@pytest.mark.parametrize("standard", sorted(STANDARDS))
+def test_hostile_names_are_only_names(hostile, standard, tmp_path):
+    mapping = {"species": {HOSTILE: {"category": "animals.live"}}}
+    out = tmp_path / ("out.gpkg" if standard == "geopackage" else "out")
+    done = export(hostile, standard, out, survey=HOSTILE, sensitive=[HOSTILE], mapping=mapping)
+    assert all(path.resolve().is_relative_to(tmp_path.resolve()) for path in done.files)
+    if standard == "geopackage":
+        meta, _, _, fields = pyogrio.raw.read(out, layer="individuals")
+        assert dict(zip(meta["fields"], fields, strict=True))["species"].tolist() == [HOSTILE]
 
 
 def test_smart_has_a_waypoint_for_what_each_picture_shows(opened, truth, tmp_path):
