@@ -26,6 +26,7 @@ from counts.estimators.subsample import (
     subsample_moments,
     subsample_total,
 )
+from counts.estimators.two_observers import TwoObservers, fit_two_observers
 
 __all__ = [
     "Adjustment",
@@ -46,6 +47,7 @@ __all__ = [
     "SampledStratum",
     "SightabilityModel",
     "SubsampleMethod",
+    "TwoObservers",
     "availability_in_view",
     "bootstrap_ratio",
     "divided_by",
@@ -54,6 +56,7 @@ __all__ = [
     "estimate",
     "fit_detection_function",
     "fit_sightability",
+    "fit_two_observers",
     "goodness_of_fit",
     "jolly1",
     "jolly2",

@@ -12,6 +12,7 @@ from counts.estimators.detection_function import DetectionFunction
 from counts.estimators.encounter_rate import EncounterVariance, encounter_rate_variance
 from counts.estimators.estimate import Component, Estimate, estimate, no_estimate
 from counts.estimators.limits import LimitForm
+from counts.estimators.two_observers import TwoObservers
 from flightplan.errors import EstimateError
 from flightplan.frames import Floats
 
@@ -39,6 +40,8 @@ def line_transects(
     sizes: npt.ArrayLike | None = None,
     group_size: GroupSize = GroupSize.PER_LINE,
     covariates: npt.ArrayLike | None = None,
+    observers: TwoObservers | None = None,
+    observer_covariates: npt.ArrayLike | None = None,
     spread: EncounterVariance = EncounterVariance.R2,
     sides: int = 2,
     confidence: float = 0.95,
@@ -51,16 +54,20 @@ def line_transects(
     area share one unit. Sightings outside the function's strip are left out, as they were of its fit. Variance by the
     delta method: encounter rate (`spread`, Fewster et al. 2009; on animals over p, Innes et al. 2002), detection and,
     where it is a factor of its own, group size. The detection component of strata that share one function is one
-    error: `total` counts it once.
+    error: `total` counts it once. With `observers` (and the covariates of their model, one row per sighting) the chance
+    of being seen on the line is theirs instead of 1: p = g-bar·p(0), point independence (Laake & Borchers 2004).
     """
     x, at = np.asarray(distances, dtype=np.float64), np.asarray(lines, dtype=np.int64)
     length = np.asarray(lengths, dtype=np.float64)
     size = np.ones_like(x) if sizes is None else np.asarray(sizes, dtype=np.float64)
     rows = None if covariates is None else np.asarray(covariates, dtype=np.float64)
     method = f"line transects, {function.model}, {spread.value} variance"
+    if observers is not None:
+        method += ", two observers"
     if sizes is not None:
         method += f", {group_size}"
     _check(x, at, length, size, stratum_area, sides, method)
+    theirs = None if observer_covariates is None else np.asarray(observer_covariates, dtype=np.float64)
     inside = (x >= function.left) & (x <= function.width)
     x, at, size, rows = x[inside], at[inside], size[inside], None if rows is None else rows[inside]
     k, seen = len(length), float(size.sum())
@@ -80,7 +87,10 @@ def line_transects(
         else:
             mean, mean_variance = _size_at_certain_detection(size, function.detection(x, rows))
             size_df = len(x) - 2
-    inverse, detection_variance = function.covered(weights, rows)
+    on_line, on_line_slopes = np.ones_like(x), np.zeros((len(x), 0))
+    if observers is not None:
+        on_line, on_line_slopes = observers.on_the_line(len(x), None if theirs is None else theirs[inside])
+    inverse, detection_variance = function.covered(weights / on_line, rows)
     per_line = np.asarray(np.bincount(at, weights=inverse, minlength=k), dtype=np.float64)
     raised = stratum_area / (sides * (function.width - function.left))
     covered = float(per_line.sum())
@@ -97,6 +107,16 @@ def line_transects(
             source=f"{function.model} fitted to {function.sightings} sightings",
         )
     ]
+    if observers is not None:
+        slopes = (inverse / on_line) @ on_line_slopes
+        components.append(
+            Component(
+                "detection",
+                (value / covered) ** 2 * float(slopes @ observers.covariance @ slopes),
+                max(observers.sightings - len(observers.coefficients), 1),
+                source=f"two observers of {observers.sightings} sightings",
+            )
+        )
     if mean_variance > 0:
         components.append(Component("group size", (value / mean) ** 2 * mean_variance, size_df))
     reason: str | None = "one line has no spread: limits need at least two" if k < 2 else None

@@ -19,6 +19,7 @@ from counts.estimators import (
     divided_by,
     fit_detection_function,
     fit_sightability,
+    fit_two_observers,
     goodness_of_fit,
     jolly2,
     line_transects,
@@ -242,3 +243,40 @@ def test_one_sampled_unit_in_a_stratum_leaves_the_corrected_total_without_limits
     assert (result.lower, result.standard_error) == (None, None)
     with pytest.raises(EstimateError, match="more units than were sampled"):
         sightability_total(model, [3, 4], [0.2, 0.6], [0, 0], ["a", "b"], [SampledStratum(10, 1)])
+
+
+def test_two_observers_measure_what_both_miss_on_the_line() -> None:
+    rng = np.random.default_rng([15])
+    x = rng.uniform(0, 100, 20000)
+    first, second = (rng.uniform(size=len(x)) < 1 / (1 + np.exp(-(b - 0.03 * x))) for b in (0.4, -0.2))
+    seen = first | second
+    observers = fit_two_observers(first[seen], second[seen], x[seen], observer=True)
+    assert observers.coefficients == pytest.approx([0.4, -0.03, -0.6], abs=0.12)
+    on_line, _ = observers.on_the_line(1)
+    assert on_line[0] == pytest.approx(1 - (1 - 0.599) * (1 - 0.450), abs=0.03)
+    bent = DetectionModel(Key.HALF_NORMAL, Adjustment.COSINE, (2,))
+    function, *_ = select_detection_function(x[seen], 100, [DetectionModel(), HAZARD, bent])
+    assert function.model == bent
+    at = np.arange(seen.sum()) % 15
+    plain, both = (
+        line_transects(function, x[seen], at, np.full(15, 1000.0), 3e6, observers=o) for o in (None, observers)
+    )
+    assert both.value == pytest.approx(20000, rel=0.08)
+    assert plain.value < 0.85 * 20000, "taking the line as certain misses those that both missed"
+    assert both.cv > plain.cv
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "match"),
+    [([1, 0, 1], [0, 0, 1], "neither"), ([1, 2, 1], [1, 1, 1], "seen \\(1\\) or not"), ([1], [1], "cannot carry")],
+)
+def test_sightings_that_two_observers_cannot_have_made_are_refused(
+    first: list[int], second: list[int], match: str
+) -> None:
+    with pytest.raises(EstimateError, match=match):
+        fit_two_observers(first, second, np.linspace(1, 5, len(first)))
+
+
+def test_two_observers_that_always_agree_measure_nothing() -> None:
+    with pytest.raises(EstimateError, match="do not determine"):
+        fit_two_observers(np.ones(40), np.ones(40), np.linspace(0, 50, 40))

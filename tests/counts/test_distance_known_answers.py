@@ -20,6 +20,7 @@ from counts.estimators import (
     divided_by,
     fit_detection_function,
     fit_sightability,
+    fit_two_observers,
     line_transects,
     sightability_total,
     total,
@@ -223,3 +224,31 @@ def test_moose_corrected_for_cover_with_the_three_parts_of_their_variance(known:
     assert result.seen == expected["animals_seen_T"]
     assert (result.lower, result.upper) == pytest.approx(tuple(expected["ci95_wong_package"]), rel=rel)
     assert (round(result.lower or 0), round(result.upper or 0)) in {(8549, 21430)}
+
+
+@pytest.mark.parametrize("model", ["mr_distance", "mr_distance_observer_sex_exposure"])
+def test_two_observers_of_golf_tees_under_point_independence(known: Any, model: str) -> None:
+    vector = known("v08")
+    expected, rel = vector["expected"][model], vector["tolerance"]["rel"]
+    one, two = ([r for r in vector["inputs"]["rows"] if r["observer"] == k] for k in (1, 2))
+    assert [r["object"] for r in one] == [r["object"] for r in two]
+    distances, sizes = [r["distance"] for r in one], [r["size"] for r in one]
+    covariates = None if model == "mr_distance" else [[r["sex"], r["exposure"]] for r in one]
+    observers = fit_two_observers(
+        [r["detected"] for r in one],
+        [r["detected"] for r in two],
+        distances,
+        covariates=covariates,
+        distance_by_observer=model != "mr_distance",
+    )
+    function = fit_detection_function(distances, vector["inputs"]["width"])
+    on_line, _ = observers.on_the_line(len(one), covariates)
+    assert len(one) / np.sum(1 / on_line) == pytest.approx(expected["p0_mr"], rel=rel)
+    assert function.aic + observers.aic == pytest.approx(expected["AIC"], rel=rel)
+    # The strips covered all of the ground: 210 m of line, 4 m to each side, are its 1680 m².
+    common = (function, distances, np.arange(len(one)) % 11, np.full(11, 210 / 11), 1680.0)
+    groups = line_transects(*common, observers=observers, observer_covariates=covariates)
+    assert groups.value == pytest.approx(expected["Nhat_covered"], rel=rel)
+    assert len(one) / groups.value == pytest.approx(expected["p_average"], rel=rel)
+    tees = line_transects(*common, sizes=sizes, observers=observers, observer_covariates=covariates)
+    assert tees.value == pytest.approx(expected["individuals"][-1]["N"], rel=rel)
