@@ -18,10 +18,14 @@ from typing import Any
 import numpy as np
 from pymavlink.dialects.v20 import ardupilotmega as mav
 
+from flightplan.clock import SimulatedClock
 from flightplan.mission import Mission, MissionItem
+from flightplan.vehicle.flight import put
 from flightplan.vehicle.items import MISSION, WireItem, mission_items
+from flightplan.vehicle.link import Link
 from flightplan.vehicle.transfer import Holding, Put, TransferEnd
-from sim.faults import Faults, FaultyLink
+from sim.faults import Faults, FaultyLink, FaultyVehicle
+from sim.vehicle import Home, VehicleServer
 from sim.vehicle.transfers import Transfers
 
 AT_MOST_S = 7200.0
@@ -72,6 +76,22 @@ def upload(items: tuple[WireItem, ...], faults: Faults, seed: int) -> tuple[Tran
     return put.end, vehicle, now_s
 
 
+def upload_over_socket(
+    items: tuple[WireItem, ...], faults: Faults, seed: int
+) -> tuple[TransferEnd | None, Transfers, float]:
+    """Do the same over TCP on loopback, in lockstep, with the whole link and vehicle."""
+    clock = SimulatedClock(1.79e9)
+    vehicle = FaultyVehicle(Home(34.8333, -2.3333, 1500.0), seed, faults=faults)
+    with (
+        VehicleServer(vehicle, clock=clock) as server,
+        Link.connect(server.address, clock=clock, timeout_s=60.0) as link,
+    ):
+        began_s = clock.now_s()
+        end = put(link, items, MISSION, timeout_s=AT_MOST_S)
+        took_s = clock.now_s() - began_s
+    return end, vehicle.transfers, took_s
+
+
 def judge(items: tuple[WireItem, ...], end: TransferEnd | None, vehicle: Transfers) -> str:
     """Return "exact", "none" or "unknown" as the operator was told, or "silently different" when that is not so."""
     if end is None or end.holding is Holding.UNKNOWN:
@@ -85,19 +105,20 @@ def judge(items: tuple[WireItem, ...], end: TransferEnd | None, vehicle: Transfe
     return "exact" if held[1:] == sent[1:] and np.allclose(triggers, wanted, atol=1e-4) else "silently different"
 
 
-def run(uploads: int, items: int, faults: Faults, seed: int) -> dict[str, Any]:
-    """Do many uploads, and return how they ended."""
+def run(uploads: int, items: int, faults: Faults, seed: int, *, sockets: bool = False) -> dict[str, Any]:
+    """Do many uploads, in process or over `sockets`, and return how they ended."""
     ends: Counter[str] = Counter(dict.fromkeys(("exact", "none", "unknown", "silently different"), 0))
     seconds, attempts, began = [], [], time.monotonic()
     for number in range(uploads):
         wanted = survey(np.random.default_rng([seed, number]), items)
-        end, vehicle, took_s = upload(wanted, faults, seed * 1_000_003 + number)
+        end, vehicle, took_s = (upload_over_socket if sockets else upload)(wanted, faults, seed * 1_000_003 + number)
         ends[judge(wanted, end, vehicle)] += 1
         seconds.append(took_s)
         attempts.append(end.attempts if end else 0)
     return {
         "uploads": uploads,
         "items": items,
+        "over": "loopback TCP" if sockets else "simulated time only",
         "loss": faults.loss,
         "double": faults.double,
         "reorder": faults.reorder,
@@ -121,9 +142,10 @@ def main() -> int:
     parser.add_argument("--reorder", type=float, default=0.2)
     parser.add_argument("--delay", type=float, default=0.02, metavar="S")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--sockets", action="store_true", help="over TCP on loopback, in lockstep: slower")
     asked = parser.parse_args()
     faults = Faults(loss=asked.loss, double=asked.double, reorder=asked.reorder, delay_s=asked.delay)
-    found = run(asked.uploads, asked.items, faults, asked.seed)
+    found = run(asked.uploads, asked.items, faults, asked.seed, sockets=asked.sockets)
     print(json.dumps(found, indent=1))
     return 1 if found["silently different"] else 0
 

@@ -223,6 +223,11 @@ def test_no_upload_of_two_hundred_items_over_a_bad_link_is_silently_different() 
     assert found["exact"] + found["none"] + found["unknown"] == 20
 
 
+def test_uploads_over_a_bad_link_and_sockets_end_the_same_way() -> None:
+    found = benchmark().run(2, 60, Faults(loss=0.2, double=0.2, reorder=0.2, delay_s=0.02), seed=5, sockets=True)
+    assert found["exact"] == 2
+
+
 def test_the_benchmark_finds_out_a_vehicle_that_holds_something_else() -> None:
     module = benchmark()
     items = module.survey(np.random.default_rng(1), 20)
