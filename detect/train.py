@@ -138,6 +138,11 @@ def export_onnx(weights: Path, target: Path, *, metadata: Mapping[str, str] | No
     return target
 
 
+def require_ultralytics() -> None:
+    """Raise DetectorError, saying what to install, where the extra `yolo` is not."""
+    _yolo()
+
+
 def _stopper(epochs: int) -> Callable[[Any], None]:
     def stop(trainer: Any) -> None:
         if trainer.epoch + 1 >= epochs:

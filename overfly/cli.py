@@ -43,6 +43,7 @@ class LazyGroup(click.Group):
         "sim": "overfly.cli:sim",
         "ingest": "overfly.commands.ingest:ingest_command",
         "detect": "overfly.commands.detect:detect_command",
+        "train": "detect.commands.train:train_command",
         "evaluate": "detect.commands.evaluate:evaluate_group",
         "count": "overfly.commands.count:count_command",
         "estimate": "counts.commands.estimate:estimate_command",

@@ -167,8 +167,8 @@ def _table(result: DetectionEvaluation) -> str:
             rates = (at.precision, at.recall, at.f1, scored.map50)
             shown = ["-" if rate is None else f"{rate:.3f}" for rate in rates]
             lines.append(
-                f"{title:{width}}  {at.threshold:9.3f}  {at.n_truth:5d}  {at.n_found:5d}  {shown[0]:>9}  {shown[1]:>6}  "
-                f"{shown[2]:>5}  {shown[3]:>5}  {at.mae:5.2f}  {at.rmse:5.2f}  {at.bias:6.2f}"
+                f"{title:{width}}  {at.threshold:9.3f}  {at.n_truth:5d}  {at.n_found:5d}  {shown[0]:>9}  "
+                f"{shown[1]:>6}  {shown[2]:>5}  {shown[3]:>5}  {at.mae:5.2f}  {at.rmse:5.2f}  {at.bias:6.2f}"
             )
     return "\n".join(lines)
 
