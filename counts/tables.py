@@ -24,7 +24,7 @@ class Column:
     number: bool = True
     minimum: float = 0.0
     above: bool = False
-    maximum: float = math.inf
+    maximum: float = 1e12
     whole: bool = False
     needed: bool = True
     may_be_empty: bool = False
@@ -127,8 +127,8 @@ def _number(column: Column, text: str, where: str) -> float:
         raise UnreadableFileError(f"{column.name} is {text!r}, not a number", where=where)
     if value < column.minimum or (column.above and value == column.minimum) or value > column.maximum:
         bound = f"more than {column.minimum:g}" if column.above else f"at least {column.minimum:g}"
-        if column.maximum < math.inf:
-            bound += f" and at most {column.maximum:g}"
+        if value > column.maximum:
+            bound = f"at most {column.maximum:g}"
         raise UnreadableFileError(f"{column.name} is {text}, and must be {bound}", where=where)
     if column.whole and value != int(value):
         raise UnreadableFileError(f"{column.name} is {text}, and must be a whole number", where=where)

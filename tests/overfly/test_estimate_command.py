@@ -137,6 +137,7 @@ def test_a_total_count_gets_its_limits_from_its_correction_alone(tmp_path: Path)
         ("unit,count,area_km2\nA,1,2\nB,-3,2\n", 3, "at least 0"),
         ("unit,count,area_km2\nA,1.5,2\n", 2, "whole number"),
         ("unit,count,area_km2\nA,nan,2\n", 2, "not a number"),
+        ("unit,count,area_km2\nA,1e308,2\n", 2, "at most"),
         ('unit,count,area_km2\nA,1,"2,5"\n', 2, "decimal sign is a point"),
         ("unit,count,area_km2\nA,1,2\nB,3\n", 3, "2 values under 3 columns"),
         ("unit,count,area_km2\nA,1,2\nB,3,2\nA,4,2\n", 4, "already on line 2"),
