@@ -30,6 +30,7 @@ def export_geojson(records: SurveyRecords, out: Path, options: ExportOptions) ->
 
 
 def _collection(layer: Layer) -> dict[str, Any]:
+    shapes = shapely.transform(np.array(layer.geometries, dtype=object), lambda xy: np.round(xy, _DECIMALS))
     return {
         "type": "FeatureCollection",
         "features": [
@@ -38,7 +39,7 @@ def _collection(layer: Layer) -> dict[str, Any]:
                 "properties": {name: _plain(value) for name, value in zip(layer.columns, row, strict=True)},
                 "geometry": _geometry(shape),
             }
-            for row, shape in zip(layer.rows, layer.geometries, strict=True)
+            for row, shape in zip(layer.rows, shapes.tolist(), strict=True)
         ],
     }
 
@@ -50,10 +51,11 @@ def _plain(value: Any) -> Any:
 def _geometry(shape: Any) -> dict[str, Any] | None:
     if shape is None:
         return None
-    rounded = shapely.transform(shape, lambda xy: np.round(xy, _DECIMALS))
-    if rounded.geom_type == "Polygon":
-        rounded = orient(rounded)
-    elif rounded.geom_type == "MultiPolygon":
-        rounded = shapely.multipolygons([orient(part) for part in rounded.geoms])
-    document: dict[str, Any] = shapely.geometry.mapping(rounded)
+    if shape.geom_type == "Point":
+        return {"type": "Point", "coordinates": [shape.x, shape.y]}
+    if shape.geom_type == "Polygon":
+        shape = orient(shape)
+    elif shape.geom_type == "MultiPolygon":
+        shape = shapely.multipolygons([orient(part) for part in shape.geoms])
+    document: dict[str, Any] = shapely.geometry.mapping(shape)
     return document

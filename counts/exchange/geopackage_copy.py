@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import shapely
 from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.pool import NullPool
 
@@ -14,7 +15,7 @@ from counts.exchange.exported import Exported, ExportOptions
 from counts.exchange.files import refuse_census, write_whole
 from counts.exchange.layers import INTEGER, REAL, TEXT, TIME, Layer, make_layers
 from counts.exchange.records import SurveyRecords
-from counts.geopackage import encode, register, write_container
+from counts.geopackage import encode, encode_points, register, write_container
 from flightplan.errors import CensusError
 
 DEFAULT = ("individuals", "estimates", "strata", "transects")
@@ -53,20 +54,20 @@ def _write(connection: Connection, layer: Layer, stamp: str) -> None:
     )
     register(connection, layer.name, layer.title, ("geom", layer.geometry_kind))
     names = ["geom", *layer.columns]
+    blobs = (
+        encode_points(shapely.get_coordinates(list(layer.geometries)))
+        if layer.geometry_kind == "POINT"
+        else [None if shape is None else encode(shape) for shape in layer.geometries]
+    )
     rows = [
-        dict(zip(names, (None if shape is None else encode(shape), *map(_value, row)), strict=True))
-        for shape, row in zip(layer.geometries, layer.rows, strict=True)
+        dict(zip(names, (blob, *map(_value, row)), strict=True)) for blob, row in zip(blobs, layer.rows, strict=True)
     ]
     if rows:
         places = ", ".join(f":{name}" for name in names)
         statement = f"INSERT INTO {layer.name} ({', '.join(names)}) VALUES ({places})"  # noqa: S608
         connection.execute(text(statement), rows)
-    bounds = [shape.bounds for shape in layer.geometries if shape is not None]
-    west, south, east, north = (
-        (min(b[0] for b in bounds), min(b[1] for b in bounds), max(b[2] for b in bounds), max(b[3] for b in bounds))
-        if bounds
-        else (None, None, None, None)
-    )
+    shapes = [shape for shape in layer.geometries if shape is not None]
+    west, south, east, north = shapely.total_bounds(shapes).tolist() if shapes else [None] * 4
     connection.execute(
         text(
             "UPDATE gpkg_contents SET last_change = :stamp, min_x = :west, min_y = :south, max_x = :east, "
