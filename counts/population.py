@@ -8,7 +8,7 @@ strata with what they share counted once.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,10 @@ Bools = npt.NDArray[np.bool_]
 
 DEFAULT_FORM = LimitForm.LOGNORMAL
 DEFAULT_METHOD = SubsampleMethod.DIFFERENCE
+
+NO_POSSIBLE_TRANSECTS_NOTE = (
+    "the design has no number of possible transects: N is the stratum's area over the mean area searched in one"
+)
 
 
 @dataclass(frozen=True)
@@ -125,6 +129,8 @@ def estimate_population(
                 form=form,
                 confidence=confidence,
             )
+            if stratum.possible_transects is None:
+                estimate = replace(estimate, notes=(*estimate.notes, NO_POSSIBLE_TRANSECTS_NOTE))
         counted[stratum.name] = estimate
         seen = (verified or {}).get(stratum.name)
         corrected[stratum.name] = estimate if by is None else apply(estimate, by, verified=seen)

@@ -179,12 +179,13 @@ def _effort(polygon: Any, heading_deg: float, spacing_m: float) -> tuple[float, 
 
 
 def rotation(heading_deg: float) -> Floats:
-    """The matrix that takes turned (x, y) rows to (east, north) rows."""
+    """Return the matrix that takes turned (x, y) rows to (east, north) rows."""
     angle = np.radians(heading_deg)
     return np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
 
 
 def turn(geometry: Any, heading_deg: float) -> Any:
+    """Return a geometry in the plane turned so that lines of a heading run along its second axis."""
     forward = rotation(heading_deg).T
     return shapely.transform(geometry, lambda points: points @ forward)
 

@@ -12,15 +12,16 @@ baseline from a random start.
 
 A segmented grid leaves gaps on the lines of a systematic one: the same segments on every line, shifted at random along
 them too, so its coverage is flat as well. A segment is the sampling unit. An equal-spaced zigzag turns on the stratum's
-convex hull or rectangle, at equal distances along the axis across the heading; a leg is the sampling unit. Its coverage is
-flat over a rectangle and rises where a hull is narrow (Strindberg & Buckland 2004, JABES 9:443-461): `overfly design`
-measures it.
+convex hull or rectangle, at equal distances along the axis across the heading; a leg is the sampling unit. Its coverage
+is flat over a rectangle and rises where a hull is narrow (Strindberg & Buckland 2004, JABES 9:443-461): `overfly
+design` measures it.
 
 Which variance fits. Random lines: Jolly 2 with N = `possible_transects`, the variance of a simple random sample.
 Systematic lines: the same is on the safe side where there is a trend; successive differences follow it (Fewster et al.
-2009, Biometrics 65:225-236). Zigzag legs and segments: Jolly 2 with N = Z over the mean area searched, since N, a number
-of units to draw from, is not defined for them; neighbouring legs share their turning point, so successive differences
-take a likeness of neighbours for precision and the variance of a simple random sample is the one on the safe side.
+2009, Biometrics 65:225-236). Zigzag legs and segments: Jolly 2 with N = Z over the mean area searched, since N, a
+number of units to draw from, is not defined for them; neighbouring legs share their turning point, so successive
+differences take a likeness of neighbours for precision and the variance of a simple random sample is the one on the
+safe side.
 """
 
 from __future__ import annotations
@@ -66,12 +67,12 @@ class SurveyDesign:
     """What was asked for, enough to draw the same lines again.
 
     `kind` is "systematic" (parallel lines, one random start per stratum), "random" (parallel lines at random places,
-    whose strips do not overlap), "full" (full coverage: neighbouring strips touch or overlap), "zigzag" (equal-spaced, one
-    random start per stratum) or "segmented" (segments of equal length on systematic lines). `heading_deg` is the direction
-    of the lines, clockwise from true north; of a zigzag, the direction across its axis. `spacing_m` is the mean distance of
-    a random design's lines, and the distance of a zigzag's turning points along the axis; `stratum_spacing_m` names
-    the strata that have another. Segments `segment_m` long begin `segment_spacing_m` apart. A zigzag turns on `bounds`,
-    "hull" or "rectangle".
+    whose strips do not overlap), "full" (full coverage: neighbouring strips touch or overlap), "zigzag" (equal-spaced,
+    one random start per stratum) or "segmented" (segments of equal length on systematic lines). `heading_deg` is the
+    direction of the lines, clockwise from true north; of a zigzag, the direction across its axis. `spacing_m` is the
+    mean distance of a random design's lines, and the distance of a zigzag's turning points along the axis;
+    `stratum_spacing_m` names the strata that have another. Segments `segment_m` long begin `segment_spacing_m` apart. A
+    zigzag turns on `bounds`, "hull" or "rectangle".
     """
 
     kind: str
@@ -109,9 +110,9 @@ class Transect:
 class StratumDesign:
     """What the statistics need of one stratum: its area, and how many transects were possible.
 
-    `possible_transects` is the length of the baseline over the strip width (N of Jolly's method 2) for parallel lines, and
-    None for zigzag and segmented designs: `NO_POSSIBLE_TRANSECTS` says why, and the estimator then takes the area over
-    the mean area searched in a unit.
+    `possible_transects` is the length of the baseline over the strip width (N of Jolly's method 2) for parallel lines,
+    and None for zigzag and segmented designs: `NO_POSSIBLE_TRANSECTS` says why, and the estimator then takes the area
+    over the mean area searched in a unit.
     """
 
     name: str
@@ -172,8 +173,10 @@ def resolve_design(
             )
         elif segment_m is not None:
             # Without a distance of its own along the line, a segment stands in a square of lines and segments.
-            square = segment_spacing_m is None
-            spacing_m = np.sqrt(spacing_m * segment_m) if square else spacing_m * segment_m / segment_spacing_m
+            if segment_spacing_m is None:
+                spacing_m = float(np.sqrt(spacing_m * segment_m))
+            else:
+                spacing_m *= segment_m / segment_spacing_m
     elif min_lines is not None:
         if min_lines < 1:
             raise DesignError("a stratum needs one line or more")

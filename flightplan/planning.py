@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from flightplan.coverage import out_of_reach
 from flightplan.design import (
     FULL,
     SYSTEMATIC,
+    ZIGZAG,
     StratumDesign,
     SurveyDesign,
     default_allowance_m,
@@ -25,6 +26,7 @@ from flightplan.design import (
 from flightplan.drones import DEFAULT_WIND_SHARE, FIXED_WING, Drone, drone_named
 from flightplan.errors import PlanError
 from flightplan.frames import Floats
+from flightplan.legs import HULL
 from flightplan.mission_builder import Fences, build_mission, mission_path
 from flightplan.ordering import Run, order_runs
 from flightplan.paths import Airspace
@@ -52,6 +54,11 @@ def plan_survey(
     min_lines: int | None = None,
     kind: str | None = None,
     heading_deg: float | None = None,
+    random_heading: bool = False,
+    segment_m: float | None = None,
+    segment_spacing_m: float | None = None,
+    bounds: str = HULL,
+    stratum_spacing_m: Mapping[str, float] | None = None,
     seed: int = 1,
     drone: Drone | str = DEFAULT_DRONE,
     speed_mps: float | None = None,
@@ -93,6 +100,11 @@ def plan_survey(
         sampling_fraction=sampling_fraction,
         min_lines=min_lines,
         heading_deg=heading_deg,
+        random_heading=random_heading,
+        segment_m=segment_m,
+        segment_spacing_m=segment_spacing_m,
+        bounds=bounds,
+        stratum_spacing_m=stratum_spacing_m,
         seed=seed,
     )
     warnings: list[str] = []
@@ -312,6 +324,13 @@ def _coverage(
 ) -> tuple[float, Any]:
     """Return the share of the area in the strips, each point counted once, and the ground left out (local)."""
     whole_m2 = sum(s.area_m2 for s in strata)
+    if design.kind == ZIGZAG:
+        # Legs overlap where they turn, and point in many directions: what none may reach is not worked out.
+        seen_m2 = sum(
+            float(_strips(area, design, stratum).intersection(polygon).area)
+            for stratum, polygon in zip(strata, area.local_strata, strict=True)
+        )
+        return seen_m2 / whole_m2, shapely.MultiPolygon()
     if design.kind != FULL:
         missed = [
             out_of_reach(polygon, design.heading_deg, design.strip_width_m, airspace.inset)
@@ -320,12 +339,15 @@ def _coverage(
         return sum(t.strip_area_m2 for s in strata for t in s.transects) / whole_m2, shapely.union_all(missed)
     missed = []
     for stratum, polygon in zip(strata, area.local_strata, strict=True):
-        ends = np.concatenate([np.asarray(t.segments) for t in stratum.transects]).reshape(-1, 2)
-        lines = shapely.linestrings(area.frame.to_local(ends).reshape(-1, 2, 2))
-        strips = shapely.union_all(shapely.buffer(lines, design.strip_width_m / 2, cap_style="flat"))
-        missed.append(shapely.difference(polygon, strips))
+        missed.append(shapely.difference(polygon, _strips(area, design, stratum)))
     left_out = shapely.union_all(missed)
     return 1 - float(left_out.area) / whole_m2, left_out
+
+
+def _strips(area: StudyArea, design: SurveyDesign, stratum: StratumDesign) -> Any:
+    ends = np.concatenate([np.asarray(t.segments) for t in stratum.transects]).reshape(-1, 2)
+    lines = shapely.linestrings(area.frame.to_local(ends).reshape(-1, 2, 2))
+    return shapely.union_all(shapely.buffer(lines, design.strip_width_m / 2, cap_style="flat"))
 
 
 def _left_out(area: StudyArea, left_out: Any, warnings: list[str]) -> tuple[Any, float]:

@@ -13,9 +13,9 @@ import shapely
 
 from flightplan.areas import LaunchSite, StudyArea, avoiding, read_area
 from flightplan.cameras import camera_from_file, camera_named
+from flightplan.commands.design_options import design_options
 from flightplan.conditions import Conditions
 from flightplan.console import OverflyCommand, finish, json_option, say
-from flightplan.design import KINDS
 from flightplan.drones import drone_library
 from flightplan.plan import SurveyPlan
 from flightplan.plan_files import PAGE_FILE, save_plan
@@ -49,7 +49,7 @@ Examples:
 )
 @click.option("--lines", "min_lines", type=int, metavar="N", help="Lines a stratum at least, instead of --spacing.")
 @click.option("--heading", "heading_deg", type=float, metavar="DEG", help="Direction of the lines from true north.")
-@click.option("--design", "kind", type=click.Choice(KINDS), help="Follows from the spacing when not said.")
+@design_options
 @click.option("--seed", type=int, default=1, show_default=True, metavar="N", help="Of the random start of the lines.")
 @click.option(
     "--drone",
