@@ -56,6 +56,8 @@ class OpenVinoDetector(OnnxDetector):
             "INFERENCE_NUM_THREADS": str(processors),
             # Some processors would round to 16 bits otherwise, and the same model would find other animals there.
             "INFERENCE_PRECISION_HINT": "f32",
+            # A thread that is tied to one processor waits there for whatever else runs on it.
+            "ENABLE_CPU_PINNING": "NO",
         }
         try:
             core = openvino.Core()
