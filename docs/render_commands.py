@@ -38,7 +38,10 @@ def render() -> str:
     """Return the page."""
     parts = [_HEAD]
     for name, command in verbs(main):
-        context = click.Context(command, info_name=name, max_content_width=100, terminal_width=100)
+        # As when called by `main`, whose names for help a command keeps from its first call on.
+        context = click.Context(
+            command, info_name=name, max_content_width=100, terminal_width=100, help_option_names=["-h", "--help"]
+        )
         parts.append(f"## {name}\n\n```\n{command.get_help(context).strip()}\n```\n")
     return "\n".join(parts)
 
