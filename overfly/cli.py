@@ -37,6 +37,7 @@ class LazyGroup(click.Group):
     verbs={
         "demo": "overfly.commands.demo:demo_command",
         "init": "overfly.commands.init:init_command",
+        "design": "flightplan.commands.design:design_command",
         "plan": "overfly.commands.plan:plan_command",
         "convert": "flightplan.commands.convert:convert_command",
         "fly": "flightplan.commands.fly:fly_command",
