@@ -22,6 +22,11 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print one JS
 class OverflyCommand(click.Command):
     """A command that turns an OverflyError into one sentence on stderr and exit code 1."""
 
+    def __init__(self, name: str | None, **settings: Any) -> None:
+        # A command keeps the help option of its first call, so it is the same when called by `overfly` and alone.
+        context = {"help_option_names": ["-h", "--help"], **(settings.pop("context_settings", None) or {})}
+        super().__init__(name, context_settings=context, **settings)
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; an error raised on purpose ends it with its own words."""
         try:
