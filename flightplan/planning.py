@@ -135,6 +135,10 @@ def plan_survey(
         )
     coverage, left_out = _coverage(area, design, strata, airspace)
     not_covered, not_covered_m2 = _left_out(area, left_out, warnings)
+    if design.kind == ZIGZAG:
+        warnings.append(
+            "which ground no leg of a zigzag may reach is not worked out; `overfly design` maps the coverage"
+        )
     _warn(warnings, flying, strata, homes)
     notes, about_sun = good_to_know(asked, area, camera, aircraft, gsd)
     warnings += [*check_height(asked, *heights_m), *about_sun]
