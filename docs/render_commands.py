@@ -13,10 +13,10 @@ PAGE = Path(__file__).with_name("commands.md")
 _HEAD = """\
 # The commands
 
-One verb per step. Every verb has `--json` (one document on stdout; progress and warnings on stderr) and these exit codes:
-0 done, 1 refused or failed with a reason, 2 wrong usage, 3 done but with items skipped, each named. Run again, a verb does
-not do work twice and never deletes. In a workspace (a folder with an `overfly.toml`, made by `overfly init`) the area, the
-survey and the census need not be named.
+One verb per step. Every verb has `--json` (one document on stdout; progress and warnings on stderr) and these exit
+codes: 0 done, 1 refused or failed with a reason, 2 wrong usage, 3 done but with items skipped, each named. Run again, a
+verb does not do work twice and never deletes. In a workspace (a folder with an `overfly.toml`, made by `overfly init`)
+the area, the survey and the census need not be named.
 
 This page is written from the help of the commands themselves.
 """
