@@ -187,7 +187,9 @@ def rotation(heading_deg: float) -> Floats:
 def turn(geometry: Any, heading_deg: float) -> Any:
     """Return a geometry in the plane turned so that lines of a heading run along its second axis."""
     forward = rotation(heading_deg).T
-    return shapely.transform(geometry, lambda points: points @ forward)
+    turned = shapely.transform(geometry, lambda points: points @ forward)
+    # Rounding lets the corner of a sliver slip across an edge, and GEOS refuses to intersect what then crosses itself.
+    return turned if shapely.is_valid(turned).all() else shapely.buffer(turned, 0.0)
 
 
 def _merge_intervals(starts: Floats, ends: Floats) -> tuple[Floats, Floats]:
