@@ -35,6 +35,7 @@ _STRATUM_FIELDS = ("stratum", "strata")
 # GeoJSON edges are straight in degrees, a frame's in metres: a 0.02° edge leaves its chord by 0.1 m at 50° latitude.
 _MAX_EDGE_DEG = 0.02
 _OVERLAP_TOLERANCE_M2 = 1.0
+_ROOM_DEG = 0.02
 _SLIVER_M = 0.5
 _NEAR_DEG = 0.1
 
@@ -79,6 +80,12 @@ class StudyArea:
     def frame(self) -> LocalFrame:
         """The local metric frame that everything over this area is computed in."""
         return LocalFrame.around(shapely.union_all([s.polygon for s in self.strata]))
+
+    @property
+    def surroundings_deg(self) -> tuple[float, float, float, float]:
+        """West, south, east and north of the strata with room around them: what an elevation model has to cover."""
+        west, south, east, north = (float(v) for v in shapely.total_bounds([s.polygon for s in self.strata]))
+        return west - _ROOM_DEG, south - _ROOM_DEG, east + _ROOM_DEG, north + _ROOM_DEG
 
     def localise(self, geometry: Any) -> Any:
         """Return a geographic geometry in the area's frame, its long edges kept where GeoJSON draws them."""

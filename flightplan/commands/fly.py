@@ -7,9 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import click
-import shapely
 
-from flightplan.areas import StudyArea
 from flightplan.clock import SimulatedClock
 from flightplan.console import EXIT_FAILED, EXIT_SKIPPED, OverflyCommand, json_option, print_document, say
 from flightplan.errors import WorkspaceError
@@ -36,7 +34,6 @@ With --live one sortie is flown, the next of the plan: then comes a new battery.
 from the last good frame less the overlap, in folders named SORTIE-resume-N; then it says what is still missing.
 Ctrl-C ends the watch, not the flight.
 """
-_MARGIN_DEG = 0.02
 
 
 @click.command("fly", cls=OverflyCommand, epilog=_EXAMPLE)
@@ -122,7 +119,7 @@ def _resume(
     if not named:
         raise WorkspaceError(f"there is no sortie {identifier}", where=str(folder))
     begun = [s for s in named if log_folders(out, s.identifier)]
-    model = None if terrain is None else Terrain.from_file(terrain, _bounds(plan.area))
+    model = None if terrain is None else Terrain.from_file(terrain, plan.area.surroundings_deg)
     results: dict[str, FlightResult] = {}
     left: dict[str, Assessment] = {}
 
@@ -146,11 +143,6 @@ def _resume(
             break
     not_begun = [s.identifier for s in named if s not in begun]
     _finish(results, not_begun, out, as_json, left)
-
-
-def _bounds(area: StudyArea) -> tuple[float, float, float, float]:
-    west, south, east, north = (float(v) for v in shapely.total_bounds([s.polygon for s in area.strata]))
-    return west - _MARGIN_DEG, south - _MARGIN_DEG, east + _MARGIN_DEG, north + _MARGIN_DEG
 
 
 def _read_sorties(path: Path) -> tuple[Sortie, ...]:

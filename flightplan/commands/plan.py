@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import click
-import shapely
 
-from flightplan.areas import LaunchSite, StudyArea, avoiding, read_area
+from flightplan.areas import LaunchSite, avoiding, read_area
 from flightplan.cameras import camera_from_file, camera_named
 from flightplan.commands.design_options import design_options
 from flightplan.conditions import Conditions
@@ -22,8 +21,6 @@ from flightplan.plan_files import PAGE_FILE, save_plan
 from flightplan.planning import DEFAULT_BUFFER_M, DEFAULT_DRONE, plan_survey
 from flightplan.terrain import Terrain
 from flightplan.wildlife import species_named, species_table
-
-_MARGIN_DEG = 0.02
 
 _EXAMPLE = """
 \b
@@ -155,7 +152,7 @@ def plan_command(
     plan = plan_survey(
         replace(park, launch_sites=park.launch_sites + sites),
         camera=camera_from_file(Path(camera)) if Path(camera).is_file() else camera_named(camera),
-        terrain=None if terrain is None else Terrain.from_file(terrain, _bounds(park)),
+        terrain=None if terrain is None else Terrain.from_file(terrain, park.surroundings_deg),
         front_overlap=front_percent / 100,
         side_overlap=None if side_percent is None else side_percent / 100,
         sampling_fraction=None if fraction_percent is None else fraction_percent / 100,
@@ -216,11 +213,6 @@ def _text(document: dict[str, Any], folder: Path) -> str:
         for s in document["sorties"]
     ]
     return "\n".join([*lines, f"Written to {folder}"])
-
-
-def _bounds(area: StudyArea) -> tuple[float, float, float, float]:
-    west, south, east, north = (float(v) for v in shapely.total_bounds([s.polygon for s in area.strata]))
-    return west - _MARGIN_DEG, south - _MARGIN_DEG, east + _MARGIN_DEG, north + _MARGIN_DEG
 
 
 def _one_of(names: str, *values: object) -> None:
