@@ -92,7 +92,7 @@ def count_survey(
     `species` are the labels to estimate, all of the detector's when None: one never seen gets an estimate of 0. The
     same counting again adds nothing to the census. Raises CensusError when nothing was detected yet.
     """
-    with census.writing() as session:
+    with census.reading() as session:
         info = find_survey(session, survey) if survey else latest_survey(session)
         run = latest_detection_run(session, info.survey_id)
         if run is None:
@@ -102,25 +102,23 @@ def count_survey(
                 hint="Run first: overfly detect",
             )
         ground = read_ground(session, info, ground_msl_m=ground_msl_m)
-        write_assignment(session, ground)
         table = read_detections(session, run.run_id)
-        sightings = place_detections(ground, table)
-        names = tuple(species or run.detector.labels)
-        individuals, members = resolve_individuals(ground, sightings, speed_limit_mps)
-        transect = transects_of(ground, individuals)
-        parameters = {
-            "speed_limit_mps": speed_limit_mps,
-            "longest_gap_s": LONGEST_GAP_S,
-            "captures": run.captures_done,
-            "detections": len(table),
-            "merging": {k: [v.chosen, v.merge_all, v.merge_none] for k, v in individuals.counts.items()},
-        }
-        identity_run_id = write_identity(
-            session,
-            run,
-            parameters,
-            identity_entry(ground, table.detection_id, sightings, individuals, members, transect),
-        )
+    sightings = place_detections(ground, table)
+    names = tuple(species or run.detector.labels)
+    individuals, members = resolve_individuals(ground, sightings, speed_limit_mps)
+    transect = transects_of(ground, individuals)
+    parameters = {
+        "speed_limit_mps": speed_limit_mps,
+        "longest_gap_s": LONGEST_GAP_S,
+        "captures": run.captures_done,
+        "detections": len(table),
+        "merging": {k: [v.chosen, v.merge_all, v.merge_none] for k, v in individuals.counts.items()},
+    }
+    layer = identity_entry(ground, table.detection_id, sightings, individuals, members, transect)
+    # Only now, so that nobody else waits to write while animals are told apart.
+    with census.writing() as session:
+        write_assignment(session, ground)
+        identity_run_id = write_identity(session, run, parameters, layer)
     return _estimate(
         census,
         _Count(
@@ -170,8 +168,8 @@ def _estimate(
     detections = np.bincount([row[k] for k in count.detected_captures.tolist()], minlength=len(ground.captures))
     factors: dict[str, Correction] = {}
     checked: Verification | None = None
-    with census.writing() as session:
-        if verifier is not None and ground.planned:
+    if verifier is not None and ground.planned:
+        with census.writing() as session:
             checked = verify(
                 session,
                 count.identity_run_id,
@@ -185,7 +183,7 @@ def _estimate(
                 zero=sample[1],
                 seed=seed,
             )
-            factors = corrections(checked, detections, per_capture, ground.assignment.transect >= 0)
+        factors = corrections(checked, detections, per_capture, ground.assignment.transect >= 0)
     return _write(census, count, effort, checked, factors, parameters)
 
 
