@@ -17,8 +17,9 @@ import numpy as np
 from pymavlink.dialects.v20 import ardupilotmega as mav
 
 from flightplan.errors import VehicleError
-from sim.vehicle.autopilot import Home, SimulatedVehicle
+from sim.vehicle.autopilot import SimulatedVehicle
 from sim.vehicle.exposures import Shutter
+from sim.vehicle.place import Home
 
 Span = tuple[float, float]
 T = TypeVar("T")

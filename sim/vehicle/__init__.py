@@ -1,8 +1,9 @@
 """A MAVLink autopilot that behaves like ArduCopter: in process, or served to any ground station."""
 
 from sim.vehicle.airframe import Airframe
-from sim.vehicle.autopilot import Home, SimulatedVehicle
+from sim.vehicle.autopilot import SimulatedVehicle
 from sim.vehicle.exposures import Exposure
+from sim.vehicle.place import Home
 from sim.vehicle.serve import VehicleServer, serve
 from sim.vehicle.weather import PositionError, Wind
 

@@ -4,62 +4,31 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from pymavlink.dialects.v20 import ardupilotmega as mav
 
 from sim.vehicle.airframe import Airframe, Battery, Body
 from sim.vehicle.arming import Arming
+from sim.vehicle.boot import INITIALISED_S, Boot
 from sim.vehicle.commands import Commands
 from sim.vehicle.exposures import Exposure, Shutter
 from sim.vehicle.failsafes import Failsafes
 from sim.vehicle.fence import Fence
-from sim.vehicle.flight import BRAKE, GUIDED, NEEDS_POSITION, RTL, STABILIZE, Flight
+from sim.vehicle.flight import Flight
 from sim.vehicle.items import FENCE, MISSION, RALLY, home_item
 from sim.vehicle.missions import COMPLETE, MissionRun
 from sim.vehicle.parameters import Parameters
+from sim.vehicle.place import Home, LocalGrid
 from sim.vehicle.telemetry import Telemetry
 from sim.vehicle.transfers import Transfers
-from sim.vehicle.weather import PositionError, Wander, Wind
+from sim.vehicle.weather import Air, PositionError, Wind
 
 STEP_S = 0.02
-# ArduPilot's flat earth: metres per 1e-7 degree of latitude, and of longitude at the equator.
-METRES_PER_E7 = 0.011131884502145034
-
 MAX_HEIGHT_M, FARTHEST_M = 20_000.0, 1_000_000.0
 
-_BOOT_TEXTS = (
-    (0.0, 7, "RCInput: decoding UDP (Pulses)"),
-    (0.0, 6, "Calibrating barometer"),
-    (1.4, 6, "Barometer 1 calibration complete"),
-    (1.4, 6, "Barometer 2 calibration complete"),
-    (2.0, 6, "ArduPilot Ready"),
-    (2.0, 6, "AHRS: DCM active"),
-    (2.4, 6, "RC7: SaveWaypoint LOW"),
-    (4.2, 6, "EKF3 IMU0 initialised"),
-    (4.2, 6, "EKF3 IMU1 initialised"),
-    (4.2, 6, "AHRS: EKF3 active"),
-    (5.6, 6, "EKF3 IMU0 tilt alignment complete"),
-    (5.6, 6, "EKF3 IMU1 tilt alignment complete"),
-    (5.7, 6, "EKF3 IMU0 MAG0 initial yaw alignment complete"),
-    (5.7, 6, "EKF3 IMU1 MAG0 initial yaw alignment complete"),
-    (9.7, 6, "GPS 1: probing for u-blox at 230400 baud"),
-    (9.8, 6, "GPS 1: detected u-blox"),
-)
 # After a flight it is some time before the vehicle counts as waiting: its ground station may still wait on its clock.
 AFTERWARDS_S = 60.0
-INITIALISED_S, GPS_S, ORIGIN_S, AIDED_S = 2.0, 9.9, 20.0, 41.4
-
-
-@dataclass(frozen=True)
-class Home:
-    """Where the vehicle stands when it is switched on."""
-
-    lon: float
-    lat: float
-    altitude_msl_m: float
-    yaw_deg: float = 0.0
 
 
 class SimulatedVehicle:
@@ -100,46 +69,43 @@ class SimulatedVehicle:
         system_id: int = 1,
     ) -> None:
         self.home = home
+        self.grid = LocalGrid(home)
+        self.frame = airframe or Airframe()
+        self.body = Body(self.frame, math.radians(home.yaw_deg))
+        self.battery = Battery(battery_ah)
         self.parameters = Parameters({"MAV_SYSID": system_id, **(parameters or {})})
         if battery_ah is not None:
             self.parameters.set("BATT_CAPACITY", battery_ah * 1000)
         if wind is not None:
             self.parameters.set("SIM_WIND_SPD", wind.speed_mps)
             self.parameters.set("SIM_WIND_DIR", wind.from_deg)
-        self._seed = seed
+        self.air = Air(wind or Wind(), position_error or PositionError(), seed)
+        self.air.speed_mps, self.air.from_deg = self.parameters["SIM_WIND_SPD"], self.parameters["SIM_WIND_DIR"]
         self._start_s = start_time_utc_s
-        self._wind = wind or Wind()
-        error = position_error or PositionError()
-        self._error = Wander(
-            (error.horizontal_m, error.horizontal_m, error.vertical_m), (error.time_constant_s,) * 3, [seed, 1, 0]
-        )
-        self._gusts = Wander((self._wind.gust_mps,) * 2, (self._wind.gust_s,) * 2, [seed, 2, 0])
         self._mav = mav.MAVLink(None, srcSystem=system_id, srcComponent=1)
         self._parser = mav.MAVLink(None)
         self._parser.robust_parsing = True
         self._out: list[bytes] = []
         self._texts: list[tuple[int, str]] = []
-        self._lon_metres_per_e7 = METRES_PER_E7 * math.cos(math.radians(home.lat))
-        self._steps = 0
         self._armings = 0
-        self._boot = list(_BOOT_TEXTS)
-        self._yaw_aligned = False
+        self.transfers = Transfers(self.send, self.say, self._items_changed)
+        self.heard_count = 0
+        self._switch_on()
 
-        self.frame = airframe or Airframe()
-        self.body = Body(self.frame, math.radians(home.yaw_deg))
-        self.battery = Battery(battery_ah)
+    def _switch_on(self) -> None:
+        """Make everything that does not outlast a lack of power."""
+        self._steps = 0
+        self._yaw_aligned = False
         self.time_s = 0.0
         self.armed = False
         self.armed_s = self.touched_s = math.inf
         self.disarmed_s = -math.inf
         self.heard_s: float | None = None
-        self.heard_count = 0
         self.home_set = False
         self.home_n = self.home_e = self.home_u = self.home_true_u = 0.0
         self.gps_seen = self.gps_fix = self.aided = self.position_ok = False
         self.position = (0.0, 0.0, 0.0)
         self.velocity = (0.0, 0.0, 0.0)
-        self.transfers = Transfers(self.send, self.say, self._items_changed)
         self.flight = Flight(self)
         self.mission = MissionRun(self)
         self.shutter = Shutter(self)
@@ -147,6 +113,7 @@ class SimulatedVehicle:
         self.failsafes = Failsafes(self)
         self.arming = Arming(self)
         self.telemetry = Telemetry(self)
+        self._boot = Boot(self)
         self._commands = Commands(self)
 
     # --- the face -------------------------------------------------------------------------------------------------
@@ -163,9 +130,6 @@ class SimulatedVehicle:
                 if message.get_srcSystem() == int(self.parameters["MAV_GCS_SYSID"]):
                     self.heard_s = self.time_s
                     self.heard_count += 1
-                continue
-            if message.get_type() in ("MISSION_ITEM", "MISSION_ITEM_INT") and message.current == 2:
-                self._guided_item(message)
                 continue
             if not self.transfers.handle(message, self.time_s):
                 self._commands.handle(message)
@@ -247,24 +211,9 @@ class SimulatedVehicle:
         """The height above home that it believes in."""
         return self.position[2] - self.home_u if self.home_set else 0.0
 
-    def e7(self, n: float, e: float) -> tuple[int, int]:
-        """Local metres to latitude and longitude in 1e-7 degrees."""
-        return (
-            round(self.home.lat * 1e7 + n / METRES_PER_E7),
-            round(self.home.lon * 1e7 + e / self._lon_metres_per_e7),
-        )
-
     def reported_e7(self) -> tuple[int, int]:
         """Latitude and longitude in 1e-7 degrees that it believes in."""
-        return self.e7(self.position[0], self.position[1])
-
-    def lonlat(self, n: float, e: float) -> tuple[float, float]:
-        """Local metres to longitude and latitude in degrees."""
-        return self.home.lon + e / self._lon_metres_per_e7 * 1e-7, self.home.lat + n / METRES_PER_E7 * 1e-7
-
-    def local_e7(self, lat_e7: int, lon_e7: int) -> tuple[float, float]:
-        """Latitude and longitude in 1e-7 degrees to local metres."""
-        return (lat_e7 - self.home.lat * 1e7) * METRES_PER_E7, (lon_e7 - self.home.lon * 1e7) * self._lon_metres_per_e7
+        return self.grid.e7(self.position[0], self.position[1])
 
     def up(self, altitude_m: float, frame: int) -> float:
         """A height in a MAV_FRAME to metres above the place it was switched on."""
@@ -274,36 +223,17 @@ class SimulatedVehicle:
         """A commanded place to local metres; None when it is nowhere a vehicle could fly to."""
         if abs(lat_e7) > 900_000_000 or abs(lon_e7) > 1_800_000_000 or not abs(altitude_m) < MAX_HEIGHT_M:
             return None
-        n, e = self.local_e7(lat_e7, lon_e7)
+        n, e = self.grid.local(lat_e7, lon_e7)
         return (n, e, self.up(altitude_m, frame)) if math.hypot(n, e) < FARTHEST_M else None
 
     def wind_now(self) -> tuple[float, float]:
         """The air's velocity north and east where the vehicle is (m/s)."""
-        gust_n, gust_e = self._gusts.values
-        speed = self.parameters["SIM_WIND_SPD"]
-        if speed == 0.0:
-            return gust_n, gust_e
-        speed *= math.sqrt(min(max(self.body.u, 0.0), 60.0) / 60.0)
-        towards = math.radians(self.parameters["SIM_WIND_DIR"] + 180)
-        return speed * math.cos(towards) + gust_n, speed * math.sin(towards) + gust_e
+        return self.air.wind(self.body.u)
 
     def battery_percent(self) -> int:
         """Charge left by count, 0 to 100."""
         capacity = self.parameters["BATT_CAPACITY"]
         return max(0, min(100, math.floor(100 * (1 - self.battery.used_mah / capacity)))) if capacity > 0 else -1
-
-    def return_point(self) -> tuple[float, float, float]:
-        """Home, or a nearer rally point within its limit, in local metres."""
-        home = (self.home_n, self.home_e, self.home_u)
-        best, n, e = home, self.position[0], self.position[1]
-        nearest = math.hypot(n - home[0], e - home[1]) if self.parameters["RALLY_INCL_HOME"] else math.inf
-        limit = self.parameters["RALLY_LIMIT_KM"] * 1000 or math.inf
-        for item in self.transfers.items[RALLY]:
-            rn, re = self.local_e7(item.x, item.y)
-            away = math.hypot(n - rn, e - re)
-            if away < nearest and away <= limit:
-                nearest, best = away, (rn, re, self.up(item.z, item.frame))
-        return best
 
     def change_mode(self, mode: int) -> None:
         """Enter a flight mode and tell it."""
@@ -318,8 +248,7 @@ class SimulatedVehicle:
         """Start the motors; home is here."""
         self.armed, self.armed_s, self.touched_s = True, self.time_s, math.inf
         self._armings += 1
-        self._error.reseed([self._seed, 1, self._armings])
-        self._gusts.reseed([self._seed, 2, self._armings])
+        self.air.draw(self._armings)
         if self.position_ok:
             self.set_home(*self.position)
             self.send(self.telemetry.origin())
@@ -352,7 +281,7 @@ class SimulatedVehicle:
         self.home_n, self.home_e, self.home_u = n, e, u
         self.home_true_u = self.body.u
         self.home_set = True
-        lat, lon = self.e7(n, e)
+        lat, lon = self.grid.e7(n, e)
         self.transfers.set_home(home_item(lat, lon, round(self.home.altitude_msl_m + u, 2)))
         self.send(self.telemetry.home_position())
 
@@ -361,7 +290,11 @@ class SimulatedVehicle:
         if name == "SIM_BATT_VOLTAGE":
             self.battery.set_voltage = self.parameters[name]
         elif name == "SIM_WIND_TURB":
-            self._gusts.scale((self.parameters[name],) * 2)
+            self.air.gust(self.parameters[name])
+        elif name == "SIM_WIND_SPD":
+            self.air.speed_mps = self.parameters[name]
+        elif name == "SIM_WIND_DIR":
+            self.air.from_deg = self.parameters[name]
         self.flight.control.configure(self.parameters)
 
     # --- time -----------------------------------------------------------------------------------------------------
@@ -369,11 +302,10 @@ class SimulatedVehicle:
     def _step(self) -> None:
         self._steps += 1
         self.time_s = now = self._steps * STEP_S
-        if now < AIDED_S + 1:
-            self._booting(now)
+        if not self._boot.over:
+            self._boot.tick()
         if self.armed:
-            self._error.advance(STEP_S)
-            self._gusts.advance(STEP_S)
+            self.air.advance(STEP_S)
         self._believe()
         self.flight.step(STEP_S)
         if self.armed:
@@ -397,26 +329,9 @@ class SimulatedVehicle:
         self.telemetry.tick()
         self.flush_texts()
 
-    def _booting(self, now: float) -> None:
-        while self._boot and self._boot[0][0] <= now:
-            _, severity, text = self._boot.pop(0)
-            self.say(severity, text)
-        if not self.gps_seen and now >= GPS_S:
-            self.gps_seen = self.gps_fix = True
-        if not self.home_set and now >= ORIGIN_S:
-            self.set_home(*self.position)
-            self.send(self.telemetry.origin())
-            self.say(6, "EKF3 IMU0 origin set")
-            self.say(6, f"Field Elevation Set: {self.home.altitude_msl_m:.0f}m")
-            self.say(6, "EKF3 IMU1 origin set")
-        if not self.aided and now >= AIDED_S and self.gps_fix:
-            self.aided = self.position_ok = True
-            self.say(6, "EKF3 IMU0 is using GPS")
-            self.say(6, "EKF3 IMU1 is using GPS")
-
     def _believe(self) -> None:
         body = self.body
-        n, e, u = self._error.values
+        n, e, u = self.air.error
         self.position = (body.n + n, body.e + e, body.u + u)
         self.velocity = (body.vn, body.ve, body.vu)
 
@@ -427,18 +342,6 @@ class SimulatedVehicle:
         climb = 1.0 + 0.02 * self.body.vu
         return float(frame.hover_current_a * self.body.thrust_ratio**0.53 * climb)
 
-    def _guided_item(self, message: Any) -> None:
-        """Fly to an item sent with current = 2, as dronekit's simple_goto does."""
-        scale = 1 if message.get_type() == "MISSION_ITEM_INT" else 1e7
-        place = None
-        if math.isfinite(message.x) and math.isfinite(message.y):
-            place = self.place(round(message.x * scale), round(message.y * scale), message.z, message.frame)
-        vehicle_ok = place is not None and self.flight.mode == GUIDED and not self.flight.landed
-        if place is not None and vehicle_ok:
-            self.flight.go_to(*place)
-        result = mav.MAV_MISSION_ACCEPTED if vehicle_ok else mav.MAV_MISSION_ERROR
-        self.send(mav.MAVLink_mission_ack_message(message.get_srcSystem(), message.get_srcComponent(), result, 0))
-
     def _items_changed(self, kind: int) -> None:
         if kind == FENCE:
             self.fence.load()
@@ -448,6 +351,3 @@ class SimulatedVehicle:
             self.parameters.set("MIS_TOTAL", float(len(self.transfers.items[MISSION])))
             if not self.armed:
                 self.mission.reset()
-
-
-__all__ = ["BRAKE", "NEEDS_POSITION", "RTL", "STABILIZE", "Home", "SimulatedVehicle"]

@@ -59,6 +59,8 @@ class Commands:
             "PARAM_REQUEST_READ": self._parameter_read,
             "PARAM_SET": self._parameter_set,
             "SET_POSITION_TARGET_GLOBAL_INT": self._position_target,
+            "MISSION_ITEM": self._guided_item,
+            "MISSION_ITEM_INT": self._guided_item,
             "PING": self._ping,
             "TIMESYNC": self._timesync,
         }
@@ -299,6 +301,19 @@ class Commands:
         place = vehicle.place(m.lat_int, m.lon_int, m.alt, m.coordinate_frame)
         if place is not None and vehicle.flight.mode == GUIDED and not vehicle.flight.landed and not m.type_mask & 7:
             vehicle.flight.go_to(*place)
+
+    def _guided_item(self, m: Any) -> None:
+        """Fly to an item sent with current = 2, as dronekit's simple_goto does."""
+        vehicle = self._vehicle
+        scale = 1 if m.get_type() == "MISSION_ITEM_INT" else 1e7
+        place = None
+        if math.isfinite(m.x) and math.isfinite(m.y):
+            place = vehicle.place(round(m.x * scale), round(m.y * scale), m.z, m.frame)
+        result = mav.MAV_MISSION_ERROR
+        if place is not None and vehicle.flight.mode == GUIDED and not vehicle.flight.landed:
+            vehicle.flight.go_to(*place)
+            result = mav.MAV_MISSION_ACCEPTED
+        vehicle.send(mav.MAVLink_mission_ack_message(m.get_srcSystem(), m.get_srcComponent(), result, 0))
 
     def _ping(self, m: Any) -> None:
         if m.target_system == 0:

@@ -88,7 +88,7 @@ class Shutter:
         body = vehicle.body
         roll, pitch = math.degrees(body.roll), math.degrees(body.pitch)
         yaw = math.degrees(body.yaw) % 360
-        lon, lat = vehicle.lonlat(body.n, body.e)
+        lon, lat = vehicle.grid.lonlat(body.n, body.e)
         self.exposures.append(
             Exposure(
                 index=self.index,

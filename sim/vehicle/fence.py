@@ -33,14 +33,14 @@ class Fence:
             item = items[at]
             if item.command in (5001, 5002):
                 count = int(item.params[0])
-                ring = [vehicle.local_e7(v.x, v.y) for v in items[at : at + count]]
+                ring = [vehicle.grid.local(v.x, v.y) for v in items[at : at + count]]
                 area = shapely.Polygon(ring)
                 shapely.prepare(area)
                 self._areas.append((item.command == 5001, area))
                 at += count
                 continue
             if item.command in (5003, 5004):
-                area = shapely.Point(vehicle.local_e7(item.x, item.y)).buffer(item.params[0], quad_segs=32)
+                area = shapely.Point(vehicle.grid.local(item.x, item.y)).buffer(item.params[0], quad_segs=32)
                 self._areas.append((item.command == 5003, area))
             at += 1
         vehicle.parameters.set("FENCE_TOTAL", float(min(len(items), 127)))

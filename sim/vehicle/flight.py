@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sim.vehicle.airframe import wrap_pi
 from sim.vehicle.control import PositionController, shape_speed
 from sim.vehicle.items import Item
+from sim.vehicle.rally import return_point
 from sim.vehicle.waypoints import Point, WaypointFlight
 
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ class Flight:
         elif item.command == 21:
             if item.x or item.y:
                 self._legs()
-                n, e = vehicle.local_e7(item.x, item.y)
+                n, e = vehicle.grid.local(item.x, item.y)
                 self.waypoints.go((n, e, self.waypoints.destination[2]))
                 self.stage = GO_LAND
             else:
@@ -161,7 +162,7 @@ class Flight:
         p = vehicle.parameters
         self._begin_legs(p["RTL_SPEED"] / 100 or None)
         stop = self.waypoints.destination
-        self._target = vehicle.return_point()
+        self._target = return_point(vehicle)
         height = max(p["RTL_ALT"] / 100, stop[2] - vehicle.home_u, self._target[2] - vehicle.home_u)
         # The climb is never quite nothing, and takes the second or so that the smallest of legs takes.
         self.waypoints.go((stop[0], stop[1], vehicle.home_u + height + 0.02))
@@ -395,5 +396,5 @@ class Flight:
     def _point(self, item: Item) -> Point:
         if item.x == 0 and item.y == 0:
             return (*self.waypoints.destination[:2], self._up(item))
-        n, e = self._vehicle.local_e7(item.x, item.y)
+        n, e = self._vehicle.grid.local(item.x, item.y)
         return n, e, self._up(item)

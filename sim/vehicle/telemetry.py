@@ -146,7 +146,7 @@ class Telemetry:
         vehicle = self._vehicle
         if not vehicle.home_set:
             return None
-        lat, lon = vehicle.e7(vehicle.home_n, vehicle.home_e)
+        lat, lon = vehicle.grid.e7(vehicle.home_n, vehicle.home_e)
         altitude = round((vehicle.home.altitude_msl_m + vehicle.home_u) * 100) * 10
         quaternion = [_NAN] * 4
         return mav.MAVLink_home_position_message(
@@ -159,7 +159,7 @@ class Telemetry:
         vehicle = self._vehicle
         if not vehicle.home_set:
             return None
-        lat, lon = vehicle.e7(0.0, 0.0)
+        lat, lon = vehicle.grid.e7(0.0, 0.0)
         return mav.MAVLink_gps_global_origin_message(
             lat, lon, round(vehicle.home.altitude_msl_m * 1000), round(vehicle.time_s * 1e6)
         )

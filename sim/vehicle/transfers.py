@@ -72,7 +72,8 @@ class Transfers:
         kind = getattr(message, "mission_type", MISSION)
         system, component = message.get_srcSystem(), message.get_srcComponent()
         handler = self._HANDLERS.get(message.get_type())
-        if handler is None:
+        # An item with current = 2 is a place to fly to now, no part of a list.
+        if handler is None or getattr(message, "current", 0) == 2:
             return False
         if kind not in self.items:
             if message.get_type() != "MISSION_ACK":

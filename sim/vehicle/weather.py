@@ -78,6 +78,49 @@ class Wander:
         return values
 
 
+class Air:
+    """The wind where a vehicle is, and the error of its position, drawn anew at each arming.
+
+    `speed_mps` and `from_deg` are the mean wind at 60 m and may be changed in flight.
+    """
+
+    def __init__(self, wind: Wind, error: PositionError, seed: int) -> None:
+        self.speed_mps, self.from_deg = wind.speed_mps, wind.from_deg
+        self._seed = seed
+        self._error = Wander(
+            (error.horizontal_m, error.horizontal_m, error.vertical_m), (error.time_constant_s,) * 3, [seed, 1, 0]
+        )
+        self._gusts = Wander((wind.gust_mps,) * 2, (wind.gust_s,) * 2, [seed, 2, 0])
+
+    @property
+    def error(self) -> list[float]:
+        """The error of the position now: metres north, east, up."""
+        return self._error.values
+
+    def draw(self, number: int) -> None:
+        """Draw what follows for the flight of this number."""
+        self._error.reseed([self._seed, 1, number])
+        self._gusts.reseed([self._seed, 2, number])
+
+    def advance(self, dt: float) -> None:
+        """Let time pass."""
+        self._error.advance(dt)
+        self._gusts.advance(dt)
+
+    def gust(self, sigma_mps: float) -> None:
+        """Change the strength of the gusts."""
+        self._gusts.scale((sigma_mps,) * 2)
+
+    def wind(self, height_m: float) -> tuple[float, float]:
+        """Return the air's velocity north and east at a height above home (m/s)."""
+        gust_n, gust_e = self._gusts.values
+        if self.speed_mps == 0.0:
+            return gust_n, gust_e
+        speed = self.speed_mps * math.sqrt(min(max(height_m, 0.0), 60.0) / 60.0)
+        towards = math.radians(self.from_deg + 180)
+        return speed * math.cos(towards) + gust_n, speed * math.sin(towards) + gust_e
+
+
 def _normals(seed: list[int]) -> Iterator[float]:
     rng = np.random.default_rng(seed)
     while True:
