@@ -34,6 +34,7 @@ from counts.population import estimate_population, on_land, verified_correction
 from counts.verification import draw_sample
 from flightplan.design import StratumDesign, design_survey
 from flightplan.frames import Floats
+from flightplan.request import DesignRequest
 from sim.park import demo_area
 from sim.world import World
 
@@ -118,7 +119,9 @@ def flown(seed: int, conditions: Conditions) -> Flown:
     c, area = conditions, demo_area()
     rng = np.random.default_rng([seed, 0xC0DE])
     world = World.build(area, seed, density=c.density)
-    strata = design_survey(area, strip_width_m=c.strip_width_m, min_lines=c.lines, heading_deg=0.0, seed=seed)
+    strata = design_survey(
+        area, DesignRequest(min_lines=c.lines, heading_deg=0.0, seed=seed), strip_width_m=c.strip_width_m
+    )
     transects = [transect for stratum in strata for transect in stratum.transects]
     lines = TransectLines.of(transects, area.frame)
     exclusions = area.frame.localise(shapely.union_all(list(area.exclusions)))

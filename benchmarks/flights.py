@@ -29,6 +29,7 @@ from flightplan.errors import OverflyError
 from flightplan.frames import LocalFrame
 from flightplan.plan import SurveyPlan
 from flightplan.planning import plan_survey
+from flightplan.request import PlanRequest
 from flightplan.vehicle.campaign import fly_one, resume_one
 from flightplan.vehicle.flight import FlightResult
 from flightplan.vehicle.logs import read_captures
@@ -51,12 +52,14 @@ def small_survey(seed: int) -> SurveyPlan:
     area = StudyArea("bench", (Stratum("all", _FRAME.delocalise(land)),), (_FRAME.delocalise(village),), (site,))
     return plan_survey(
         area,
-        camera=camera_named("overfly-demo"),
-        altitude_agl_m=HEIGHT_M,
-        spacing_m=200.0,
-        heading_deg=0.0,
-        seed=seed,
-        drone="overfly-demo",
+        PlanRequest(
+            camera=camera_named("overfly-demo"),
+            altitude_agl_m=HEIGHT_M,
+            spacing_m=200.0,
+            heading_deg=0.0,
+            seed=seed,
+            drone="overfly-demo",
+        ),
     )
 
 

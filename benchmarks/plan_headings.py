@@ -21,6 +21,7 @@ from flightplan.errors import DesignError, OverflyError
 from flightplan.mission_builder import mission_path
 from flightplan.plan import SurveyPlan
 from flightplan.planning import plan_survey
+from flightplan.request import PlanRequest
 
 PROJECTION_M = 0.05
 
@@ -82,7 +83,10 @@ def main() -> None:
             try:
                 plans.append(
                     plan_survey(
-                        area, camera=camera, altitude_agl_m=80.0, spacing_m=spacing_m, heading_deg=float(heading_deg)
+                        area,
+                        PlanRequest(
+                            camera=camera, altitude_agl_m=80.0, spacing_m=spacing_m, heading_deg=float(heading_deg)
+                        ),
                     )
                 )
             except DesignError:

@@ -7,7 +7,6 @@ never overlap it is the probability of at least one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,11 +18,11 @@ import shapely
 
 from flightplan.areas import StudyArea
 from flightplan.coverage import Line
-from flightplan.design import SYSTEMATIC, SurveyDesign, default_allowance_m, lay_lines, resolve_design
+from flightplan.design import SurveyDesign, default_allowance_m, lay_lines, resolve_design
 from flightplan.errors import DesignError, UnreadableFileError
 from flightplan.frames import Floats
-from flightplan.legs import HULL
 from flightplan.paths import Airspace
+from flightplan.request import DEFAULT_BUFFER_M, DesignRequest
 
 DEFAULT_DRAWS = 200
 _DEFAULT_CELLS = 4000
@@ -100,47 +99,23 @@ class CoverageGrid:
 
 def coverage_probability(
     area: StudyArea,
-    kind: str = SYSTEMATIC,
+    asked: DesignRequest,
     *,
     strip_width_m: float,
-    spacing_m: float | None = None,
-    sampling_fraction: float | None = None,
-    min_lines: int | None = None,
-    heading_deg: float | None = None,
-    random_heading: bool = False,
-    segment_m: float | None = None,
-    segment_spacing_m: float | None = None,
-    bounds: str = HULL,
-    stratum_spacing_m: Mapping[str, float] | None = None,
     allowance_m: float | None = None,
-    buffer_m: float = 15.0,
+    buffer_m: float = DEFAULT_BUFFER_M,
     draws: int = DEFAULT_DRAWS,
     cell_m: float | None = None,
-    seed: int = 1,
 ) -> CoverageGrid:
     """Draw a design `draws` times and count what its strips see of each cell's centre; see `resolve_design`.
 
-    With `random_heading` each draw has its own. Draws take the seeds that follow `seed`. Raises DesignError for a
-    design that cannot be drawn, too few draws, or cells too small.
+    With `random_heading` each draw has its own. Draws take the seeds that follow the one asked for. Raises DesignError
+    for a design that cannot be drawn, too few draws, or cells too small.
     """
-    design = resolve_design(
-        area,
-        kind,
-        strip_width_m=strip_width_m,
-        spacing_m=spacing_m,
-        sampling_fraction=sampling_fraction,
-        min_lines=min_lines,
-        heading_deg=heading_deg,
-        random_heading=random_heading,
-        segment_m=segment_m,
-        segment_spacing_m=segment_spacing_m,
-        bounds=bounds,
-        stratum_spacing_m=stratum_spacing_m,
-        seed=seed,
-    )
+    design = resolve_design(area, asked, strip_width_m=strip_width_m)
     room_m = default_allowance_m(strip_width_m) if allowance_m is None else allowance_m
     airspace = Airspace.over(area, allowance_m=room_m, buffer_m=buffer_m)
-    return simulate_coverage(area, design, airspace, random_heading=random_heading, draws=draws, cell_m=cell_m)
+    return simulate_coverage(area, design, airspace, random_heading=asked.random_heading, draws=draws, cell_m=cell_m)
 
 
 def simulate_coverage(

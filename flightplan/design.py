@@ -27,7 +27,6 @@ safe side.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,6 +47,7 @@ from flightplan.errors import DesignError
 from flightplan.frames import Floats
 from flightplan.legs import BOUNDS, HULL, lines_on_legs, segment_legs, zigzag_legs, zigzag_spacing_m
 from flightplan.paths import Airspace
+from flightplan.request import DEFAULT_BUFFER_M, DesignRequest
 
 SYSTEMATIC, RANDOM, FULL = "systematic", "random", "full"
 ZIGZAG, SEGMENTED = "zigzag", "segmented"
@@ -122,54 +122,38 @@ class StratumDesign:
     transects: tuple[Transect, ...]
 
 
-def resolve_design(
-    area: StudyArea,
-    kind: str = SYSTEMATIC,
-    *,
-    strip_width_m: float,
-    spacing_m: float | None = None,
-    sampling_fraction: float | None = None,
-    min_lines: int | None = None,
-    heading_deg: float | None = None,
-    random_heading: bool = False,
-    segment_m: float | None = None,
-    segment_spacing_m: float | None = None,
-    bounds: str = HULL,
-    stratum_spacing_m: Mapping[str, float] | None = None,
-    seed: int = 1,
-) -> SurveyDesign:
-    """Turn what was asked into one design: exactly one of spacing, fraction or number of lines, and a heading.
+def resolve_design(area: StudyArea, asked: DesignRequest, *, strip_width_m: float) -> SurveyDesign:
+    """Turn what was asked into one design, enough to draw the same lines again.
 
-    Without a heading, lines of a sample run across the area's long axis (more and shorter lines, so more sampling
-    units), and lines of full coverage where fewest are needed; `random_heading` draws it from [0, 180) by the seed.
-    `min_lines` is per stratum, and the stratum with the shortest baseline decides. A segmented design needs
-    `segment_m`; its segments are as far apart as its lines when `segment_spacing_m` is None. `stratum_spacing_m` gives
-    strata a spacing of their own (see `flightplan.allocation`). Raises DesignError for a design that cannot be drawn.
+    Raises DesignError for a design that cannot be drawn.
     """
+    kind = asked.kind or SYSTEMATIC
+    spacing_m, heading_deg = asked.spacing_m, asked.heading_deg
+    segment_m, segment_spacing_m = asked.segment_m, asked.segment_spacing_m
     if kind not in KINDS:
         raise DesignError(f"there is no design called {kind!r}", hint=f"Known are: {', '.join(KINDS)}")
     if not strip_width_m > 0 or not np.isfinite(strip_width_m):
         raise DesignError(f"a strip {strip_width_m:g} m wide sees nothing")
-    given = [v is not None for v in (spacing_m, sampling_fraction, min_lines)]
+    given = [v is not None for v in (spacing_m, asked.sampling_fraction, asked.min_lines)]
     if sum(given) != 1:
         raise DesignError("say one of spacing, sampling fraction and number of lines", hint="And only one of them")
     polygons = area.local_strata
-    _check_options(area, kind, segment_m, segment_spacing_m, bounds, stratum_spacing_m)
-    if random_heading:
+    _check_options(area, kind, asked)
+    if asked.random_heading:
         if heading_deg is not None:
             raise DesignError("a heading and a random heading were both asked for", hint="Say one of them")
-        heading_deg = float(np.random.default_rng([seed, zlib.crc32(b"heading")]).uniform(0.0, 180.0))
+        heading_deg = float(np.random.default_rng([asked.seed, zlib.crc32(b"heading")]).uniform(0.0, 180.0))
     if heading_deg is None:
         heading_deg = _default_heading(area, kind, spacing_m or strip_width_m)
     elif not np.isfinite(heading_deg):
         raise DesignError("the heading is not a number")
-    if sampling_fraction is not None:
-        if not 0 < sampling_fraction <= 1:
-            raise DesignError(f"a sampling fraction of {sampling_fraction:g} is not between 0 and 1")
-        spacing_m = strip_width_m / sampling_fraction
+    if asked.sampling_fraction is not None:
+        if not 0 < asked.sampling_fraction <= 1:
+            raise DesignError(f"a sampling fraction of {asked.sampling_fraction:g} is not between 0 and 1")
+        spacing_m = strip_width_m / asked.sampling_fraction
         if kind == ZIGZAG:
             spacing_m = zigzag_spacing_m(
-                polygons, heading_deg, strip_width_m, bounds, sampling_fraction=sampling_fraction
+                polygons, heading_deg, strip_width_m, asked.bounds, sampling_fraction=asked.sampling_fraction
             )
         elif segment_m is not None:
             # Without a distance of its own along the line, a segment stands in a square of lines and segments.
@@ -177,11 +161,11 @@ def resolve_design(
                 spacing_m = float(np.sqrt(spacing_m * segment_m))
             else:
                 spacing_m *= segment_m / segment_spacing_m
-    elif min_lines is not None:
-        if min_lines < 1:
+    elif asked.min_lines is not None:
+        if asked.min_lines < 1:
             raise DesignError("a stratum needs one line or more")
         # A hair under the even division, so that no random start drops below the number asked for.
-        spacing_m = min(baseline(p, heading_deg)[2] for p in polygons) / min_lines * (1 - 1e-9)
+        spacing_m = min(baseline(p, heading_deg)[2] for p in polygons) / asked.min_lines * (1 - 1e-9)
     assert spacing_m is not None
     if not spacing_m > 0 or not np.isfinite(spacing_m):
         raise DesignError(f"a spacing of {spacing_m:g} m is not one", hint="It must be more than 0")
@@ -197,7 +181,7 @@ def resolve_design(
             f"lines {spacing_m:.1f} m apart leave gaps between strips {strip_width_m:.1f} m wide: no full coverage",
             hint="Ask for a systematic design, or for a smaller spacing",
         )
-    narrowest_m = min([spacing_m, *(stratum_spacing_m or {}).values()])
+    narrowest_m = min([spacing_m, *asked.stratum_spacing_m.values()])
     if kind not in (FULL, ZIGZAG) and narrowest_m < strip_width_m * (1 - 1e-9):
         raise DesignError(
             f"lines {narrowest_m:.1f} m apart make strips {strip_width_m:.1f} m wide overlap: no sample",
@@ -205,14 +189,14 @@ def resolve_design(
         )
     return SurveyDesign(
         kind,
-        seed,
+        asked.seed,
         float(heading_deg) % 360,
         float(spacing_m),
         float(strip_width_m),
         None if segment_m is None else float(segment_m),
         None if segment_spacing_m is None else float(segment_spacing_m),
-        bounds,
-        tuple((name, float(value)) for name, value in (stratum_spacing_m or {}).items()),
+        asked.bounds,
+        tuple((name, float(value)) for name, value in asked.stratum_spacing_m.items()),
     )
 
 
@@ -246,41 +230,17 @@ def lay_lines(area: StudyArea, design: SurveyDesign, airspace: Airspace) -> list
 
 def design_survey(
     area: StudyArea,
-    kind: str = SYSTEMATIC,
+    asked: DesignRequest,
     *,
     strip_width_m: float,
-    spacing_m: float | None = None,
-    sampling_fraction: float | None = None,
-    min_lines: int | None = None,
-    heading_deg: float | None = None,
-    random_heading: bool = False,
-    segment_m: float | None = None,
-    segment_spacing_m: float | None = None,
-    bounds: str = HULL,
-    stratum_spacing_m: Mapping[str, float] | None = None,
-    seed: int = 1,
     allowance_m: float | None = None,
-    buffer_m: float = 15.0,
+    buffer_m: float = DEFAULT_BUFFER_M,
 ) -> tuple[StratumDesign, ...]:
     """Resolve and draw a design in one call; see `resolve_design` and `draw_design`.
 
     `allowance_m` is how far outside of the area the aircraft may be, by default what lines that graze it need.
     """
-    design = resolve_design(
-        area,
-        kind,
-        strip_width_m=strip_width_m,
-        spacing_m=spacing_m,
-        sampling_fraction=sampling_fraction,
-        min_lines=min_lines,
-        heading_deg=heading_deg,
-        random_heading=random_heading,
-        segment_m=segment_m,
-        segment_spacing_m=segment_spacing_m,
-        bounds=bounds,
-        stratum_spacing_m=stratum_spacing_m,
-        seed=seed,
-    )
+    design = resolve_design(area, asked, strip_width_m=strip_width_m)
     room_m = default_allowance_m(strip_width_m) if allowance_m is None else allowance_m
     return draw_design(area, design, Airspace.over(area, allowance_m=room_m, buffer_m=buffer_m))
 
@@ -330,23 +290,17 @@ def _offsets(design: SurveyDesign, spacing_m: float, start: float, end: float, r
     return np.arange(start - half + rng.uniform(0, spacing_m), end + half, spacing_m)
 
 
-def _check_options(
-    area: StudyArea,
-    kind: str,
-    segment_m: float | None,
-    segment_spacing_m: float | None,
-    bounds: str,
-    stratum_spacing_m: Mapping[str, float] | None,
-) -> None:
+def _check_options(area: StudyArea, kind: str, asked: DesignRequest) -> None:
+    segment_m, segment_spacing_m = asked.segment_m, asked.segment_spacing_m
     if (segment_m is not None) != (kind == SEGMENTED) or (segment_spacing_m is not None and kind != SEGMENTED):
         raise DesignError("a segmented design, and no other, needs the length of its segments")
     for value in (segment_m, segment_spacing_m):
         if value is not None and not (value >= SHORTEST_SEGMENT_M and np.isfinite(value)):
             raise DesignError(f"segments of {value:g} m are none", hint=f"At least {SHORTEST_SEGMENT_M:g} m")
-    if bounds not in BOUNDS:
-        raise DesignError(f"a zigzag does not turn on {bounds!r}", hint=f"Known are: {', '.join(BOUNDS)}")
+    if asked.bounds not in BOUNDS:
+        raise DesignError(f"a zigzag does not turn on {asked.bounds!r}", hint=f"Known are: {', '.join(BOUNDS)}")
     names = {s.name for s in area.strata}
-    for name, value in (stratum_spacing_m or {}).items():
+    for name, value in asked.stratum_spacing_m.items():
         if name not in names:
             raise DesignError(f"there is no stratum {name!r}", hint=f"There are: {', '.join(sorted(names))}")
         if not (value > 0 and np.isfinite(value)):

@@ -34,6 +34,7 @@ from flightplan.errors import VehicleError, WorkspaceError
 from flightplan.plan import Sortie, SurveyPlan
 from flightplan.plan_files import load_plan, save_plan
 from flightplan.planning import plan_survey
+from flightplan.request import PlanRequest
 from flightplan.vehicle import FlightCapture, Outcome
 from flightplan.vehicle.campaign import fly_one
 from overfly.chain import Counted, FrameToCheck, Verifier, count_survey, detect_survey, ingest
@@ -164,14 +165,16 @@ def _plan(survey: SurveyFolder, area: StudyArea, lines: int, seed: int, stage: S
     stage.step("Planning transects and sorties")
     plan = plan_survey(
         area,
-        camera=camera_named(CAMERA),
-        altitude_agl_m=ALTITUDE_M,
-        front_overlap=FRONT_OVERLAP,
-        min_lines=lines,
-        heading_deg=0.0,
-        drone=DRONE,
-        speed_mps=SPEED_MPS,
-        seed=seed,
+        PlanRequest(
+            camera=camera_named(CAMERA),
+            altitude_agl_m=ALTITUDE_M,
+            front_overlap=FRONT_OVERLAP,
+            min_lines=lines,
+            heading_deg=0.0,
+            drone=DRONE,
+            speed_mps=SPEED_MPS,
+            seed=seed,
+        ),
     )
     save_plan(plan, survey.plan)
     drawn = sum(len(s.transects) for s in plan.strata)

@@ -19,7 +19,7 @@ from flightplan.coverage_probability import (
     write_geotiff,
 )
 from flightplan.design import NO_POSSIBLE_TRANSECTS, SYSTEMATIC
-from flightplan.planning import DEFAULT_BUFFER_M
+from flightplan.request import DEFAULT_BUFFER_M, DesignRequest
 
 _EXAMPLE = """
 \b
@@ -62,6 +62,10 @@ def design_command(
     area: Path,
     kind: str | None,
     fraction_percent: float | None,
+    strip_width_m: float,
+    buffer_m: float,
+    draws: int,
+    cell_m: float | None,
     crs: str | None,
     strata_field: str | None,
     avoid: tuple[Path, ...],
@@ -74,11 +78,14 @@ def design_command(
         raise click.UsageError("Say one of --spacing, --fraction or --lines.")
     if out is not None and out.suffix.lower() not in (".tif", ".tiff", ".csv"):
         raise click.UsageError("--out is a .tif or a .csv.")
+    fraction = None if fraction_percent is None else fraction_percent / 100
     grid = coverage_probability(
         reduce(avoiding, avoid, read_area(area, crs=crs, strata_field=strata_field)),
-        kind or SYSTEMATIC,
-        sampling_fraction=None if fraction_percent is None else fraction_percent / 100,
-        **asked,
+        DesignRequest(kind=kind or SYSTEMATIC, sampling_fraction=fraction, **asked),
+        strip_width_m=strip_width_m,
+        buffer_m=buffer_m,
+        draws=draws,
+        cell_m=cell_m,
     )
     if out is not None:
         (write_csv if out.suffix.lower() == ".csv" else write_geotiff)(grid, out)

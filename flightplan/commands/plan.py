@@ -18,7 +18,8 @@ from flightplan.console import OverflyCommand, finish, json_option, say
 from flightplan.drones import drone_library
 from flightplan.plan import SurveyPlan
 from flightplan.plan_files import PAGE_FILE, save_plan
-from flightplan.planning import DEFAULT_BUFFER_M, DEFAULT_DRONE, plan_survey
+from flightplan.planning import plan_survey
+from flightplan.request import DEFAULT_BUFFER_M, DEFAULT_DRONE, PlanRequest
 from flightplan.terrain import Terrain
 from flightplan.wildlife import species_named, species_table
 
@@ -149,8 +150,7 @@ def plan_command(
     )
     park = reduce(avoiding, avoid, read_area(area, crs=crs, strata_field=strata_field))
     sites = tuple(LaunchSite(f"launch {i}", *site) for i, site in enumerate(launch, start=1))
-    plan = plan_survey(
-        replace(park, launch_sites=park.launch_sites + sites),
+    request = PlanRequest(
         camera=camera_from_file(Path(camera)) if Path(camera).is_file() else camera_named(camera),
         terrain=None if terrain is None else Terrain.from_file(terrain, park.surroundings_deg),
         front_overlap=front_percent / 100,
@@ -159,6 +159,7 @@ def plan_command(
         conditions=conditions,
         **asked,
     )
+    plan = plan_survey(replace(park, launch_sites=park.launch_sites + sites), request)
     files = save_plan(plan, folder)
     for warning in plan.warnings:
         say(f"Warning: {warning}")

@@ -17,6 +17,7 @@ from flightplan.frames import LocalFrame
 from flightplan.plan import SurveyPlan
 from flightplan.plan_files import load_plan
 from flightplan.planning import plan_survey
+from flightplan.request import PlanRequest
 from flightplan.wildlife import species_named, species_table
 
 FRAME = LocalFrame(34.83, -2.33)
@@ -27,12 +28,7 @@ ELEPHANT, ZEBRA = species_named("elephant"), species_named("Equus quagga")
 def plan(conditions: Conditions, altitude_agl_m: float = 80.0, **asked: object) -> SurveyPlan:
     camera = camera_named("overfly-demo")
     return plan_survey(
-        AREA,
-        camera=camera,
-        altitude_agl_m=altitude_agl_m,
-        spacing_m=300.0,
-        conditions=conditions,
-        **asked,  # type: ignore[arg-type]
+        AREA, PlanRequest(camera=camera, altitude_agl_m=altitude_agl_m, spacing_m=300.0, conditions=conditions, **asked)
     )
 
 
@@ -124,7 +120,9 @@ def test_a_good_time_is_no_warning_and_a_date_alone_says_when_the_sun_rises() ->
 
 def test_nothing_is_assumed_that_was_not_said() -> None:
     result = plan(Conditions())
-    assert result == plan_survey(AREA, camera=camera_named("overfly-demo"), altitude_agl_m=80.0, spacing_m=300.0)
+    assert result == plan_survey(
+        AREA, PlanRequest(camera=camera_named("overfly-demo"), altitude_agl_m=80.0, spacing_m=300.0)
+    )
     assert result.species == ()
     assert not any("sun" in n for n in result.notes)
 

@@ -27,6 +27,7 @@ from flightplan.legs import RECTANGLE, zigzag_looks
 from flightplan.mission_builder import mission_path
 from flightplan.plan_files import load_plan, save_plan
 from flightplan.planning import plan_survey
+from flightplan.request import DesignRequest, PlanRequest
 
 FRAME = LocalFrame(34.83, -2.33)
 RECTANGULAR = shapely.box(-1500, -600, 1500, 600)
@@ -41,8 +42,10 @@ def area_of(*polygons: shapely.Polygon, hole: shapely.Polygon | None = None) -> 
 
 
 def drawn(area: StudyArea, kind: str, *, draws: int = 150, **asked: object) -> CoverageGrid:
-    settings = {"strip_width_m": WIDTH_M, "spacing_m": SPACING_M, "heading_deg": 0.0, "cell_m": 80.0, **asked}
-    return coverage_probability(area, kind, draws=draws, **settings)  # type: ignore[arg-type]
+    cell_m: float = asked.pop("cell_m", 80.0)  # type: ignore[assignment]
+    settings = {"spacing_m": SPACING_M, "heading_deg": 0.0, **asked}
+    request = DesignRequest(kind=kind, **settings)  # type: ignore[arg-type]
+    return coverage_probability(area, request, strip_width_m=WIDTH_M, draws=draws, cell_m=cell_m)
 
 
 @pytest.mark.parametrize(
@@ -110,7 +113,9 @@ def test_a_share_asked_for_is_delivered_on_average(kind: str, asked: dict[str, o
     shares = []
     for seed in range(40):
         (design,) = design_survey(
-            area, kind, strip_width_m=WIDTH_M, sampling_fraction=0.15, heading_deg=20, seed=seed, **asked
+            area,
+            DesignRequest(kind=kind, sampling_fraction=0.15, heading_deg=20, seed=seed, **asked),
+            strip_width_m=WIDTH_M,
         )  # type: ignore[arg-type]
         shares.append(sum(t.strip_area_m2 for t in design.transects) / design.area_m2)
     assert np.mean(shares) == pytest.approx(0.15, rel=tolerance)
@@ -118,7 +123,9 @@ def test_a_share_asked_for_is_delivered_on_average(kind: str, asked: dict[str, o
 
 def test_a_zigzag_turns_at_equal_distances_inside_the_area_and_each_leg_is_a_transect() -> None:
     area = area_of(RECTANGULAR)
-    (design,) = design_survey(area, ZIGZAG, strip_width_m=WIDTH_M, spacing_m=SPACING_M, heading_deg=0, seed=4)
+    (design,) = design_survey(
+        area, DesignRequest(kind=ZIGZAG, spacing_m=SPACING_M, heading_deg=0, seed=4), strip_width_m=WIDTH_M
+    )
     ends = [area.frame.to_local(np.asarray(t.segments).reshape(-1, 2)) for t in design.transects]
     for before, after in pairwise(ends[1:-1]):
         assert np.hypot(*(before[-1] - after[0])) < 0.01
@@ -131,7 +138,7 @@ def test_a_zigzag_turns_at_equal_distances_inside_the_area_and_each_leg_is_a_tra
 def test_no_number_of_possible_transects_is_made_up_where_there_is_none() -> None:
     area = area_of(L_SHAPE)
     for kind, asked in ((ZIGZAG, {}), (SEGMENTED, {"segment_m": 200.0})):
-        (design,) = design_survey(area, kind, strip_width_m=WIDTH_M, spacing_m=SPACING_M, **asked)  # type: ignore[arg-type]
+        (design,) = design_survey(area, DesignRequest(kind=kind, spacing_m=SPACING_M, **asked), strip_width_m=WIDTH_M)  # type: ignore[arg-type]
         assert design.possible_transects is None
         assert NO_POSSIBLE_TRANSECTS[kind]
 
@@ -140,12 +147,8 @@ def test_segments_are_equal_but_at_the_border_and_never_nearer_than_asked() -> N
     area = area_of(RECTANGULAR)
     (design,) = design_survey(
         area,
-        SEGMENTED,
+        DesignRequest(kind=SEGMENTED, spacing_m=SPACING_M, segment_m=150, segment_spacing_m=400, heading_deg=0),
         strip_width_m=WIDTH_M,
-        spacing_m=SPACING_M,
-        segment_m=150,
-        segment_spacing_m=400,
-        heading_deg=0,
     )
     lengths = np.array([t.length_m for t in design.transects])
     assert lengths.max() == pytest.approx(150, abs=0.1)
@@ -162,12 +165,14 @@ def test_zigzags_and_segments_are_flown_without_a_metre_outside(kind: str, headi
     asked = {"segment_m": 200.0} if kind == SEGMENTED else {}
     plan = plan_survey(
         area,
-        camera=camera_named("overfly-demo"),
-        altitude_agl_m=80.0,
-        spacing_m=300.0,
-        kind=kind,
-        heading_deg=heading_deg,
-        **asked,  # type: ignore[arg-type]
+        PlanRequest(
+            camera=camera_named("overfly-demo"),
+            altitude_agl_m=80.0,
+            spacing_m=300.0,
+            kind=kind,
+            heading_deg=heading_deg,
+            **asked,
+        ),
     )
     assert plan.metres_outside == 0.0
     assert plan.allowance_m is not None
@@ -186,8 +191,8 @@ def test_zigzags_and_segments_are_flown_without_a_metre_outside(kind: str, headi
 
 def test_a_stratum_can_have_a_spacing_of_its_own() -> None:
     area = area_of(shapely.box(-1500, 0, 1500, 900), shapely.box(-1500, -900, 1500, 0))
-    asked = {"strip_width_m": WIDTH_M, "spacing_m": 500.0, "heading_deg": 0.0}
-    dense, sparse = design_survey(area, stratum_spacing_m={"s0": 100.0}, **asked)  # type: ignore[arg-type]
+    asked = DesignRequest(spacing_m=500.0, heading_deg=0.0, stratum_spacing_m={"s0": 100.0})
+    dense, sparse = design_survey(area, asked, strip_width_m=WIDTH_M)
     assert len(dense.transects) in (30, 31)
     assert len(sparse.transects) in (6, 7)
 
@@ -222,9 +227,9 @@ def test_the_map_is_the_grid(tmp_path: Path) -> None:
     ],
 )
 def test_a_design_that_contradicts_itself_is_refused(kind: str, asked: dict[str, object], words: str) -> None:
-    settings = {"strip_width_m": WIDTH_M, "spacing_m": SPACING_M, "heading_deg": 0.0, **asked}
+    settings = {"spacing_m": SPACING_M, "heading_deg": 0.0, **asked}
     with pytest.raises(DesignError, match=words):
-        resolve_design(area_of(L_SHAPE), kind, **settings)  # type: ignore[arg-type]
+        resolve_design(area_of(L_SHAPE), DesignRequest(kind=kind, **settings), strip_width_m=WIDTH_M)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("asked", "words"), [({"draws": 1}, "no probability"), ({"cell_m": 0.5}, "the limit is")])

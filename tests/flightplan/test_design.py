@@ -14,6 +14,7 @@ from flightplan.areas import Stratum, StudyArea
 from flightplan.design import FULL, RANDOM, SYSTEMATIC, StratumDesign, design_survey, resolve_design
 from flightplan.errors import DesignError
 from flightplan.frames import LocalFrame
+from flightplan.request import DesignRequest
 
 GEOD = pyproj.Geod(ellps="WGS84")
 L_SHAPE = [(-1500, -900), (1500, -900), (1500, 0), (200, 0), (200, 900), (-1500, 900)]
@@ -39,7 +40,7 @@ def local_segments(area: StudyArea, design: StratumDesign) -> list[np.ndarray]:
 @pytest.mark.parametrize("spacing_m", [60.0, 500.0])
 def test_spacing_delivered_is_the_spacing_asked_for_on_the_ground(latitude_deg: float, spacing_m: float) -> None:
     area = area_at(latitude_deg, [(-6000, -6000), (6000, -6000), (6000, 6000), (-6000, 6000)])
-    (design,) = design_survey(area, strip_width_m=40, spacing_m=spacing_m, heading_deg=30, seed=5)
+    (design,) = design_survey(area, DesignRequest(spacing_m=spacing_m, heading_deg=30, seed=5), strip_width_m=40)
     lines = [np.asarray(t.segments[0]) for t in design.transects]
     delivered = []
     for line, following in pairwise(lines):
@@ -59,9 +60,9 @@ def test_spacing_delivered_is_the_spacing_asked_for_on_the_ground(latitude_deg: 
 
 def test_the_same_seed_draws_the_same_lines_and_another_one_others() -> None:
     area = area_at(-2.33, L_SHAPE)
-    first = design_survey(area, strip_width_m=96, spacing_m=300, heading_deg=0, seed=7)
-    assert first == design_survey(area, strip_width_m=96, spacing_m=300, heading_deg=0, seed=7)
-    assert first != design_survey(area, strip_width_m=96, spacing_m=300, heading_deg=0, seed=8)
+    first = design_survey(area, DesignRequest(spacing_m=300, heading_deg=0, seed=7), strip_width_m=96)
+    assert first == design_survey(area, DesignRequest(spacing_m=300, heading_deg=0, seed=7), strip_width_m=96)
+    assert first != design_survey(area, DesignRequest(spacing_m=300, heading_deg=0, seed=8), strip_width_m=96)
 
 
 def test_reordering_strata_moves_no_line() -> None:
@@ -69,14 +70,14 @@ def test_reordering_strata_moves_no_line() -> None:
         -2.33, [(-900, 0), (900, 0), (900, 900), (-900, 900)], [(-900, -900), (900, -900), (900, 0), (-900, 0)]
     )
     turned = StudyArea(area.name, area.strata[::-1])
-    drawn = design_survey(area, strip_width_m=50, spacing_m=300, heading_deg=0, seed=3)
-    again = design_survey(turned, strip_width_m=50, spacing_m=300, heading_deg=0, seed=3)
+    drawn = design_survey(area, DesignRequest(spacing_m=300, heading_deg=0, seed=3), strip_width_m=50)
+    again = design_survey(turned, DesignRequest(spacing_m=300, heading_deg=0, seed=3), strip_width_m=50)
     assert drawn == again[::-1]
 
 
 def test_a_hole_cuts_a_transect_into_segments_and_it_stays_one_sampling_unit() -> None:
     area = area_at(-2.33, L_SHAPE, holes=(VILLAGE,))
-    (design,) = design_survey(area, strip_width_m=40, spacing_m=100, heading_deg=0, seed=1)
+    (design,) = design_survey(area, DesignRequest(spacing_m=100, heading_deg=0, seed=1), strip_width_m=40)
     (village,) = shapely.get_parts(area.local_exclusions)
     west, _, east, _ = village.bounds
     for transect, segments in zip(design.transects, local_segments(area, design), strict=True):
@@ -90,7 +91,7 @@ def test_a_hole_cuts_a_transect_into_segments_and_it_stays_one_sampling_unit() -
 
 def test_strip_area_is_the_part_of_the_strip_inside_the_stratum() -> None:
     area = area_at(-2.33, L_SHAPE, holes=(VILLAGE,))
-    (design,) = design_survey(area, strip_width_m=96, spacing_m=300, heading_deg=20, seed=2)
+    (design,) = design_survey(area, DesignRequest(spacing_m=300, heading_deg=20, seed=2), strip_width_m=96)
     for transect, segments in zip(design.transects, local_segments(area, design), strict=True):
         strip = shapely.union_all([shapely.LineString(s).buffer(48, cap_style="flat") for s in segments])
         assert transect.strip_area_m2 == pytest.approx(strip.intersection(area.local_strata[0]).area, rel=1e-4)
@@ -99,7 +100,7 @@ def test_strip_area_is_the_part_of_the_strip_inside_the_stratum() -> None:
 
 def test_possible_transects_are_the_baseline_over_the_strip() -> None:
     area = area_at(0.0, [(-2000, -500), (2000, -500), (2000, 500), (-2000, 500)])
-    (design,) = design_survey(area, strip_width_m=100, spacing_m=400, heading_deg=0, seed=1)
+    (design,) = design_survey(area, DesignRequest(spacing_m=400, heading_deg=0, seed=1), strip_width_m=100)
     assert design.baseline_m == pytest.approx(4000, rel=1e-5)
     assert design.possible_transects == pytest.approx(40, rel=1e-5)
     assert design.area_m2 == pytest.approx(4e6, rel=1e-5)
@@ -115,7 +116,9 @@ def test_a_random_draw_sees_every_point_with_the_same_probability(kind: str) -> 
     points = points[shapely.contains_xy(stratum, points)]
     rounds, seen = 400, np.zeros(len(points))
     for seed in range(rounds):
-        (design,) = design_survey(area, kind, strip_width_m=96, spacing_m=384, heading_deg=25, seed=seed)
+        (design,) = design_survey(
+            area, DesignRequest(kind=kind, spacing_m=384, heading_deg=25, seed=seed), strip_width_m=96
+        )
         for segments in local_segments(area, design):
             for start, end in segments:
                 along = (end - start) / np.hypot(*(end - start))
@@ -134,7 +137,9 @@ def test_random_lines_never_overlap_and_do_not_keep_a_distance() -> None:
     area = area_at(-2.33, L_SHAPE)
     gaps = []
     for seed in range(30):
-        (design,) = design_survey(area, RANDOM, strip_width_m=60, spacing_m=240, heading_deg=0, seed=seed)
+        (design,) = design_survey(
+            area, DesignRequest(kind=RANDOM, spacing_m=240, heading_deg=0, seed=seed), strip_width_m=60
+        )
         offsets = np.array([s[0, 0, 0] for s in local_segments(area, design)])
         gaps += np.diff(offsets).tolist()
     assert min(gaps) >= 60 - 1e-6
@@ -148,7 +153,9 @@ def test_the_strips_see_the_fraction_asked_for_on_average_and_never_overlap(
     seed: int, heading_deg: float, fraction: float
 ) -> None:
     area = area_at(-2.33, L_SHAPE)
-    (design,) = design_survey(area, strip_width_m=60, sampling_fraction=fraction, heading_deg=heading_deg, seed=seed)
+    (design,) = design_survey(
+        area, DesignRequest(sampling_fraction=fraction, heading_deg=heading_deg, seed=seed), strip_width_m=60
+    )
     strips = [
         shapely.union_all([shapely.LineString(s).buffer(29.99, cap_style="flat") for s in segments])
         for segments in local_segments(area, design)
@@ -161,7 +168,7 @@ def test_the_strips_see_the_fraction_asked_for_on_average_and_never_overlap(
 @pytest.mark.parametrize("heading_deg", [0.0, 37.0, 90.0, 141.0])
 def test_full_coverage_leaves_nothing_out(heading_deg: float) -> None:
     area = area_at(-2.33, L_SHAPE)
-    (design,) = design_survey(area, FULL, strip_width_m=90, spacing_m=63, heading_deg=heading_deg)
+    (design,) = design_survey(area, DesignRequest(kind=FULL, spacing_m=63, heading_deg=heading_deg), strip_width_m=90)
     strips = [
         shapely.LineString(s).buffer(45, cap_style="flat")
         for segments in local_segments(area, design)
@@ -176,7 +183,7 @@ def test_no_start_drops_below_the_lines_asked_for() -> None:
         -2.33, [(-900, 0), (900, 0), (900, 900), (-900, 900)], [(-700, -900), (700, -900), (700, 0), (-700, 0)]
     )
     for seed in range(30):
-        for design in design_survey(area, strip_width_m=20, min_lines=12, heading_deg=0, seed=seed):
+        for design in design_survey(area, DesignRequest(min_lines=12, heading_deg=0, seed=seed), strip_width_m=20):
             assert len(design.transects) >= 12
 
 
@@ -199,12 +206,15 @@ def test_no_start_drops_below_the_lines_asked_for() -> None:
 )
 def test_a_design_that_cannot_be_drawn_is_refused_with_the_reason(asked: dict[str, object], words: str) -> None:
     area = area_at(-2.33, L_SHAPE)
+    width_m: float = asked.pop("strip_width_m", 50)  # type: ignore[assignment]
     with pytest.raises(DesignError, match=words):
-        design_survey(area, **{"strip_width_m": 50, **asked})  # type: ignore[arg-type]
+        design_survey(area, DesignRequest(**asked), strip_width_m=width_m)  # type: ignore[arg-type]
 
 
 def test_lines_of_a_sample_run_across_the_long_axis_by_default() -> None:
     area = area_at(0.0, [(-3000, -500), (3000, -500), (3000, 500), (-3000, 500)])
-    assert resolve_design(area, SYSTEMATIC, strip_width_m=50, spacing_m=200).heading_deg == pytest.approx(0, abs=0.1)
-    heading_deg = resolve_design(area, FULL, strip_width_m=50, spacing_m=50).heading_deg
+    assert resolve_design(
+        area, DesignRequest(kind=SYSTEMATIC, spacing_m=200), strip_width_m=50
+    ).heading_deg == pytest.approx(0, abs=0.1)
+    heading_deg = resolve_design(area, DesignRequest(kind=FULL, spacing_m=50), strip_width_m=50).heading_deg
     assert heading_deg == pytest.approx(90, abs=0.1)

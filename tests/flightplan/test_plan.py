@@ -22,6 +22,7 @@ from flightplan.mission_builder import mission_path
 from flightplan.plan import SurveyPlan
 from flightplan.plan_files import load_plan, save_plan
 from flightplan.planning import plan_survey
+from flightplan.request import PlanRequest
 
 FRAME = LocalFrame(34.83, -2.33)
 CAMERA = camera_named("overfly-demo")
@@ -41,7 +42,7 @@ def study_area() -> StudyArea:
 
 def plan(area: StudyArea | None = None, **asked: object) -> SurveyPlan:
     settings = {"altitude_agl_m": 80.0, "spacing_m": 300.0, **asked}
-    return plan_survey(area or study_area(), camera=CAMERA, **settings)  # type: ignore[arg-type]
+    return plan_survey(area or study_area(), PlanRequest(camera=CAMERA, **settings))  # type: ignore[arg-type]
 
 
 def illegal_metres(plan: SurveyPlan) -> float:
@@ -218,7 +219,9 @@ def test_height_follows_from_ground_sampling_distance_and_back() -> None:
 
 def test_speed_is_held_below_what_the_camera_can_follow() -> None:
     camera = replace(CAMERA, min_trigger_interval_s=2.0)
-    result = plan_survey(study_area(), camera=camera, altitude_agl_m=80.0, spacing_m=300.0, front_overlap=0.8)
+    result = plan_survey(
+        study_area(), PlanRequest(camera=camera, altitude_agl_m=80.0, spacing_m=300.0, front_overlap=0.8)
+    )
     assert result.speed_mps == pytest.approx(72 * 0.2 / 2.0)
     assert any("speed held at 7.2 m/s" in w for w in result.warnings)
 

@@ -17,6 +17,7 @@ from flightplan.plan_files import load_plan, save_plan
 from flightplan.plan_map import effort_lines, map_of_plan, map_of_sortie
 from flightplan.plan_page import MOST_SORTIE_MAPS, plan_page
 from flightplan.planning import plan_survey
+from flightplan.request import PlanRequest
 
 FRAME = LocalFrame(34.83, -2.33)
 LAND, LAKE = shapely.box(-2500, -900, 2500, 900), shapely.box(-300, -200, 250, 300)
@@ -36,7 +37,7 @@ def study_area(name: str = "Olare") -> StudyArea:
 
 def plan(name: str = "Olare", **asked: object) -> SurveyPlan:
     settings = {"altitude_agl_m": 80.0, "spacing_m": 300.0, "heading_deg": 0.0, "seed": 2, **asked}
-    return plan_survey(study_area(name), camera=camera_named("overfly-demo"), **settings)  # type: ignore[arg-type]
+    return plan_survey(study_area(name), PlanRequest(camera=camera_named("overfly-demo"), **settings))  # type: ignore[arg-type]
 
 
 class Tags(HTMLParser):
@@ -150,7 +151,7 @@ def test_a_plan_of_very_many_sorties_says_which_have_no_map() -> None:
 
 def test_full_coverage_without_launch_sites_or_exclusions_has_a_page() -> None:
     area = StudyArea("field", (Stratum("all", FRAME.delocalise(shapely.box(-300, -200, 300, 250))),))
-    result = plan_survey(area, camera=camera_named("overfly-demo"), altitude_agl_m=60.0, side_overlap=0.6)
+    result = plan_survey(area, PlanRequest(camera=camera_named("overfly-demo"), altitude_agl_m=60.0, side_overlap=0.6))
     words = Tags(plan_page(result)).words
     assert "full coverage, lines 28.8 m apart" in words
     assert "never flown over" not in words

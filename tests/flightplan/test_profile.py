@@ -15,6 +15,7 @@ from flightplan.frames import HeightDatum, LocalFrame
 from flightplan.mission import Command, Mission
 from flightplan.planning import plan_survey
 from flightplan.profile import follow_terrain
+from flightplan.request import PlanRequest
 from flightplan.terrain import Terrain
 
 FRAME = LocalFrame(34.83, -2.33)
@@ -59,14 +60,16 @@ def test_height_above_ground_is_held_over_a_ridge_within_what_the_drone_climbs()
     terrain, drone = ground(ridge), drone_named("DJI Matrice 350 RTK")
     plan = plan_survey(
         AREA,
-        camera=camera_named("overfly-demo"),
-        altitude_agl_m=80.0,
-        spacing_m=500.0,
-        heading_deg=0.0,
-        drone=drone,
-        speed_mps=8.0,
-        terrain=terrain,
-        height_tolerance_m=4.0,
+        PlanRequest(
+            camera=camera_named("overfly-demo"),
+            altitude_agl_m=80.0,
+            spacing_m=500.0,
+            heading_deg=0.0,
+            drone=drone,
+            speed_mps=8.0,
+            terrain=terrain,
+            height_tolerance_m=4.0,
+        ),
     )
     for sortie in plan.sorties:
         above, slopes = flown(sortie.mission, terrain)
@@ -80,12 +83,14 @@ def test_height_above_ground_is_held_over_a_ridge_within_what_the_drone_climbs()
 def test_waypoints_that_hold_the_height_belong_to_the_transect_they_lie_on() -> None:
     plan = plan_survey(
         AREA,
-        camera=camera_named("overfly-demo"),
-        altitude_agl_m=80.0,
-        spacing_m=500.0,
-        heading_deg=0.0,
-        drone="DJI Matrice 350 RTK",
-        terrain=ground(ridge),
+        PlanRequest(
+            camera=camera_named("overfly-demo"),
+            altitude_agl_m=80.0,
+            spacing_m=500.0,
+            heading_deg=0.0,
+            drone="DJI Matrice 350 RTK",
+            terrain=ground(ridge),
+        ),
     )
     on, between = False, 0
     for sortie in plan.sorties:
@@ -102,7 +107,10 @@ def test_waypoints_that_hold_the_height_belong_to_the_transect_they_lie_on() -> 
 def test_level_ground_needs_no_waypoint_between_corners() -> None:
     terrain = ground(lambda east, north: np.full_like(east, 1200.0))
     asked = {"camera": camera_named("overfly-demo"), "altitude_agl_m": 80.0, "spacing_m": 500.0, "heading_deg": 0.0}
-    on_model, on_nothing = plan_survey(AREA, terrain=terrain, **asked), plan_survey(AREA, **asked)  # type: ignore[arg-type]
+    on_model, on_nothing = (
+        plan_survey(AREA, PlanRequest(terrain=terrain, **asked)),
+        plan_survey(AREA, PlanRequest(**asked)),
+    )  # type: ignore[arg-type]
     assert [s.mission.items for s in on_model.sorties] == [s.mission.items for s in on_nothing.sorties]
 
 
@@ -128,21 +136,22 @@ def test_a_void_under_the_path_is_refused_with_its_place() -> None:
     with pytest.raises(TerrainError, match=r"made for this test: knows no height at longitude 34\.83"):
         plan_survey(
             AREA,
-            camera=camera_named("overfly-demo"),
-            altitude_agl_m=80.0,
-            spacing_m=100.0,
-            heading_deg=0.0,
-            terrain=ground(holed),
+            PlanRequest(
+                camera=camera_named("overfly-demo"),
+                altitude_agl_m=80.0,
+                spacing_m=100.0,
+                heading_deg=0.0,
+                terrain=ground(holed),
+            ),
         )
 
 
 def test_a_model_without_a_datum_says_no_height_of_home_above_the_sea() -> None:
     plan = plan_survey(
         AREA,
-        camera=camera_named("overfly-demo"),
-        altitude_agl_m=80.0,
-        spacing_m=500.0,
-        terrain=ground(ridge, datum=None),
+        PlanRequest(
+            camera=camera_named("overfly-demo"), altitude_agl_m=80.0, spacing_m=500.0, terrain=ground(ridge, datum=None)
+        ),
     )
     assert {s.mission.home_altitude_msl_m for s in plan.sorties} == {None}
 
@@ -157,12 +166,14 @@ def test_a_real_mountain_side_is_flown_at_a_held_height(shared_data: Path) -> No
     area = StudyArea("Baviaanskloof", (Stratum("all", frame.delocalise(shapely.box(-400, -400, 400, 400))),))
     plan = plan_survey(
         area,
-        camera=camera_named("overfly-demo"),
-        altitude_agl_m=80.0,
-        spacing_m=200.0,
-        drone="DJI Matrice 350 RTK",
-        speed_mps=5.0,
-        terrain=terrain,
+        PlanRequest(
+            camera=camera_named("overfly-demo"),
+            altitude_agl_m=80.0,
+            spacing_m=200.0,
+            drone="DJI Matrice 350 RTK",
+            speed_mps=5.0,
+            terrain=terrain,
+        ),
     )
     assert plan.metres_outside == 0.0
     for sortie in plan.sorties:

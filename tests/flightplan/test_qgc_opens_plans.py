@@ -19,6 +19,7 @@ from flightplan.frames import LocalFrame
 from flightplan.plan import SurveyPlan
 from flightplan.plan_files import save_plan
 from flightplan.planning import plan_survey
+from flightplan.request import PlanRequest
 
 FRAME = LocalFrame(34.83, -2.33)
 LAND, LAKE = shapely.box(-900, -500, 900, 500), shapely.box(-200, -100, 150, 200)
@@ -29,7 +30,9 @@ AREA = StudyArea(
 
 @pytest.fixture(scope="module")
 def plan() -> SurveyPlan:
-    return plan_survey(AREA, camera=camera_named("overfly-demo"), altitude_agl_m=80.0, spacing_m=250.0, seed=4)
+    return plan_survey(
+        AREA, PlanRequest(camera=camera_named("overfly-demo"), altitude_agl_m=80.0, spacing_m=250.0, seed=4)
+    )
 
 
 @pytest.fixture(scope="module")

@@ -28,6 +28,7 @@ from flightplan.paths import Airspace
 from flightplan.plan import SurveyPlan
 from flightplan.plan_files import save_plan
 from flightplan.planning import plan_survey
+from flightplan.request import PlanRequest
 from flightplan.terrain import Terrain
 from flightplan.vehicle.campaign import choose_sorties, fly_one, resume_one
 from flightplan.vehicle.effort import EffortMap
@@ -51,9 +52,16 @@ def plan() -> SurveyPlan:
         "Ol", (Stratum("all", FRAME.delocalise(land)),), (FRAME.delocalise(VILLAGE),), (LaunchSite("camp", lon, lat),)
     )
     return plan_survey(
-        area, camera=camera_named("overfly-demo"), altitude_agl_m=80.0, spacing_m=200.0, heading_deg=0.0, seed=4,
-        drone="overfly-demo",
-    )  # fmt: skip
+        area,
+        PlanRequest(
+            camera=camera_named("overfly-demo"),
+            altitude_agl_m=80.0,
+            spacing_m=200.0,
+            heading_deg=0.0,
+            seed=4,
+            drone="overfly-demo",
+        ),
+    )
 
 
 @contextmanager
@@ -188,9 +196,13 @@ def test_a_resumed_flight_that_is_cut_short_too_is_resumed_again(plan: SurveyPla
     first = cut_short(plan, tmp_path, 5, sag)
     with served(plan) as (url, clock, vehicle):
         result, left = resume_one(
-            plan, plan.sorties[0], url, out=tmp_path, clock=clock,
+            plan,
+            plan.sorties[0],
+            url,
+            out=tmp_path,
+            clock=clock,
             on_capture=lambda c: somebody_sends_it_home(vehicle) if c.index == 6 else None,
-        )  # fmt: skip
+        )
         second = [e for e, c in zip(vehicle.exposures, result.captures, strict=True) if c.on_line]
     assert result.outcome is Outcome.CUT_SHORT
     assert left.missing
@@ -217,9 +229,22 @@ def log_of(plan: SurveyPlan, folder: Path, changes: dict[int, dict] | None = Non
                     clock_s += 4.8
                     seconds = f"{clock_s // 60:02.0f}:{clock_s % 60:06.3f}"
                     frame = FlightCapture(
-                        index, f"2026-09-21T13:{seconds}Z", lon, lat, 1580.0, 80.0, 0.0, 0.0, 0.0, 4, armed, True, None,
-                        float(along_m), 0.0,
-                    )  # fmt: skip
+                        index,
+                        f"2026-09-21T13:{seconds}Z",
+                        lon,
+                        lat,
+                        1580.0,
+                        80.0,
+                        0.0,
+                        0.0,
+                        0.0,
+                        4,
+                        armed,
+                        True,
+                        None,
+                        float(along_m),
+                        0.0,
+                    )
                     changed = (changes or {}).get(index, {})
                     if changed is not None:
                         lines.append(json.dumps(asdict(replace(frame, **changed))))

@@ -19,6 +19,7 @@ from flightplan.ordering import order_runs
 from flightplan.paths import Airspace
 from flightplan.plan import SurveyPlan
 from flightplan.planning import plan_survey
+from flightplan.request import DesignRequest, PlanRequest
 
 FRAME = LocalFrame(34.83, -2.33)
 CAMERA = camera_named("overfly-demo")
@@ -41,7 +42,7 @@ PARK = study_area(shapely.box(-2000, -1000, 2000, 1000), shapely.box(500, -300, 
 
 def plan(area: StudyArea = PARK, **asked: object) -> SurveyPlan:
     settings = {"altitude_agl_m": 80.0, "spacing_m": 300.0, "heading_deg": 0.0, "drone": "overfly-demo", **asked}
-    return plan_survey(area, camera=CAMERA, **settings)  # type: ignore[arg-type]
+    return plan_survey(area, PlanRequest(camera=CAMERA, **settings))  # type: ignore[arg-type]
 
 
 def test_a_multirotor_stops_at_each_corner() -> None:
@@ -199,7 +200,7 @@ def test_an_island_inside_an_excluded_lake_is_flown_and_not_fenced_off() -> None
 def test_full_coverage_flies_around_a_hole_cell_by_cell() -> None:
     """Detours around a hole at each of its lines would cost hundreds of metres a line."""
     area = study_area(shapely.box(-1500, -1000, 1500, 1000), shapely.box(-800, -400, 800, 400))
-    design = resolve_design(area, FULL, strip_width_m=90, spacing_m=60, heading_deg=0)
+    design = resolve_design(area, DesignRequest(kind=FULL, spacing_m=60, heading_deg=0), strip_width_m=90)
     air = Airspace.over(area, allowance_m=60, buffer_m=15)
     (runs,) = order_runs(area, design, draw_design(area, design, air), air)
     ways = [air.route(a.ends[1], b.ends[0]) for a, b in pairwise(runs)]

@@ -14,6 +14,7 @@ from flightplan.cameras import camera_named
 from flightplan.plan import SurveyPlan
 from flightplan.plan_files import save_plan
 from flightplan.planning import plan_survey
+from flightplan.request import PlanRequest
 from sim.commands.images import images_command
 from sim.park import demo_area
 from sim.shots import planned_shots
@@ -21,7 +22,9 @@ from sim.shots import planned_shots
 
 @pytest.fixture(scope="module")
 def plan() -> SurveyPlan:
-    return plan_survey(demo_area(), camera=camera_named("overfly-demo"), altitude_agl_m=80.0, min_lines=12, seed=3)
+    return plan_survey(
+        demo_area(), PlanRequest(camera=camera_named("overfly-demo"), altitude_agl_m=80.0, min_lines=12, seed=3)
+    )
 
 
 def small(plan: SurveyPlan, transects: int) -> SurveyPlan:

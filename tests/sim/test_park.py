@@ -5,6 +5,7 @@ import pytest
 from flightplan.areas import check_area, read_area, write_area
 from flightplan.cameras import camera_named
 from flightplan.planning import plan_survey
+from flightplan.request import PlanRequest
 from sim.park import demo_area
 
 
@@ -24,14 +25,16 @@ def test_the_park_has_a_hole_a_concavity_and_two_strata(tmp_path) -> None:  # ty
 def test_any_seed_plans_the_demo_as_promised(seed: int) -> None:
     plan = plan_survey(
         demo_area(),
-        camera=camera_named("overfly-demo"),
-        altitude_agl_m=80.0,
-        spacing_m=410.0,
-        heading_deg=0.0,
-        front_overlap=0.2,
-        seed=seed,
-        drone="overfly-demo",
-        speed_mps=12.0,
+        PlanRequest(
+            camera=camera_named("overfly-demo"),
+            altitude_agl_m=80.0,
+            spacing_m=410.0,
+            heading_deg=0.0,
+            front_overlap=0.2,
+            seed=seed,
+            drone="overfly-demo",
+            speed_mps=12.0,
+        ),
     )
     assert all(len(s.transects) >= 12 for s in plan.strata)
     assert plan.coverage is not None
