@@ -162,7 +162,7 @@ class FaultyVehicle(SimulatedVehicle):
                 continue
             self._came += 1
             if not self._is_cut():
-                self._up.send(self.time_s, bytes(message.get_msgbuf()))
+                self._up.send(self.elapsed_s, bytes(message.get_msgbuf()))
         self._deliver()
 
     def step(self, dt_s: float = 0.02) -> bytes:
@@ -175,19 +175,21 @@ class FaultyVehicle(SimulatedVehicle):
         """Return what reaches the ground station now."""
         for packet in _packets(super().collect()):
             if not self._is_cut() and not self._loses(packet):
-                self._down.send(self.time_s, packet)
-        return b"".join(self._down.due(self.time_s))
+                self._down.send(self.elapsed_s, packet)
+        return b"".join(self._down.due(self.elapsed_s))
 
     def _deliver(self) -> None:
-        for packet in self._up.due(self.time_s):
-            if self.time_s < self._deaf_until_s:
+        for packet in self._up.due(self.elapsed_s):
+            if self.elapsed_s < self._deaf_until_s:
                 continue
             heard = self._changed(packet)
             if heard is not None:
                 super().receive(heard)
 
     def _is_cut(self) -> bool:
-        return self.time_s < self._deaf_until_s or (self.armed and _within(self.time_s - self.armed_s, self.faults.cut))
+        return self.elapsed_s < self._deaf_until_s or (
+            self.armed and _within(self.time_s - self.armed_s, self.faults.cut)
+        )
 
     def _changed(self, packet: bytes) -> bytes | None:
         """Return a packet as the vehicle hears it: an item made one that it refuses; None when it starts anew at it."""
@@ -199,7 +201,7 @@ class FaultyVehicle(SimulatedVehicle):
             return packet
         if message.seq == faults.restart and self.transfers.uploading and not self._restarted and not self.armed:
             self._restarted = True
-            self._deaf_until_s = self.time_s + faults.restart_s
+            self._deaf_until_s = self.elapsed_s + faults.restart_s
             self.transfers.forget_upload()
             return None
         if message.seq != faults.refuse:

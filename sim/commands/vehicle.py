@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import click
 
 from flightplan.console import OverflyCommand, say
 from flightplan.errors import VehicleError
 from sim.faults import Faults, FaultyVehicle
-from sim.vehicle import Home, SimulatedVehicle, VehicleServer, Wind
+from sim.vehicle import Fleet, Home, SimulatedVehicle, Wind, line_up
 
 _EXAMPLE = """
 \b
 Examples:
   overfly sim vehicle --listen tcp:127.0.0.1:5760 --home -2.3333,34.8333,1500,0 --wind 6,90
+  overfly sim vehicle --listen udp:127.0.0.1:14550 --count 3 --speed 5
   overfly sim vehicle --faults loss=0.2,double=0.1,reorder=0.1,shots=0.02,sag_s=180
 
 \b
@@ -36,25 +39,30 @@ Faults, in the text or in a TOML file with the same names:
 @click.option("--wind", default="0,180", show_default=True, help="MPS,FROM_DEG; a fifth of it in gusts.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Of wind, errors and faults.")
 @click.option("--faults", metavar="FILE|loss=0.2,...", help="What goes wrong: see below.")
-def vehicle_command(listen: str, home: str, speed: float, wind: str, seed: int, faults: str | None) -> None:
-    """Serve a simulated multirotor that speaks MAVLink 2, until Ctrl-C."""
+@click.option(
+    "--count",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1, 100),
+    help="So many, ids from 1, each 10 m east of the one before. TCP: each at a port 10 higher; UDP: all to one.",
+)
+def vehicle_command(listen: str, home: str, speed: float, wind: str, seed: int, faults: str | None, count: int) -> None:
+    """Serve simulated vehicles that speak MAVLink 2, until Ctrl-C."""
     lat, lon, altitude_m, yaw_deg = _numbers(home, 4, "--home", "LAT,LON,ALTITUDE,YAW")
     speed_mps, from_deg = _numbers(wind, 2, "--wind", "MPS,DEG")
     place = Home(lon=lon, lat=lat, altitude_msl_m=altitude_m, yaw_deg=yaw_deg)
     air = Wind(speed_mps=speed_mps, from_deg=from_deg, gust_mps=speed_mps / 5)
-    vehicle = (
-        SimulatedVehicle(place, seed, wind=air)
-        if faults is None
-        else FaultyVehicle(place, seed, faults=Faults.parse(faults), wind=air)
-    )
-    server = VehicleServer(vehicle, listen, speed=speed)
+    make = SimulatedVehicle if faults is None else partial(FaultyVehicle, faults=Faults.parse(faults))
+    fleet = Fleet(line_up(place, count, seed=seed, make=make, wind=air), listen, speed=speed)
     try:
-        say(f"Vehicle at {lat:.6f}, {lon:.6f} on {server.address}. Ctrl-C ends it.")
-        server.run()
+        for vehicle, address in zip(fleet.vehicles, fleet.addresses, strict=True):
+            where = f"{vehicle.home.lat:.6f}, {vehicle.home.lon:.6f}"
+            say(f"Vehicle {vehicle.parameters['MAV_SYSID']:.0f} at {where} on {address}. Ctrl-C ends it.")
+        fleet.run()
     except KeyboardInterrupt:
         say("Ended.")
     finally:
-        server.stop()
+        fleet.stop()
 
 
 def _numbers(text: str, count: int, name: str, form: str) -> list[float]:

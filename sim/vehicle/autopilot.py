@@ -88,6 +88,7 @@ class SimulatedVehicle:
         self._out: list[bytes] = []
         self._texts: list[tuple[int, str]] = []
         self._armings = 0
+        self._elapsed_steps = 0
         self.transfers = Transfers(self.send, self.say, self._items_changed)
         self.heard_count = 0
         self._switch_on()
@@ -159,9 +160,14 @@ class SimulatedVehicle:
         return self.shutter.exposures
 
     @property
+    def elapsed_s(self) -> float:
+        """Seconds since it was first switched on; `time_s` counts from its last start."""
+        return self._elapsed_steps * STEP_S
+
+    @property
     def epoch_s(self) -> float:
         """Seconds since 1970-01-01 UTC."""
-        return self._start_s + self.time_s
+        return self._start_s + self.elapsed_s
 
     @property
     def initialised(self) -> bool:
@@ -300,6 +306,7 @@ class SimulatedVehicle:
     # --- time -----------------------------------------------------------------------------------------------------
 
     def _step(self) -> None:
+        self._elapsed_steps += 1
         self._steps += 1
         self.time_s = now = self._steps * STEP_S
         if not self._boot.over:

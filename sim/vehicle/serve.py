@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import socket
 import threading
 import time
-from collections.abc import Hashable
 from types import TracebackType
 from typing import Literal
 
 from flightplan.clock import SimulatedClock
-from flightplan.errors import VehicleError
 from sim.vehicle.autopilot import STEP_S, SimulatedVehicle
+from sim.vehicle.links import count_packets, open_link
 
 LEAD_S = 2.0  # how far a vehicle in lockstep may run ahead of its ground station's last heartbeat
 PATIENCE_S = 2.0  # wall seconds without a heartbeat after which it flies on alone
@@ -54,7 +52,7 @@ class VehicleServer:
         idle: Idle = "run",
     ) -> None:
         self.vehicle = vehicle
-        self._link = _open(listen)
+        self._link = open_link(listen)
         self._clock = clock
         self._speed = speed
         self._lockstep = lockstep and clock is not None
@@ -105,7 +103,7 @@ class VehicleServer:
         while not self._stop.is_set():
             if not link.connected:
                 link.accept(0.05)
-                started = time.monotonic() - vehicle.time_s / self._speed
+                started = time.monotonic() - vehicle.elapsed_s / self._speed
                 self._heard_wall_s = time.monotonic()
                 continue
             if self._clock is not None and self._clock.in_step:
@@ -117,7 +115,7 @@ class VehicleServer:
                 continue
             now = time.monotonic()
             if self._holding(now):
-                started = now - vehicle.time_s / self._speed
+                started = now - vehicle.elapsed_s / self._speed
                 if now - repeated >= IDLE_REPEAT_S:
                     repeated = now
                     vehicle.telemetry.repeat()
@@ -130,7 +128,7 @@ class VehicleServer:
                 else:
                     link.send(vehicle.collect())
                 continue
-            behind = (now - started) * self._speed - vehicle.time_s
+            behind = (now - started) * self._speed - vehicle.elapsed_s
             steps = min(int(behind / STEP_S), max(1, int(CHUNK_S / STEP_S)))
             link.send(vehicle.step(steps * STEP_S) if steps > 0 else vehicle.collect())
 
@@ -154,7 +152,7 @@ class VehicleServer:
 
     def _post(self, clock: SimulatedClock, data: bytes) -> None:
         if data:
-            clock.posted(self._link.ends[1], _count(data))
+            clock.posted(self._link.ends[1], count_packets(data))
             self._link.send(data)
 
     def _guarded(self) -> None:
@@ -171,7 +169,7 @@ class VehicleServer:
             self.vehicle.receive(data)
             if self.vehicle.heard_count != before:
                 self._heard_wall_s = time.monotonic()
-                self._credit_until_s = self.vehicle.time_s + LEAD_S
+                self._credit_until_s = self.vehicle.elapsed_s + LEAD_S
             data = self._link.receive(0.0)
 
     def _holding(self, now: float) -> bool:
@@ -182,7 +180,7 @@ class VehicleServer:
 
     def _may_step(self, now: float) -> bool:
         vehicle = self.vehicle
-        if not self._lockstep or not vehicle.ready or vehicle.time_s < self._credit_until_s:
+        if not self._lockstep or not vehicle.ready or vehicle.elapsed_s < self._credit_until_s:
             return True
         return now - self._heard_wall_s > PATIENCE_S
 
@@ -193,7 +191,7 @@ class VehicleServer:
             return 0.005
         if self._clock is not None:
             return 0.0 if self._may_step(time.monotonic()) else 0.005
-        ahead = vehicle.time_s + STEP_S - (time.monotonic() - started) * self._speed
+        ahead = vehicle.elapsed_s + STEP_S - (time.monotonic() - started) * self._speed
         return min(max(ahead / self._speed, 0.0), 0.02)
 
 
@@ -208,126 +206,3 @@ def serve(
 ) -> VehicleServer:
     """Serve a vehicle in a thread; see `VehicleServer`."""
     return VehicleServer(vehicle, listen, clock=clock, speed=speed, lockstep=lockstep, idle=idle).start()
-
-
-def _open(listen: str) -> _TcpLink | _UdpLink:
-    kind, _, rest = listen.partition(":")
-    host, _, port = rest.rpartition(":")
-    if kind not in ("tcp", "udp") or not host or not port.isdigit() or int(port) > 65535:
-        raise VehicleError("not an address to listen on", where=listen, hint="Write tcp:HOST:PORT or udp:HOST:PORT")
-    try:
-        return _TcpLink(host, int(port)) if kind == "tcp" else _UdpLink(host, int(port))
-    except OSError as error:
-        raise VehicleError(f"cannot open it ({error.strerror or error})", where=listen) from error
-
-
-class _TcpLink:
-    """A listening socket and the one ground station connected to it."""
-
-    def __init__(self, host: str, port: int) -> None:
-        self._listener = socket.create_server((host, port), backlog=1)
-        self.address = "tcp:{}:{}".format(*self._listener.getsockname()[:2])
-        self._peer: socket.socket | None = None
-        self.ends: tuple[Hashable, Hashable] = (None, None)
-
-    @property
-    def connected(self) -> bool:
-        return self._peer is not None
-
-    def accept(self, wait_s: float) -> None:
-        self._listener.settimeout(wait_s)
-        try:
-            self._peer, _ = self._listener.accept()
-        except TimeoutError:
-            return
-        self._peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.ends = (self._peer.getsockname(), self._peer.getpeername())
-
-    def receive(self, wait_s: float) -> bytes:
-        if self._peer is None:
-            return b""
-        self._peer.settimeout(wait_s)
-        try:
-            data = self._peer.recv(65536)
-        except (TimeoutError, BlockingIOError):
-            return b""
-        except OSError:
-            data = b""
-        if not data:
-            self._hang_up()
-        return data
-
-    def send(self, data: bytes) -> None:
-        if not data or self._peer is None:
-            return
-        self._peer.settimeout(2.0)
-        try:
-            self._peer.sendall(data)
-        except OSError:
-            self._hang_up()
-
-    def close(self) -> None:
-        self._hang_up()
-        self._listener.close()
-
-    def _hang_up(self) -> None:
-        if self._peer is not None:
-            self._peer.close()
-            self._peer = None
-
-
-class _UdpLink:
-    """Datagrams to a ground station's address, as an autopilot sends them: answers come to the same socket."""
-
-    connected = True
-    ends: tuple[Hashable, Hashable] = (None, None)
-
-    def __init__(self, host: str, port: int) -> None:
-        self._peer = (host, port)
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.address = f"udp:{host}:{port}"
-
-    def accept(self, wait_s: float) -> None:
-        """Nobody to wait for."""
-
-    def receive(self, wait_s: float) -> bytes:
-        self._socket.settimeout(wait_s)
-        try:
-            data, self._peer = self._socket.recvfrom(65536)
-        except (TimeoutError, BlockingIOError, ConnectionError):
-            return b""
-        return data
-
-    def send(self, data: bytes) -> None:
-        # One MAVLink message a datagram is what every ground station understands; so is a few of them.
-        for start in _packets(data):
-            try:
-                self._socket.sendto(start, self._peer)
-            except ConnectionError:
-                return
-
-    def close(self) -> None:
-        self._socket.close()
-
-
-def _packets(data: bytes) -> list[bytes]:
-    """Cut a run of MAVLink 2 frames into datagrams of whole frames."""
-    packets, at, start = [], 0, 0
-    while at < len(data):
-        size = 12 + data[at + 1] + (13 if data[at + 2] & 1 else 0)
-        if at + size - start > 1200 and at > start:
-            packets.append(data[start:at])
-            start = at
-        at += size
-    if start < len(data):
-        packets.append(data[start:])
-    return packets
-
-
-def _count(data: bytes) -> int:
-    """Count the MAVLink 2 frames in whole frames of bytes."""
-    count, at = 0, 0
-    while at < len(data):
-        at += 12 + data[at + 1] + (13 if data[at + 2] & 1 else 0)
-        count += 1
-    return count
