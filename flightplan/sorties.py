@@ -20,6 +20,7 @@ from flightplan.errors import PlanError
 from flightplan.frames import Floats
 from flightplan.ordering import Run
 from flightplan.paths import Airspace
+from flightplan.ways import Ways
 
 MAX_ITEMS = 640
 """ArduCopter 4.7 says "Only 650 items are supported" to a longer mission."""
@@ -67,14 +68,18 @@ def cut_sorties(
     altitude_agl_m: float,
     wind_share: float,
     fixed_homes: Sequence[Floats] = (),
+    ways: Ways | None = None,
 ) -> list[Flight]:
     """Cut an order of runs into flights that each fit a battery, home and back included.
 
     `fixed_homes` are launch sites; without any, a flight starts at the point of the area's boundary that costs it
     least. A transect is flown in one flight where a battery can do it: a sampling unit is seen at one time. A run too
-    long for a battery is flown in equal pieces. Raises PlanError when even a short piece cannot be reached.
+    long for a battery is flown in equal pieces. `ways` join the runs, by default those of an aircraft that turns on the
+    spot. Raises PlanError when even a short piece cannot be reached.
     """
-    costs = _Costs(area, airspace, drone, speed_mps, transit_speed_mps, altitude_agl_m, wind_share, tuple(fixed_homes))
+    ways = ways or Ways(airspace)
+    homes = tuple(fixed_homes)
+    costs = _Costs(area, airspace, ways, drone, speed_mps, transit_speed_mps, altitude_agl_m, wind_share, homes)
     waiting = [list(group) for _, group in groupby(runs, key=lambda r: r.transect)][::-1]
     flights: list[Flight] = []
     taken = _Taken()
@@ -111,6 +116,7 @@ class _Taken:
 class _Costs:
     area: StudyArea
     airspace: Airspace
+    ways: Ways
     drone: Drone
     speed_mps: float
     transit_speed_mps: float
@@ -122,7 +128,7 @@ class _Costs:
         """Add a run to a flight, from whichever home is then the cheapest."""
         inner_s, items = taken.inner_s + self._seconds(run.ends, self.speed_mps), taken.items + 4
         if taken.runs:
-            way = self.airspace.route(taken.runs[-1].ends[1], run.ends[0])
+            way = self.ways.between(taken.runs[-1], run)
             inner_s, items = inner_s + self._seconds(way, self.speed_mps), items + len(way) - 2
         runs = (*taken.runs, run)
         outer = [(self._outer_s(home, runs), i, home) for i, home in enumerate(self._homes(runs[0], run))]
@@ -134,12 +140,12 @@ class _Costs:
 
     def flight(self, taken: _Taken) -> Flight:
         """Return the flight over the runs taken."""
-        stops = [taken.home, *(e for run in taken.runs for e in run.ends), taken.home]
-        ways = tuple(self.airspace.route(a, b) for a, b in zip(stops[::2], stops[1::2], strict=True))
-        return Flight(taken.home, taken.runs, ways, taken.duration_s, taken.energy_wh)
+        first, last = self.ways.out(taken.home, taken.runs[0]), self.ways.back(taken.runs[-1], taken.home)
+        between = [self.ways.between(a, b) for a, b in pairwise(taken.runs)]
+        return Flight(taken.home, taken.runs, (first, *between, last), taken.duration_s, taken.energy_wh)
 
     def _outer_s(self, home: Floats, runs: Sequence[Run]) -> float:
-        out, back = self.airspace.route(home, runs[0].ends[0]), self.airspace.route(runs[-1].ends[1], home)
+        out, back = self.ways.out(home, runs[0]), self.ways.back(runs[-1], home)
         return self._seconds(out, self.transit_speed_mps) + self._seconds(back, self.transit_speed_mps)
 
     def _seconds(self, path: Floats, speed_mps: float) -> float:
