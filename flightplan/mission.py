@@ -10,14 +10,25 @@ class Command(IntEnum):
     """The MAV_CMD values that overfly writes (mavlink.io/en/messages/common.html)."""
 
     NAV_WAYPOINT = 16
+    NAV_LOITER_UNLIM = 17
+    NAV_LOITER_TURNS = 18
     NAV_LOITER_TIME = 19
     NAV_RETURN_TO_LAUNCH = 20
     NAV_LAND = 21
     NAV_TAKEOFF = 22
+    NAV_LOITER_TO_ALT = 31
+    NAV_VTOL_TAKEOFF = 84
+    NAV_VTOL_LAND = 85
+    NAV_DELAY = 93
+    CONDITION_DELAY = 112
+    DO_JUMP = 177
     DO_CHANGE_SPEED = 178
+    DO_LAND_START = 189
     DO_DIGICAM_CONTROL = 203
     DO_MOUNT_CONTROL = 205
     DO_SET_CAM_TRIGG_DIST = 206
+    DO_GIMBAL_MANAGER_PITCHYAW = 1000
+    IMAGE_START_CAPTURE = 2000
 
 
 class Frame(IntEnum):
@@ -90,3 +101,72 @@ class Mission:
     rally: tuple[RallyPoint, ...] = ()
     cruise_speed_mps: float | None = None
     fence_circles: tuple[FenceCircle, ...] = ()
+
+
+@dataclass(frozen=True)
+class Capacity:
+    """How much of a mission an autopilot or a ground station holds; None where nobody says.
+
+    `items` are all but home, `waypoints` those with a position that is flown to.
+    """
+
+    name: str
+    items: int | None
+    waypoints: int | None
+    fence_points: int | None
+    rally_points: int | None
+    source: str
+
+
+CAPACITIES = {
+    "ardupilot": Capacity(
+        name="ArduPilot",
+        items=640,
+        waypoints=None,
+        fence_points=70,
+        rally_points=None,
+        source='ArduCopter 4.7 says "Only 650 items are supported" (recorded), less home and room for a resume; fence'
+        " storage of the smallest boards is 84 points, less headers",
+    ),
+    "px4": Capacity(
+        name="PX4",
+        items=500,
+        waypoints=None,
+        fence_points=64,
+        rally_points=8,
+        source="PX4-Autopilot dataman.h and navigation.h: NUM_MISSIONS_SUPPORTED 500 since pull request 18827 (2021),"
+        " DM_KEY_FENCE_POINTS_MAX 64, DM_KEY_SAFE_POINTS_MAX 8; boards with little memory hold 50 items",
+    ),
+    "dji": Capacity(
+        name="DJI WPML",
+        items=None,
+        waypoints=65_535,
+        fence_points=0,
+        rally_points=0,
+        source="DJI Mobile SDK, DJIWaypointV2Error: at least 2 and at most 65535 waypoints; Cloud API, wpml:index",
+    ),
+    "litchi": Capacity(
+        name="Litchi",
+        items=None,
+        waypoints=99,
+        fence_points=0,
+        rally_points=0,
+        source="DJI Mobile SDK 4, DJIWaypointMission: 2 to 99 waypoints in one upload; Litchi since 4.24 chains uploads"
+        " in the air, which needs signal at each (forum.flylitchi.com/t/903)",
+    ),
+}
+"""By who holds the mission. ArduPilot and PX4 count items, DJI and Litchi waypoints."""
+
+
+def does_not_fit(mission: Mission, capacity: Capacity) -> tuple[str, ...]:
+    """Return what of a mission is more than `capacity` holds, a phrase each; none when all of it fits."""
+    corners = sum(len(polygon.ring) for polygon in mission.fence) + len(mission.fence_circles)
+    counts = (
+        ("items", len(mission.items), capacity.items),
+        ("waypoints", sum(item.command == Command.NAV_WAYPOINT for item in mission.items), capacity.waypoints),
+        ("fence points", corners, capacity.fence_points or None),
+        ("rally points", len(mission.rally), capacity.rally_points or None),
+    )
+    return tuple(
+        f"{count} {what}, and {capacity.name} holds {most}" for what, count, most in counts if most and count > most
+    )

@@ -17,7 +17,7 @@ import numpy as np
 from defusedxml.common import DefusedXmlException
 
 from flightplan.errors import MissionFormatError, UnreadableFileError
-from flightplan.mission import FenceCircle, FencePolygon, Frame, MissionItem, RallyPoint
+from flightplan.mission import Command, FenceCircle, FencePolygon, Frame, MissionItem, RallyPoint
 
 MAX_BYTES = 20_000_000
 """The largest mission file, unpacked, that is read: a hundred times a board's fill."""
@@ -25,8 +25,8 @@ MAX_BYTES = 20_000_000
 MAX_ITEMS = 65_535
 """MAVLink counts items in 16 bits."""
 
-IMAGE_START_CAPTURE = 2000
-"""MAV_CMD_IMAGE_START_CAPTURE: one picture, where its third parameter is 1."""
+IMAGE_START_CAPTURE = Command.IMAGE_START_CAPTURE
+"""One picture, where its third parameter is 1."""
 
 _MAX_ARCHIVE_FILES = 1_000
 _LOWEST_M, _HIGHEST_M = -1_000.0, 50_000.0
