@@ -18,6 +18,13 @@ class Sortie:
 
     `energy_share` is the share of the full battery that it takes, wind included. A transect too long for one battery
     appears in several sorties.
+
+    `drone` is which of the plan's drones flies it, counted from 1, and `takeoff_offset_s` when: seconds after the
+    plan's first take-off, battery changes and moves between launch sites included. `launch` is the launch site's name,
+    None when none was given. `transit_offset_m` is how much higher than the lines its ways out and home are flown, so
+    that several drones pass each other. `return_height_m`, above home, clears the ground on a straight way home from
+    anywhere on the path; None when no elevation is known. `image_count` and `storage_mb` are of its lines;
+    `furthest_m` is how far from home it goes.
     """
 
     identifier: str
@@ -26,6 +33,14 @@ class Sortie:
     length_m: float
     duration_s: float
     energy_share: float
+    drone: int = 1
+    launch: str | None = None
+    takeoff_offset_s: float = 0.0
+    transit_offset_m: float = 0.0
+    return_height_m: float | None = None
+    image_count: int | None = None
+    storage_mb: float | None = None
+    furthest_m: float | None = None
 
 
 @dataclass(frozen=True)
@@ -36,7 +51,8 @@ class SurveyPlan:
     `allowance_m`: 0, or the plan is refused. `coverage` is the share of the area that lies in the strips. `not_covered`
     is the ground (geographic) that full coverage leaves out, or that no line of a sample could see; None when there is
     none. `notes` are good to know and nothing is wrong with them; `species` are those whose least height was respected
-    or, as a warning then says, forced.
+    or, as a warning then says, forced. `drones` fly at the same time, and `makespan_s` is from the first take-off to
+    the last landing, battery changes and moves between launch sites included.
     """
 
     area: StudyArea
@@ -59,6 +75,14 @@ class SurveyPlan:
     not_covered_m2: float = 0.0
     notes: tuple[str, ...] = ()
     species: tuple[str, ...] = ()
+    drones: int = 1
+    makespan_s: float | None = None
+
+    @property
+    def return_height_m(self) -> float | None:
+        """The return height above home that is safe for every sortie; None when no elevation is known."""
+        heights = [s.return_height_m for s in self.sorties if s.return_height_m is not None]
+        return max(heights) if heights and len(heights) == len(self.sorties) else None
 
     @property
     def length_m(self) -> float:
