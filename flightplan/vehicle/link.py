@@ -8,86 +8,33 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Hashable, Iterable
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from flightplan.clock import Clock, WallClock
 from flightplan.errors import VehicleError, VehicleTimeoutError
-from flightplan.vehicle.connection import Address, ardupilotmega, mavutil, open_connection
+from flightplan.vehicle.autopilots import Dialect
+from flightplan.vehicle.connection import Address, ardupilotmega, open_connection
+from flightplan.vehicle.messages import CommandAnswer, Conversation, Message, command_long
+from flightplan.vehicle.parameters import read_parameters, write_parameter
+from flightplan.vehicle.signing import SigningKey
 
-Message = Any
 HEARTBEAT_EVERY_S = 1.0
 # Message id and seconds between two, of what preflight and flight watch.
 _STREAMS = {33: 1.0, 1: 1.0, 42: 1.0, 193: 1.0, 245: 1.0, 24: 2.0, 242: 5.0, 168: 5.0}
-_RESULTS = {
-    0: "accepted",
-    1: "temporarily rejected",
-    2: "denied",
-    3: "unsupported",
-    4: "failed",
-    5: "in progress",
-    6: "cancelled",
-}
-
-
-class Conversation(Protocol):
-    """A protocol spoken with the vehicle, free of sockets: messages in, messages out."""
-
-    @property
-    def done(self) -> bool:
-        """Whether nothing more will be said."""
-        ...
-
-    @property
-    def next_s(self) -> float:
-        """When `tick` is due, in seconds of the clock."""
-        ...
-
-    def start(self, now_s: float) -> list[Message]:
-        """Return what is said first."""
-        ...
-
-    def receive(self, message: Message, now_s: float) -> list[Message]:
-        """Take one message of the vehicle and return the answers to it."""
-        ...
-
-    def tick(self, now_s: float) -> list[Message]:
-        """Return what is said because nothing was heard."""
-        ...
-
-
-@dataclass(frozen=True)
-class CommandAnswer:
-    """The vehicle's answer to a command, and what it said meanwhile. `result` is a MAV_RESULT, None for silence."""
-
-    result: int | None
-    texts: tuple[str, ...] = ()
-
-    @property
-    def accepted(self) -> bool:
-        """Whether the vehicle does it."""
-        return self.result == 0
-
-    @property
-    def words(self) -> str:
-        """The answer as a person reads it."""
-        if self.result is None:
-            return "no answer"
-        answer = _RESULTS.get(self.result, f"result {self.result}")
-        return f"{answer}: {'; '.join(self.texts)}" if self.texts else answer
 
 
 class Link:
     """A connection to one vehicle; use it as a context manager."""
 
-    def __init__(self, address: Address, clock: Clock) -> None:
-        self.address, self.clock = address, clock
+    def __init__(self, address: Address, clock: Clock, signing: SigningKey | None = None) -> None:
+        self.address, self.clock, self.signing = address, clock, signing
         self.system_id = 0
         self.heartbeat: Message | None = None
         self.heard_s: float | None = None
         self.vehicle: Any = None
         self.latest: dict[str, Message] = {}
         self.on_sent: Callable[[bytes], None] | None = None
+        self.vehicle_signs = False
         self._wanted_system: int | None = None
         self._condition = threading.Condition()
         self._awaited: Callable[[], bool] | None = None
@@ -100,24 +47,27 @@ class Link:
 
     @classmethod
     def connect(
-        cls, url: str, *, clock: Clock | None = None, timeout_s: float = 30.0, system_id: int | None = None
+        cls,
+        url: str,
+        *,
+        clock: Clock | None = None,
+        timeout_s: float = 30.0,
+        system_id: int | None = None,
+        signing: SigningKey | None = None,
     ) -> Link:
         """Connect to a vehicle and wait for its heartbeat.
 
-        With `system_id` only that vehicle is listened to. VehicleTimeoutError when none answers in `timeout_s`.
+        With `system_id` only that vehicle is listened to; with `signing` only what is signed with that key.
+        VehicleTimeoutError when none answers in `timeout_s`.
         """
-        link = cls(Address.parse(url), clock or WallClock())
+        link = cls(Address.parse(url), clock or WallClock(), signing)
         link._wanted_system = system_id
         deadline_s = link.clock.now_s() + timeout_s
         link.clock.join()
         try:
             link._open(deadline_s)
             if not link.wait_until(lambda: link.heartbeat is not None, deadline_s - link.clock.now_s()):
-                raise VehicleTimeoutError(
-                    f"no vehicle answered within {timeout_s:g} s",
-                    where=url,
-                    hint="Is it switched on, and is this its address?",
-                )
+                raise link._silence(timeout_s)
         except BaseException:
             link.close()
             raise
@@ -130,9 +80,16 @@ class Link:
         self.close()
 
     @property
+    def dialect(self) -> Dialect:
+        """How the vehicle wants to be spoken to, as its heartbeat tells."""
+        if self.heartbeat is None:
+            raise VehicleError("no vehicle has been heard", where=self.address.url)
+        return Dialect.of(self.heartbeat)
+
+    @property
     def is_ardupilot(self) -> bool:
         """Whether the autopilot says that it is ArduPilot."""
-        return self.heartbeat is not None and self.heartbeat.autopilot == ardupilotmega.MAV_AUTOPILOT_ARDUPILOTMEGA
+        return self.heartbeat is not None and self.dialect.is_ardupilot
 
     @property
     def armed(self) -> bool:
@@ -142,16 +99,14 @@ class Link:
     @property
     def mode(self) -> str:
         """The flight mode's name. dronekit keeps the last one that it knew; a mode unknown to it is "mode N" here."""
-        if self.is_ardupilot and self.heartbeat is not None:
-            names = mavutil.mode_mapping_bynumber(self.heartbeat.type) or {}
-            number = self.heartbeat.custom_mode
-            return str(names.get(number, f"mode {number}"))
-        return str(self.vehicle.mode.name) if self.vehicle.mode else "unknown"
+        return self.dialect.mode_name(self.heartbeat.custom_mode) if self.heartbeat is not None else "unknown"
 
     def send(self, message: Message) -> None:
         """Send one message; its target system is filled in."""
         with self._condition:
             if not self._ended:
+                if self.signing is not None:
+                    self.signing.advance(self._protocol, self.clock.now_s())
                 self.vehicle.send_mavlink(message)
 
     def listen(self, listener: Callable[[Message], None]) -> Callable[[], None]:
@@ -259,34 +214,12 @@ class Link:
 
     def parameters(self, names: Iterable[str], *, timeout_s: float = 1.0, tries: int = 3) -> dict[str, float]:
         """Read parameters by name; those that the vehicle does not have, or does not tell, are not in the answer."""
-        missing = set(names)
-        asked = tuple(sorted(missing))
-        stop = self.listen(lambda m: missing.discard(m.param_id) if m.get_type() == "PARAM_VALUE" else None)
-        try:
-            for _ in range(tries):
-                for name in sorted(missing):
-                    self.send(ardupilotmega.MAVLink_param_request_read_message(0, 1, name.encode(), -1))
-                if self.wait_until(lambda: not missing, timeout_s):
-                    break
-        finally:
-            stop()
-        told = self.vehicle.parameters
-        return {name: told.get(name, wait_ready=False) for name in asked if name not in missing}
+        told = read_parameters(self, names, timeout_s=timeout_s, tries=tries)
+        return {name: told[name][0] for name in sorted(told)}
 
     def set_parameter(self, name: str, value: float, *, timeout_s: float = 2.0, tries: int = 3) -> bool:
         """Set a parameter; True when the vehicle says that it now holds this value."""
-        told: list[float] = []
-        stop = self.listen(
-            lambda m: told.append(m.param_value) if m.get_type() == "PARAM_VALUE" and m.param_id == name else None
-        )
-        try:
-            for _ in range(tries):
-                self.send(ardupilotmega.MAVLink_param_set_message(0, 1, name.encode(), value, 9))
-                if self.wait_until(lambda: bool(told), timeout_s):
-                    break
-        finally:
-            stop()
-        return bool(told) and abs(told[-1] - value) <= 1e-6 * max(1.0, abs(value))
+        return write_parameter(self, name, value, timeout_s=timeout_s, tries=tries)
 
     def close(self) -> None:
         """End the connection and its threads."""
@@ -313,6 +246,7 @@ class Link:
                     clock=self.clock,
                     on_sent=self._sent,
                     on_end=self._hung_up,
+                    signing=self.signing,
                 )
                 self._ends = (ends[0], ends[1])
                 break
@@ -332,6 +266,17 @@ class Link:
         connection.target_system = self._wanted_system or 0
         connection.start()
 
+    def _silence(self, timeout_s: float) -> VehicleTimeoutError:
+        words, hint = f"no vehicle answered within {timeout_s:g} s", "Is it switched on, and is this its address?"
+        if self.signing is not None and self._protocol.signing.reject_count:
+            words = f"{words} with messages signed with this key"
+            hint = "Something is heard, but not signed so: is this the key that was set up in the vehicle?"
+        return VehicleTimeoutError(words, where=self.address.url, hint=hint)
+
+    @property
+    def _protocol(self) -> Any:
+        return self.vehicle._handler.master.mav
+
     def _received(self, _: Any, message: Message) -> None:
         kind = message.get_type()
         if kind == "BAD_DATA":
@@ -340,6 +285,7 @@ class Link:
             try:
                 if self._is_ours(message, kind):
                     self.heard_s = self.clock.now_s()
+                    self.vehicle_signs = self.vehicle_signs or bool(message.get_signed())
                     self.latest[kind] = message
                     self._boot_s = getattr(message, "time_boot_ms", self._boot_s * 1000) / 1000
                     for listener in tuple(self._listeners):
@@ -392,9 +338,3 @@ class Link:
     def _raise_failure(self) -> None:
         if self._failure is not None:
             raise self._failure
-
-
-def command_long(command: int, *params: float, confirmation: int = 0) -> Message:
-    """Return a COMMAND_LONG with up to seven parameters, the rest 0."""
-    values = [*params, *[0.0] * (7 - len(params))]
-    return ardupilotmega.MAVLink_command_long_message(0, 1, command, confirmation, *values)

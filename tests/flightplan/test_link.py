@@ -1,9 +1,12 @@
 """The link: addresses, vehicles that do not answer, commands, parameters, heartbeats, and nothing left open."""
 
+import os
 import socket
 import threading
+import tty
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from pymavlink.dialects.v20 import ardupilotmega as mav
@@ -39,6 +42,12 @@ def _nothing_is_left_running() -> Iterator[None]:
         ("serial:/dev/ttyUSB0:57600", "serial", "/dev/ttyUSB0", 57600, False),
         ("serial:COM4", "serial", "COM4", 57600, False),
         ("tcp://localhost:5762", "tcp", "localhost", 5762, True),
+        ("udpout:127.0.0.1:14550", "udp", "127.0.0.1", 14550, True),
+        ("listen:0.0.0.0:14550", "udpin", "0.0.0.0", 14550, False),
+        ("listen:127.0.0.1:14550", "udpin", "127.0.0.1", 14550, True),
+        # A name that only looks like this machine.
+        ("tcp:127.0.0.1.example.org:5760", "tcp", "127.0.0.1.example.org", 5760, False),
+        ("tcp:localhost.example.org:5760", "tcp", "localhost.example.org", 5760, False),
     ],
 )
 def test_addresses_are_read(url: str, kind: str, host: str, number: int, loopback: bool) -> None:
@@ -47,7 +56,18 @@ def test_addresses_are_read(url: str, kind: str, host: str, number: int, loopbac
 
 
 @pytest.mark.parametrize(
-    "url", ["", "tcp", "tcp:host", "tcp:host:port", "http://example.org", "tcp:h:0", "tcp:h:70000"]
+    "url",
+    [
+        "",
+        "tcp",
+        "tcp:host",
+        "tcp:host:port",
+        "http://example.org",
+        "tcp:h:0",
+        "tcp:h:70000",
+        "serial:",
+        "serial:COM4:7",
+    ],
 )
 def test_what_is_no_address_is_refused_with_the_forms_it_could_have(url: str) -> None:
     with pytest.raises(VehicleError) as caught:
@@ -184,6 +204,51 @@ def test_what_a_listener_raises_is_raised_where_somebody_waits() -> None:
         link.listen(full)
         with pytest.raises(OSError, match="no space left"):
             link.pause(10.0)
+
+
+def test_a_udp_port_that_is_taken_and_a_serial_device_that_is_not_there_are_said(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind(("127.0.0.1", 0))
+        with pytest.raises(VehicleTimeoutError, match="Address already in use"):
+            Link.connect(f"udpin:127.0.0.1:{taken.getsockname()[1]}", timeout_s=0.2)
+    with pytest.raises(VehicleTimeoutError, match="No such file or directory"):
+        Link.connect(f"serial:{tmp_path}/ttyUSB0:57600", timeout_s=0.2)
+
+
+@contextmanager
+def on_a_serial_line() -> Iterator[tuple[str, int]]:
+    """A cable's device, and its far end: whoever takes that closes it."""
+    far, near = os.openpty()
+    tty.setraw(near)
+    try:
+        yield f"serial:{os.ttyname(near)}:115200", far
+    finally:
+        os.close(near)
+
+
+def test_a_serial_line_is_a_link_and_a_pulled_cable_is_its_end() -> None:
+    packer = mav.MAVLink(None, srcSystem=4, srcComponent=1)
+    heard: list[str] = []
+    pulled = threading.Event()
+
+    def plane(far: int) -> None:
+        parser = mav.MAVLink(None)
+        while "PING" not in heard:
+            heard.extend(m.get_type() for m in parser.parse_buffer(os.read(far, 4096)) or ())
+            os.write(far, mav.MAVLink_heartbeat_message(1, 3, 0, 10, 3, 3).pack(packer))
+        os.close(far)
+        pulled.set()
+
+    with on_a_serial_line() as (url, far):
+        thread = threading.Thread(target=plane, args=(far,))
+        thread.start()
+        with Link.connect(url, timeout_s=5.0) as link:
+            assert (link.system_id, link.mode) == (4, "AUTO")
+            link.send(mav.MAVLink_ping_message(0, 7, 0, 0))
+            assert pulled.wait(5.0)
+            with pytest.raises(VehicleError, match="ended the connection"):
+                link.pause(10.0)
+        thread.join()
 
 
 def test_a_vehicle_that_calls_by_udp_is_heard() -> None:
