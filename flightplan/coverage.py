@@ -6,7 +6,7 @@ second axis: x is the distance across the lines (along the baseline), y the dist
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,10 @@ SHORTEST_SEGMENT_M = 5.0
 SMALLEST_STRIP_SHARE = 0.005
 _SMALLEST_FILL_SHARE = 0.05
 _FILL_ROUNDS, _FILL_TRIES = 3, 9
+
+
+Trim = Callable[[Floats], Floats]
+"""Cuts segments (K, 2, 2), (east, north), to what an aircraft can enter and leave; NaN where nothing is left."""
 
 
 @dataclass(frozen=True)
@@ -52,14 +56,21 @@ def baseline(polygon: Any, heading_deg: float) -> tuple[float, float, float]:
 
 
 def lines_across(
-    polygon: Any, heading_deg: float, offsets_m: npt.ArrayLike, strip_width_m: float, flyable: Any, *, bridge_m: float
+    polygon: Any,
+    heading_deg: float,
+    offsets_m: npt.ArrayLike,
+    strip_width_m: float,
+    flyable: Any,
+    *,
+    bridge_m: float,
+    trim: Trim | None = None,
 ) -> list[Line]:
     """Lay lines of one heading at given offsets, clipped to what they have to see and where they may fly.
 
     A line is flown wherever its strip holds some of the polygon, so its pieces reach beyond the polygon where the
     border runs at a slant, and a line beside the polygon is flown when its strip still grazes it: every point of the
     polygon is then seen by exactly the lines that pass within half a strip of it, as long as `flyable` lets them.
-    Pieces less than `bridge_m` apart are flown as one. Lines that see nothing are left out.
+    Pieces less than `bridge_m` apart are flown as one. Lines that see nothing are left out. `trim` cuts pieces further.
     """
     offsets = np.asarray(offsets_m, dtype=np.float64)
     turned = turn(polygon, heading_deg)
@@ -75,12 +86,16 @@ def lines_across(
     bounds = shapely.bounds(pieces)
     line, start, end = merge_by_line(index, bounds[:, 1], bounds[:, 3], bridge_m)
     start, end, line = _clip(offsets, line, start, end, room)
+    back = rotation(heading_deg)
+    if trim is not None and len(line):
+        x = offsets[line]
+        ends = np.stack([np.column_stack([x, start]), np.column_stack([x, end])], axis=1)
+        start, end = (trim(ends @ back) @ back.T)[:, :, 1].T
     keep = end - start >= SHORTEST_SEGMENT_M
     start, end, line = start[keep], end[keep], line[keep]
     seen = shapely.area(
         shapely.intersection(shapely.box(offsets[line] - half, start, offsets[line] + half, end), turned)
     )
-    back = rotation(heading_deg)
     lines = []
     for i in np.unique(line):
         own = line == i
@@ -92,7 +107,13 @@ def lines_across(
 
 
 def fill_gaps(
-    polygon: Any, heading_deg: float, lines: Sequence[Line], strip_width_m: float, flyable: Any
+    polygon: Any,
+    heading_deg: float,
+    lines: Sequence[Line],
+    strip_width_m: float,
+    flyable: Any,
+    *,
+    trim: Trim | None = None,
 ) -> list[Line]:
     """Return the further lines, each where it sees most, that look at what lines of full coverage leave out.
 
@@ -112,7 +133,8 @@ def fill_gaps(
             west, _, east, _ = (float(b) for b in shapely.bounds(turn(part, heading_deg)))
             offsets = np.linspace(min(east - half, west + half), max(east - half, west + half), _FILL_TRIES)
             tried = [
-                lines_across(part, heading_deg, [x], strip_width_m, flyable, bridge_m=strip_width_m) for x in offsets
+                lines_across(part, heading_deg, [x], strip_width_m, flyable, bridge_m=strip_width_m, trim=trim)
+                for x in offsets
             ]
             further += max(tried, key=lambda t: sum(line.strip_area_m2 for line in t))
         if not further:

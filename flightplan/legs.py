@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import shapely
 
-from flightplan.coverage import SHORTEST_SEGMENT_M, SMALLEST_STRIP_SHARE, Line, merge_by_line, rotation, turn
+from flightplan.coverage import SHORTEST_SEGMENT_M, SMALLEST_STRIP_SHARE, Line, Trim, merge_by_line, rotation, turn
 from flightplan.errors import DesignError
 from flightplan.frames import Floats
 
@@ -25,12 +25,20 @@ _STARTS = 12
 
 
 def zigzag_legs(
-    polygon: Any, heading_deg: float, spacing_m: float, start_m: float, bounds: str, margin_m: float
+    polygon: Any,
+    heading_deg: float,
+    spacing_m: float,
+    start_m: float,
+    bounds: str,
+    margin_m: float,
+    *,
+    mirrored: bool = False,
 ) -> Floats:
     """Return the legs of an equal-spaced zigzag around a polygon, (K, 2, 2), (east, north).
 
     The turning points lie `spacing_m` apart along the axis across `heading_deg`, in turn on the far and the near side
-    of the bounds (Strindberg & Buckland 2004, JABES 9:443-461). `start_m`, uniform in [0, 2 · spacing), shifts them.
+    of the bounds (Strindberg & Buckland 2004, JABES 9:443-461); of a `mirrored` one, on the near and the far.
+    `start_m`, uniform in [0, 2 · spacing), shifts them.
     Beyond the axis' ends the bounds go on at their last height, for `margin_m` and a leg more.
     """
     turned = turn(polygon, heading_deg)
@@ -40,7 +48,7 @@ def zigzag_legs(
     k = np.arange(-before, number - before)
     x = west + start_m + k * spacing_m
     low, high = _sides(turned, x, bounds)
-    corners = np.column_stack([x, np.where(k % 2 == 0, high, low)]) @ rotation(heading_deg)
+    corners = np.column_stack([x, np.where(k % 2 == int(mirrored), high, low)]) @ rotation(heading_deg)
     return np.stack([corners[:-1], corners[1:]], axis=1)
 
 
@@ -62,11 +70,19 @@ def segment_legs(
     return np.asarray(legs.reshape(-1, 2, 2) @ rotation(heading_deg))
 
 
-def lines_on_legs(polygon: Any, legs: Floats, strip_width_m: float, flyable: Any, *, bridge_m: float) -> list[Line]:
+def lines_on_legs(
+    polygon: Any,
+    legs: Floats,
+    strip_width_m: float,
+    flyable: Any,
+    *,
+    bridge_m: float,
+    trim: Trim | None = None,
+) -> list[Line]:
     """Clip legs (K, 2, 2) to what their strips see of a polygon and to where they may fly: one line a leg.
 
     A leg is flown wherever its strip holds some of the polygon. Pieces less than `bridge_m` apart are flown as one;
-    legs that see nothing are left out. A line's `offset_m` is its leg's number.
+    legs that see nothing are left out. A line's `offset_m` is its leg's number. `trim` cuts pieces further.
     """
     half = strip_width_m / 2
     run = legs[:, 1] - legs[:, 0]
@@ -87,6 +103,9 @@ def lines_on_legs(polygon: Any, legs: Floats, strip_width_m: float, flyable: Any
     if not len(flown):
         return []
     start, end = _extent(flown, line, legs, along)
+    if trim is not None:
+        t = ((trim(_points(legs, along, line, start, end)) - legs[line, 0][:, None]) * along[line][:, None]).sum(axis=2)
+        start, end = t.T
     keep = end - start >= SHORTEST_SEGMENT_M
     line, start, end = line[keep], start[keep], end[keep]
     order = np.lexsort((start, line))

@@ -20,6 +20,7 @@ from scipy.sparse.csgraph import dijkstra
 from flightplan.areas import StudyArea
 from flightplan.errors import PlanError
 from flightplan.frames import Floats
+from flightplan.turning import TurningRoom
 
 _OUTER_TOLERANCE_M = 5.0
 _INNER_TOLERANCE_M = 1.0
@@ -32,17 +33,32 @@ _OUTWARD = 1 / float(np.cos(np.pi / (4 * _ARC)))
 
 @dataclass(frozen=True)
 class Airspace:
-    """Where the aircraft may be: (multi)polygon `allowed`, made of the area, `allowance_m` and `buffer_m`."""
+    """Where the aircraft may be: (multi)polygon `allowed`, made of the area, `allowance_m` and `buffer_m`.
+
+    `turning` is the room that an aircraft has to turn in, None for one that turns on the spot.
+    """
 
     allowed: Any
     flyable: Any
     allowance_m: float
     buffer_m: float
+    turning: TurningRoom | None = None
     _routes: dict[bytes, Floats] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
-    def over(cls, area: StudyArea, *, allowance_m: float, buffer_m: float) -> Airspace:
-        """Build the air over an area. Raises PlanError when nothing of it is left."""
+    def over(
+        cls,
+        area: StudyArea,
+        *,
+        allowance_m: float,
+        buffer_m: float,
+        turn_radius_m: float = 0.0,
+        run_in_m: float = 0.0,
+    ) -> Airspace:
+        """Build the air over an area. Raises PlanError when nothing of it is left.
+
+        With a turn radius, lines are kept to where they can be entered and left in legal turns, with a run-in.
+        """
         land = shapely.union_all([area.localise(s.polygon) for s in area.strata])
         kept_out = area.local_exclusions
         allowed = shapely.difference(
@@ -62,7 +78,16 @@ class Airspace:
             )
         shapely.prepare(allowed)
         shapely.prepare(flyable)
-        return cls(allowed, flyable, allowance_m, buffer_m)
+        if turn_radius_m <= 0:
+            return cls(allowed, flyable, allowance_m, buffer_m)
+        turning = TurningRoom(flyable, turn_radius_m, run_in_m)
+        if turning.centres.is_empty:
+            raise PlanError(
+                f"there is no room for a turn with a radius of {turn_radius_m:.0f} m",
+                where=area.name,
+                hint="Ask for a larger allowance, a smaller buffer, or an aircraft that turns on the spot",
+            )
+        return cls(allowed, flyable, allowance_m, buffer_m, turning)
 
     @cached_property
     def inset(self) -> Any:
@@ -74,6 +99,9 @@ class Airspace:
     def part_of(self, points: npt.ArrayLike) -> npt.NDArray[np.intp]:
         """Return for each of N points the number of the flyable part that holds it, -1 for none."""
         where = shapely.points(np.atleast_2d(np.asarray(points, dtype=np.float64)))
+        if self.turning is not None:
+            # Parts that a narrow passage joins are apart for an aircraft that cannot turn in it.
+            return np.asarray(shapely.STRtree(shapely.get_parts(self.turning.centres)).nearest(where), dtype=np.intp)
         tree = shapely.STRtree(shapely.get_parts(self.flyable))
         query, part = tree.query(where, predicate="intersects")
         found = np.full(len(where), -1, dtype=np.intp)
@@ -83,9 +111,25 @@ class Airspace:
     def nearest(self, point: npt.ArrayLike) -> Floats:
         """Return the point of the inset region nearest to a point: itself when it is inside."""
         where = shapely.Point(np.asarray(point, dtype=np.float64))
-        if shapely.covers(self.inset, where):
+        if shapely.covers(self._landable, where):
             return np.asarray(where.coords[0])
-        return np.asarray(shapely.shortest_line(self.inset, where).coords[0])
+        return np.asarray(shapely.shortest_line(self._landable, where).coords[0])
+
+    @cached_property
+    def _landable(self) -> Any:
+        if self.turning is None:
+            return self.inset
+        landable = shapely.intersection(self.inset, shapely.buffer(self.turning.circled, -_INSET_M))
+        shapely.prepare(landable)
+        return landable
+
+    def trim(self, segments: Floats) -> Floats:
+        """Cut legal segments (K, 2, 2) to what the aircraft can enter and leave; NaN where nothing is left."""
+        return segments if self.turning is None else self.turning.trim(segments)
+
+    def room_along(self, heading_deg: float, step_m: float) -> Any:
+        """Return where lines of a heading may be flown; looked at every `step_m` across them where turns need room."""
+        return self.inset if self.turning is None else self.turning.along(heading_deg, step_m)
 
     def route(self, start: npt.ArrayLike, end: npt.ArrayLike) -> Floats:
         """Return the shortest legal path as points (N, 2), both ends included.
