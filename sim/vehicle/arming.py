@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sim.vehicle.flight import ALT_HOLD, AUTO, GUIDED, LOITER, NEEDS_POSITION, POSHOLD, STABILIZE
-
 if TYPE_CHECKING:
     from sim.vehicle.autopilot import SimulatedVehicle
 
@@ -32,13 +30,13 @@ class Arming:
             faults.append("GPS 1: Bad fix")
         faults += vehicle.failsafes.arming_faults()
         fenced = bool(vehicle.parameters["FENCE_ENABLE"])
-        if not vehicle.position_ok and vehicle.gps_fix and mode in NEEDS_POSITION:
+        if not vehicle.position_ok and vehicle.gps_fix and mode in vehicle.modes.positioned:
             faults.append("Need Position Estimate")
         if fenced and not vehicle.position_ok:
             faults.append("Fence requires position" if vehicle.aided else "Fence enabled, need position estimate")
         elif fenced and vehicle.fence.outside(vehicle.position):
             faults.append("Vehicle breaching Polygon fence")
-        if mode == AUTO and len(vehicle.mission.items) <= 1:
+        if mode == vehicle.modes.auto and len(vehicle.mission.items) <= 1:
             faults.append("Mode requires mission")
         return faults
 
@@ -81,6 +79,7 @@ class Arming:
                 vehicle.say(2, f"PreArm: {fault}")
 
     def _armable(self, mode: int) -> bool:
-        if mode == AUTO:
+        modes = self._vehicle.modes
+        if mode == modes.auto and mode not in modes.armable:
             return bool(int(self._vehicle.parameters["AUTO_OPTIONS"]) & 1)
-        return mode in (STABILIZE, ALT_HOLD, LOITER, POSHOLD, GUIDED)
+        return mode in modes.armable

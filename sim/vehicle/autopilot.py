@@ -18,6 +18,7 @@ from sim.vehicle.fence import Fence
 from sim.vehicle.flight import Flight
 from sim.vehicle.items import FENCE, MISSION, RALLY, home_item
 from sim.vehicle.missions import COMPLETE, MissionRun
+from sim.vehicle.modes import COPTER
 from sim.vehicle.parameters import Parameters
 from sim.vehicle.place import Home, LocalGrid
 from sim.vehicle.telemetry import Telemetry
@@ -53,6 +54,9 @@ class SimulatedVehicle:
         Its MAVLink system id.
     """
 
+    modes = COPTER
+    vehicle_type: int = mav.MAV_TYPE_QUADROTOR
+    first_item = 0
     banner = ("ArduCopter V4.7.0-dev (overfly)", "overfly simulated vehicle", "Frame: QUAD/PLUS")
 
     def __init__(
@@ -73,7 +77,7 @@ class SimulatedVehicle:
         self.frame = airframe or Airframe()
         self.body = Body(self.frame, math.radians(home.yaw_deg))
         self.battery = Battery(battery_ah)
-        self.parameters = Parameters({"MAV_SYSID": system_id, **(parameters or {})})
+        self.parameters = self._make_parameters({"MAV_SYSID": system_id, **(parameters or {})})
         if battery_ah is not None:
             self.parameters.set("BATT_CAPACITY", battery_ah * 1000)
         if wind is not None:
@@ -89,7 +93,7 @@ class SimulatedVehicle:
         self._texts: list[tuple[int, str]] = []
         self._armings = 0
         self._elapsed_steps = 0
-        self.transfers = Transfers(self.send, self.say, self._items_changed)
+        self.transfers = self._make_transfers()
         self.heard_count = 0
         self._switch_on()
 
@@ -107,15 +111,25 @@ class SimulatedVehicle:
         self.gps_seen = self.gps_fix = self.aided = self.position_ok = False
         self.position = (0.0, 0.0, 0.0)
         self.velocity = (0.0, 0.0, 0.0)
+        self.fence = Fence(self)
+        self.shutter = Shutter(self)
+        self._assemble()
+
+    def _make_parameters(self, values: Mapping[str, float]) -> Parameters:
+        return Parameters(values)
+
+    def _make_transfers(self) -> Transfers:
+        return Transfers(self.send, self.say, self._items_changed)
+
+    def _assemble(self) -> None:
+        """Make the parts in which one autopilot differs from another."""
         self.flight = Flight(self)
         self.mission = MissionRun(self)
-        self.shutter = Shutter(self)
-        self.fence = Fence(self)
         self.failsafes = Failsafes(self)
         self.arming = Arming(self)
         self.telemetry = Telemetry(self)
-        self._boot = Boot(self)
-        self._commands = Commands(self)
+        self.boot = Boot(self)
+        self.commands = Commands(self)
 
     # --- the face -------------------------------------------------------------------------------------------------
 
@@ -133,7 +147,7 @@ class SimulatedVehicle:
                     self.heard_count += 1
                 continue
             if not self.transfers.handle(message, self.time_s):
-                self._commands.handle(message)
+                self.commands.handle(message)
             self.flush_texts()
 
     def step(self, dt_s: float = STEP_S) -> bytes:
@@ -241,11 +255,11 @@ class SimulatedVehicle:
         capacity = self.parameters["BATT_CAPACITY"]
         return max(0, min(100, math.floor(100 * (1 - self.battery.used_mah / capacity)))) if capacity > 0 else -1
 
-    def change_mode(self, mode: int) -> None:
-        """Enter a flight mode and tell it."""
-        if mode == self.flight.mode:
+    def change_mode(self, mode: int | None) -> None:
+        """Enter a flight mode and tell it; None is one that this vehicle does not have."""
+        if mode is None or mode == self.flight.mode:
             return
-        if mode != 3 and self.mission.state == 3:
+        if mode != self.modes.auto and self.mission.state == 3:
             self.mission.state = 2
         self.flight.enter(mode)
         self.send(self.telemetry.heartbeat())
@@ -266,7 +280,7 @@ class SimulatedVehicle:
         """Stop the motors."""
         if not self.armed:
             return
-        if self.flight.mode == 3:
+        if self.flight.mode == self.modes.auto:
             self.mission.landed()
         self.armed, self.disarmed_s = False, self.time_s
         self.flight.landed = True
@@ -309,8 +323,8 @@ class SimulatedVehicle:
         self._elapsed_steps += 1
         self._steps += 1
         self.time_s = now = self._steps * STEP_S
-        if not self._boot.over:
-            self._boot.tick()
+        if not self.boot.over:
+            self.boot.tick()
         if self.armed:
             self.air.advance(STEP_S)
         self._believe()

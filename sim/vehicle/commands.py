@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from pymavlink.dialects.v20 import ardupilotmega as mav
 
-from sim.vehicle.flight import AUTO, GUIDED, LAND, MODES, NEEDS_POSITION, RTL
 from sim.vehicle.telemetry import STREAMS
 
 if TYPE_CHECKING:
@@ -30,9 +29,9 @@ class Commands:
             mav.MAV_CMD_MISSION_START: self._start,
             mav.MAV_CMD_DO_PAUSE_CONTINUE: self._pause,
             mav.MAV_CMD_DO_SET_MISSION_CURRENT: self._set_current,
-            mav.MAV_CMD_NAV_RETURN_TO_LAUNCH: lambda p, m: self._to_mode(RTL),
-            mav.MAV_CMD_NAV_LAND: lambda p, m: self._to_mode(LAND),
-            mav.MAV_CMD_NAV_LOITER_UNLIM: lambda p, m: self._to_mode(5),
+            mav.MAV_CMD_NAV_RETURN_TO_LAUNCH: lambda p, m: self._to_mode(vehicle.modes.back),
+            mav.MAV_CMD_NAV_LAND: lambda p, m: self._to_mode(vehicle.modes.land),
+            mav.MAV_CMD_NAV_LOITER_UNLIM: lambda p, m: self._to_mode(vehicle.modes.hold),
             mav.MAV_CMD_SET_MESSAGE_INTERVAL: self._interval,
             mav.MAV_CMD_GET_MESSAGE_INTERVAL: self._get_interval,
             mav.MAV_CMD_REQUEST_MESSAGE: self._request,
@@ -111,15 +110,17 @@ class Commands:
             return FAILED
         return self._to_mode(int(p[1]))
 
-    def _to_mode(self, mode: int) -> int:
-        vehicle = self._vehicle
-        if mode not in MODES:
+    def _to_mode(self, mode: int | None) -> int:
+        vehicle, modes = self._vehicle, self._vehicle.modes
+        if mode is None:
+            return UNSUPPORTED
+        if mode not in modes.names:
             vehicle.say(4, f"No such mode {mode}")
             return FAILED
-        if mode in NEEDS_POSITION and vehicle.armed and not vehicle.position_ok:
-            vehicle.say(4, f"Mode change to {MODES[mode]} failed: requires position")
+        if mode in modes.positioned and vehicle.armed and not vehicle.position_ok:
+            vehicle.say(4, f"Mode change to {modes.names[mode]} failed: requires position")
             return FAILED
-        if mode == AUTO and vehicle.armed and len(vehicle.mission.items) <= 1:
+        if mode == modes.auto and vehicle.armed and len(vehicle.mission.items) <= 1:
             vehicle.say(4, "Mode change to AUTO failed: init failed")
             return FAILED
         vehicle.change_mode(mode)
@@ -128,7 +129,7 @@ class Commands:
     def _take_off(self, p: Params, message: Any) -> int:
         vehicle = self._vehicle
         flight = vehicle.flight
-        if flight.mode != GUIDED or not vehicle.armed or not flight.landed or p[6] <= 0 or not math.isfinite(p[6]):
+        if flight.mode != vehicle.modes.guided or not vehicle.armed or not flight.landed or not p[6] > 0:
             return FAILED
         flight.take_off(p[6])
         return ACCEPTED
@@ -137,7 +138,7 @@ class Commands:
         vehicle = self._vehicle
         if p[0] or p[1]:
             return DENIED
-        if vehicle.flight.mode != AUTO and self._to_mode(AUTO) != ACCEPTED:
+        if vehicle.flight.mode != vehicle.modes.auto and self._to_mode(vehicle.modes.auto) != ACCEPTED:
             return FAILED
         if vehicle.armed and vehicle.flight.landed and vehicle.mission.state != 3:
             vehicle.flight.forget_speed()
@@ -153,14 +154,14 @@ class Commands:
         vehicle = self._vehicle
         if p[1] == 1:
             vehicle.mission.reset()
-        seq = int(p[0])
-        if seq < 0 or not vehicle.mission.jump(seq):
+        seq = int(p[0]) + vehicle.first_item
+        if seq < vehicle.first_item or not vehicle.mission.jump(seq):
             return DENIED if seq >= len(vehicle.mission.items) else FAILED
         vehicle.send(vehicle.telemetry.mission_current())
         return ACCEPTED
 
     def _set_current_message(self, m: Any) -> None:
-        if self._vehicle.mission.jump(m.seq):
+        if self._vehicle.mission.jump(m.seq + self._vehicle.first_item):
             self._vehicle.send(self._vehicle.telemetry.mission_current())
 
     def _interval(self, p: Params, message: Any) -> int:
@@ -215,9 +216,9 @@ class Commands:
         if message.get_type() != "COMMAND_INT" or not vehicle.armed or vehicle.flight.landed:
             return DENIED
         place = vehicle.place(message.x, message.y, message.z, message.frame)
-        if place is None or (vehicle.flight.mode != GUIDED and not int(p[1]) & 1):
+        if place is None or (vehicle.flight.mode != vehicle.modes.guided and not int(p[1]) & 1):
             return DENIED
-        vehicle.change_mode(GUIDED)
+        vehicle.change_mode(vehicle.modes.guided)
         vehicle.flight.go_to(*place)
         return ACCEPTED
 
@@ -299,7 +300,8 @@ class Commands:
     def _position_target(self, m: Any) -> None:
         vehicle = self._vehicle
         place = vehicle.place(m.lat_int, m.lon_int, m.alt, m.coordinate_frame)
-        if place is not None and vehicle.flight.mode == GUIDED and not vehicle.flight.landed and not m.type_mask & 7:
+        flight = vehicle.flight
+        if place is not None and flight.mode == vehicle.modes.guided and not flight.landed and not m.type_mask & 7:
             vehicle.flight.go_to(*place)
 
     def _guided_item(self, m: Any) -> None:
@@ -310,7 +312,7 @@ class Commands:
         if math.isfinite(m.x) and math.isfinite(m.y):
             place = vehicle.place(round(m.x * scale), round(m.y * scale), m.z, m.frame)
         result = mav.MAV_MISSION_ERROR
-        if place is not None and vehicle.flight.mode == GUIDED and not vehicle.flight.landed:
+        if place is not None and vehicle.flight.mode == vehicle.modes.guided and not vehicle.flight.landed:
             vehicle.flight.go_to(*place)
             result = mav.MAV_MISSION_ACCEPTED
         vehicle.send(mav.MAVLink_mission_ack_message(m.get_srcSystem(), m.get_srcComponent(), result, 0))

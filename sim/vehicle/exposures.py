@@ -7,8 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pymavlink.dialects.v20 import ardupilotmega as mav
-
 if TYPE_CHECKING:
     from sim.vehicle.autopilot import SimulatedVehicle
 
@@ -32,7 +30,10 @@ class Exposure:
 
 
 class Shutter:
-    """Fires at a distance, at an interval, or at once. `exposures` holds the truth of each frame in order."""
+    """Fires at a distance, at an interval, or at once. `exposures` holds the truth of each frame in order.
+
+    While `held`, distance counts for nothing.
+    """
 
     def __init__(self, vehicle: SimulatedVehicle, wants: Callable[[int], bool] | None = None) -> None:
         self._vehicle = vehicle
@@ -43,6 +44,7 @@ class Shutter:
         self._last: tuple[float, float] | None = None
         self._left, self._interval_s, self._next_s = 0, 0.0, 0.0
         self._last_s = -math.inf
+        self.held = False
 
     def every(self, distance_m: float, *, now: bool) -> None:
         """Fire each time the vehicle has moved this far (0 stops), and at once when `now`."""
@@ -65,7 +67,7 @@ class Shutter:
             self._left -= 1
             self._next_s += max(self._interval_s, 0.1)
             self.fire()
-        if self.distance_m <= 0 or not vehicle.failsafes.knows_place:
+        if self.held or self.distance_m <= 0 or not vehicle.failsafes.knows_place:
             return
         n, e = vehicle.position[0], vehicle.position[1]
         if self._last is None:
@@ -102,22 +104,4 @@ class Shutter:
                 yaw_deg=yaw,
             )
         )
-        lat_e7, lon_e7 = vehicle.reported_e7()
-        vehicle.send(
-            mav.MAVLink_camera_feedback_message(
-                round(vehicle.epoch_s * 1e6),
-                0,
-                0,
-                self.index & 0xFFFF,
-                lat_e7,
-                lon_e7,
-                round(vehicle.altitude_msl_m, 2),
-                round(vehicle.altitude_home_m, 2),
-                roll,
-                pitch,
-                yaw,
-                0.0,
-                0,
-                0,
-            )
-        )
+        vehicle.telemetry.frame_taken(self.index)

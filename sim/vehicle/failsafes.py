@@ -6,7 +6,6 @@ import math
 from typing import TYPE_CHECKING
 
 from sim.vehicle.fence import ALTITUDE, CIRCLE, POLYGON
-from sim.vehicle.flight import AUTO, BRAKE, LAND, LOITER, RTL, STABILIZE
 
 if TYPE_CHECKING:
     from sim.vehicle.autopilot import SimulatedVehicle
@@ -100,7 +99,7 @@ class Failsafes:
         if silent and not self.gcs and vehicle.armed:
             self.gcs = True
             vehicle.say(4, "GCS Failsafe")
-            in_mission = int(p["FS_OPTIONS"]) & 2 and vehicle.flight.mode == AUTO
+            in_mission = int(p["FS_OPTIONS"]) & 2 and vehicle.flight.mode == vehicle.modes.auto
             landing = int(p["FS_OPTIONS"]) & 8 and vehicle.flight.landing
             if not in_mission and not landing:
                 self._act({1: 2, 2: 2, 3: 2, 4: 2, 5: 1, 7: 7}.get(int(p["FS_GCS_ENABLE"]), 2))
@@ -120,7 +119,7 @@ class Failsafes:
             self.breach_time_ms = round(vehicle.time_s * 1000)
             vehicle.say(5, f"{names} fence breached")
             action = int(p["FENCE_ACTION"])
-            if action and vehicle.flight.mode not in (RTL, LAND):
+            if action and vehicle.flight.mode not in (vehicle.modes.back, vehicle.modes.land):
                 vehicle.say(6, "Manual recovery started")
                 self._act({1: 2, 2: 1, 3: 2, 4: 6, 5: 2}.get(action, 2))
         elif self.breach and not breach:
@@ -152,10 +151,11 @@ class Failsafes:
             self.ekf = True
             vehicle.position_ok = False
             vehicle.say(2, "EKF variance")
-            if vehicle.armed and vehicle.parameters["FS_EKF_ACTION"] and vehicle.flight.mode not in (STABILIZE, LAND):
+            blind = (vehicle.modes.manual, vehicle.modes.land)
+            if vehicle.armed and vehicle.parameters["FS_EKF_ACTION"] and vehicle.flight.mode not in blind:
                 vehicle.say(2, "EKF Failsafe: changed to LAND Mode")
-                vehicle.change_mode(LAND)
-            vehicle.flight.blind = vehicle.flight.mode == LAND
+                vehicle.change_mode(vehicle.modes.land)
+            vehicle.flight.blind = vehicle.flight.mode == vehicle.modes.land
         if lost > AIDING_S and not self.stopped_aiding:
             self.stopped_aiding = True
             vehicle.say(4, "EKF3 IMU0 stopped aiding")
@@ -173,10 +173,10 @@ class Failsafes:
             vehicle.disarm()
             return
         if action == 1 or not vehicle.position_ok:
-            vehicle.change_mode(LAND)
+            vehicle.change_mode(vehicle.modes.land)
         elif action == 6:
-            vehicle.change_mode(BRAKE)
+            vehicle.change_mode(vehicle.modes.brake)
         elif action == 7:
-            vehicle.change_mode(LOITER)
-        elif vehicle.flight.mode != RTL:
-            vehicle.change_mode(RTL)
+            vehicle.change_mode(vehicle.modes.hold)
+        elif vehicle.flight.mode != vehicle.modes.back:
+            vehicle.change_mode(vehicle.modes.back)

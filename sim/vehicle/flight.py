@@ -8,18 +8,12 @@ from typing import TYPE_CHECKING
 from sim.vehicle.airframe import wrap_pi
 from sim.vehicle.control import PositionController, shape_speed
 from sim.vehicle.items import Item
+from sim.vehicle.modes import AUTO, BRAKE, GUIDED, LAND, RTL, STABILIZE
 from sim.vehicle.rally import return_point
 from sim.vehicle.waypoints import Point, WaypointFlight
 
 if TYPE_CHECKING:
     from sim.vehicle.autopilot import SimulatedVehicle
-
-STABILIZE, ALT_HOLD, AUTO, GUIDED, LOITER, RTL, LAND, POSHOLD, BRAKE = 0, 2, 3, 4, 5, 6, 9, 16, 17
-MODES = {
-    STABILIZE: "STABILIZE", ALT_HOLD: "ALT_HOLD", AUTO: "AUTO", GUIDED: "GUIDED", LOITER: "LOITER", RTL: "RTL",
-    LAND: "LAND", POSHOLD: "POSHOLD", BRAKE: "BRAKE",
-}  # fmt: skip
-NEEDS_POSITION = frozenset({AUTO, GUIDED, LOITER, RTL, POSHOLD, BRAKE})
 
 IDLE, TAKEOFF, WAYPOINT, HOLD, BRAKING, RTL_CLIMB, RTL_RETURN, RTL_LOITER, DESCEND, GO_LAND = range(10)
 

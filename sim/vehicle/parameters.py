@@ -6,11 +6,13 @@ import math
 import struct
 from collections.abc import Iterator, Mapping
 
+Defaults = Mapping[str, tuple[int, float]]
+
 INT8, INT16, INT32, REAL32 = 2, 4, 6, 9
 _INTEGERS = frozenset({INT8, INT16, INT32})
 
 # name: (MAV_PARAM_TYPE, default). Names and defaults as a 4.7 multirotor reports them.
-_DEFAULTS: dict[str, tuple[int, float]] = {
+COPTER: Defaults = {
     "ANGLE_MAX": (INT16, 3000),
     "ARMING_CHECK": (INT32, 1),
     "ARMING_NEED_LOC": (INT8, 0),
@@ -137,12 +139,14 @@ _LIMITS = {INT8: (-128, 127), INT16: (-32768, 32767), INT32: (-(2**31), 2**31 - 
 class Parameters:
     """Named values as the autopilot stores them: integers whole, floats in single precision.
 
-    `values` overrides defaults, as a parameter file at boot would; an unknown name raises KeyError.
+    `values` overrides `defaults` (ArduCopter's if None), as a parameter file at boot would; an unknown name raises
+    KeyError.
     """
 
-    def __init__(self, values: Mapping[str, float] | None = None) -> None:
-        self._types = {name: kind for name, (kind, _) in _DEFAULTS.items()}
-        self._values = {name: _stored(kind, value) for name, (kind, value) in _DEFAULTS.items()}
+    def __init__(self, values: Mapping[str, float] | None = None, defaults: Defaults | None = None) -> None:
+        defaults = defaults or COPTER
+        self._types = {name: kind for name, (kind, _) in defaults.items()}
+        self._values = {name: _stored(kind, value) for name, (kind, value) in defaults.items()}
         self._index = {name: i for i, name in enumerate(self._values)}
         for name, value in (values or {}).items():
             if not self.set(name, value):

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pymavlink.dialects.v20 import ardupilotmega as mav
 
-from sim.vehicle.flight import AUTO, LAND, NEEDS_POSITION, RTL
 from sim.vehicle.missions import COMPLETE, NOT_STARTED
 
 if TYPE_CHECKING:
@@ -35,7 +34,9 @@ _NAN = float("nan")
 
 
 class Telemetry:
-    """The streams. Message builders are pure functions of the vehicle's state."""
+    """The streams. Message builders are pure functions of the vehicle's state; `UNASKED` stream without a request."""
+
+    UNASKED: ClassVar[dict[int, float]] = {}
 
     def __init__(self, vehicle: SimulatedVehicle) -> None:
         self._vehicle = vehicle
@@ -58,8 +59,8 @@ class Telemetry:
             mav.MAVLINK_MSG_ID_AUTOPILOT_VERSION: self._version,
             mav.MAVLINK_MSG_ID_GPS_GLOBAL_ORIGIN: self.origin,
         }
-        self._period: dict[int, float] = {mav.MAVLINK_MSG_ID_HEARTBEAT: 1.0}
-        self._due: dict[int, float] = {mav.MAVLINK_MSG_ID_HEARTBEAT: 0.0}
+        self._period: dict[int, float] = {mav.MAVLINK_MSG_ID_HEARTBEAT: 1.0, **self.UNASKED}
+        self._due: dict[int, float] = dict.fromkeys(self._period, 0.0)
         self._next_s = 0.0
 
     def knows(self, message_id: int) -> bool:
@@ -112,24 +113,41 @@ class Telemetry:
         vehicle = self._vehicle
         mode = vehicle.flight.mode
         base = 81
-        if mode in NEEDS_POSITION or (mode == LAND and not vehicle.flight.blind) or not vehicle.initialised:
+        landing = mode == vehicle.modes.land and not vehicle.flight.blind
+        if mode in vehicle.modes.positioned or landing or not vehicle.initialised:
             base |= mav.MAV_MODE_FLAG_GUIDED_ENABLED
         if vehicle.armed:
             base |= mav.MAV_MODE_FLAG_SAFETY_ARMED
-        if not vehicle.initialised:
-            status = mav.MAV_STATE_BOOT
-        elif vehicle.failsafes.any:
-            status = mav.MAV_STATE_CRITICAL
-        else:
-            status = mav.MAV_STATE_STANDBY if vehicle.flight.landed else mav.MAV_STATE_ACTIVE
         return mav.MAVLink_heartbeat_message(
-            mav.MAV_TYPE_QUADROTOR, mav.MAV_AUTOPILOT_ARDUPILOTMEGA, base, mode, status, 3
+            vehicle.vehicle_type, mav.MAV_AUTOPILOT_ARDUPILOTMEGA, base, mode, self.status, 3
         )
+
+    @property
+    def status(self) -> int:
+        """The MAV_STATE."""
+        vehicle = self._vehicle
+        if not vehicle.initialised:
+            return int(mav.MAV_STATE_BOOT)
+        if vehicle.failsafes.any:
+            return int(mav.MAV_STATE_CRITICAL)
+        return int(mav.MAV_STATE_STANDBY if vehicle.flight.landed else mav.MAV_STATE_ACTIVE)
+
+    def frame_taken(self, index: int) -> None:
+        """Report a frame: CAMERA_FEEDBACK, with what the vehicle believes."""
+        vehicle, body = self._vehicle, self._vehicle.body
+        lat_e7, lon_e7 = vehicle.reported_e7()
+        vehicle.send(
+            mav.MAVLink_camera_feedback_message(
+                round(vehicle.epoch_s * 1e6), 0, 0, index & 0xFFFF, lat_e7, lon_e7, round(vehicle.altitude_msl_m, 2),
+                round(vehicle.altitude_home_m, 2), math.degrees(body.roll), math.degrees(body.pitch),
+                math.degrees(body.yaw) % 360, 0.0, 0, 0,
+            )
+        )  # fmt: skip
 
     def mission_current(self) -> Any:
         """Build MISSION_CURRENT."""
         vehicle = self._vehicle
-        run, auto = vehicle.mission, vehicle.flight.mode == AUTO
+        run, auto = vehicle.mission, vehicle.flight.mode == vehicle.modes.auto
         total = max(len(run.items) - 1, 0)
         if total == 0:
             state = mav.MISSION_STATE_NO_MISSION
@@ -167,7 +185,7 @@ class Telemetry:
     def _sys_status(self) -> Any:
         vehicle = self._vehicle
         gps = 0x20 if vehicle.gps_seen else 0
-        control = 0x6000 if vehicle.flight.mode in NEEDS_POSITION else 0
+        control = 0x6000 if vehicle.flight.mode in vehicle.modes.positioned else 0
         fence = 0x100000 if vehicle.parameters["FENCE_ENABLE"] else 0
         enabled = 0x52619C0F | gps | control | fence | (0x1000000 if vehicle.armed else 0)
         ready = mav.MAV_SYS_STATUS_PREARM_CHECK if vehicle.arming.ready else 0
@@ -287,7 +305,7 @@ class Telemetry:
             state = mav.MAV_LANDED_STATE_ON_GROUND
         elif flight.climbing_out:
             state = mav.MAV_LANDED_STATE_TAKEOFF
-        elif flight.landing or (flight.mode == RTL and flight.landing):
+        elif flight.landing:
             state = mav.MAV_LANDED_STATE_LANDING
         else:
             state = mav.MAV_LANDED_STATE_IN_AIR
