@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,8 @@ from flightplan.vehicle.flight import FlightResult, Outcome, fly_sortie
 from flightplan.vehicle.link import Link
 from flightplan.vehicle.logs import FlightCapture, FlightEvent
 from flightplan.vehicle.resume import Assessment, assess, log_folders, plan_resume
+from flightplan.vehicle.setup import FlightSetup
+from flightplan.vehicle.signing import SigningKey
 
 SUMMARY = "flight.json"
 # What a survey needs of an ArduPilot: arm and take off in AUTO, come back when the ground station or the battery is
@@ -71,6 +73,8 @@ def fly_one(
     overrides: Collection[str] = (),
     parameters: Mapping[str, float] | None = None,
     timeout_s: float = 30.0,
+    setup: FlightSetup | None = None,
+    signing: SigningKey | None = None,
     on_event: Callable[[FlightEvent], None] | None = None,
     on_capture: Callable[[FlightCapture], None] | None = None,
 ) -> FlightResult:
@@ -78,7 +82,7 @@ def fly_one(
 
     `parameters` are set on the vehicle first: naming them is the consent. A simulator is given SAFE_PARAMETERS too.
     """
-    with Link.connect(url, clock=clock, timeout_s=timeout_s, system_id=system_id) as link:
+    with Link.connect(url, clock=clock, timeout_s=timeout_s, system_id=system_id, signing=signing) as link:
         simulated = authorise(link, live=live, system_id=system_id)
         wanted = {**(SAFE_PARAMETERS if simulated and link.is_ardupilot else {}), **(parameters or {})}
         if not (sortie.mission.fence or sortie.mission.fence_circles):
@@ -90,6 +94,7 @@ def fly_one(
             energy_share=sortie.energy_share or None,
             overrides=overrides,
             parameters=wanted,
+            setup=replace(setup or FlightSetup(), sortie=sortie, simulated=simulated),
             on_event=on_event,
             on_capture=on_capture,
         )

@@ -14,6 +14,7 @@ from flightplan.vehicle.items import FENCE, KINDS, MISSION, RALLY, WireItem, fen
 from flightplan.vehicle.link import Link
 from flightplan.vehicle.logs import FlightCapture, FlightEvent, FlightLog
 from flightplan.vehicle.preflight import Preflight, run_preflight
+from flightplan.vehicle.setup import FlightSetup
 from flightplan.vehicle.transfer import Holding, Put, TransferEnd
 from flightplan.vehicle.watch import FlightWatch
 
@@ -61,12 +62,13 @@ def fly_sortie(
     energy_share: float | None = None,
     overrides: Collection[str] = (),
     parameters: Mapping[str, float] | None = None,
+    setup: FlightSetup | None = None,
     ready_within_s: float = 120.0,
     at_most_s: float = 7200.0,
     on_event: Callable[[FlightEvent], None] | None = None,
     on_capture: Callable[[FlightCapture], None] | None = None,
 ) -> FlightResult:
-    """Fly one mission from upload to landing.
+    """Fly one mission from upload to landing, as `setup` says.
 
     Times are seconds of the link's clock. `on_event` and `on_capture` are told each event and frame as it comes, after
     it was written down. `parameters` are set on the vehicle first. Nothing flies past a failed check that is not in

@@ -1,0 +1,53 @@
+"""What a flight is given beyond its mission: limits, consent, crew, keys, the ground."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from flightplan.drones import Drone
+from flightplan.plan import Sortie
+from flightplan.terrain import Terrain
+from flightplan.vehicle.controls import KeySource, no_keys
+from flightplan.vehicle.logbook import Crew
+from flightplan.vehicle.rules import AbortRules
+
+
+@dataclass(frozen=True)
+class Change:
+    """A parameter of the vehicle that would defeat the plan: what it is, what it has to be, and why."""
+
+    name: str
+    old: float
+    new: float
+    why: str
+
+
+# Asked before parameters are changed for a check; whether they may be.
+Consent = Callable[[Sequence[Change]], bool]
+
+
+def no_consent(changes: Sequence[Change]) -> bool:
+    """Return that nothing may be changed."""
+    return False
+
+
+@dataclass(frozen=True)
+class FlightSetup:
+    """How a flight is to be done.
+
+    `sortie` and `drone` are of the plan, None for a bare mission; `terrain` is the ground under it. A `simulated`
+    vehicle is not asked for what only a real one has. With `check_only` everything is done up to the preflight table,
+    and nothing is armed. `test_camera` takes a picture on the ground.
+    """
+
+    sortie: Sortie | None = None
+    drone: Drone | None = None
+    terrain: Terrain | None = None
+    rules: AbortRules = field(default_factory=AbortRules)
+    consent: Consent = no_consent
+    keys: KeySource = no_keys
+    crew: Crew = field(default_factory=Crew)
+    simulated: bool = False
+    check_only: bool = False
+    test_camera: bool = False
