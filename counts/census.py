@@ -26,10 +26,12 @@ from sqlalchemy.exc import OperationalError, StatementError
 from sqlalchemy.orm import Session
 
 from counts import migrations
+from counts.audit import Journal, writer_of
 from counts.geopackage import APPLICATION_ID
 from flightplan.errors import CensusError, OverflyError
 
 BUSY_TIMEOUT_S = 60.0
+_WRITERS_LOCK = 0x6F766572
 _SQLITE_MAGIC = b"SQLite format 3\x00"
 
 
@@ -67,14 +69,36 @@ class Census:
 
     @contextmanager
     def writing(self) -> Iterator[Session]:
-        """Give a session whose changes are on disk when the block ends, or not at all."""
+        """Give a session whose changes are on disk when the block ends, with an entry in the audit, or not at all."""
+        with self.unjournalled() as session:
+            journal = Journal(session, writer_of(session.connection()))
+            yield session
+            journal.close()
+
+    @contextmanager
+    def unjournalled(self) -> Iterator[Session]:
+        """Give a session as `writing` does; whoever takes it writes the audit's entry."""
         with (
             _explained(self.where),
             self.engine.connect().execution_options(overfly_begin="BEGIN IMMEDIATE") as connection,
             Session(connection) as session,
             session.begin(),
         ):
+            if connection.dialect.name == "postgresql":
+                # One writer at a time, as in a file: an entry of the audit names the rows between two keys.
+                connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITERS_LOCK})")
             yield session
+
+    @staticmethod
+    def backup(source: Path, target: Path) -> Path:
+        """Copy a census file, with whatever other programs have written to it so far; the source is only read."""
+        _check_file(source, create=False)
+        with (
+            closing(sqlite3.connect(f"{source.resolve().as_uri()}?mode=ro", uri=True)) as there,
+            closing(sqlite3.connect(target)) as here,
+        ):
+            there.backup(here)
+        return target
 
     @contextmanager
     def reading(self) -> Iterator[Session]:

@@ -50,6 +50,7 @@ class LazyGroup(click.Group):
         "estimate": "counts.commands.estimate:estimate_command",
         "report": "overfly.commands.report:report_command",
         "export": "overfly.commands.export:export_command",
+        "import": "overfly.commands.import_:import_command",
         "doctor": "overfly.commands.doctor:doctor_command",
     },
     context_settings={"help_option_names": ["-h", "--help"]},

@@ -15,7 +15,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from sqlalchemy.orm import Session
+
 import overfly
+from counts.audit import Flaw, verify
+from counts.census import Census
 
 ROOMS = ("flightplan", "detect", "counts", "sim", "overfly")
 
@@ -41,6 +45,31 @@ class Check:
 def examine() -> tuple[Check, ...]:
     """Look at everything that overfly needs here; never raises."""
     return tuple(_checks())
+
+
+def examine_census(location: str) -> tuple[Check, ...]:
+    """Look at one census: its file, and the chains of its audit. Raises CensusError when it cannot be opened."""
+    with Census.open(location, create=False) as census, census.reading() as session:
+        damage = [] if census.engine.dialect.name != "sqlite" else _damage(session)
+        found = verify(session)
+    name = Path(location).name if "://" not in location else "census"
+    if damage:
+        return (Check(name, Verdict.FAIL, f"is damaged: {damage[0]}", "Restore it from a copy."),)
+    whole = Check(name, Verdict.PASS, "the file is sound")
+    if found.sound:
+        said = f"{found.entries} entries of {len(found.writers)} writers; {found.rows} rows are as they were written"
+        return (whole, Check("audit", Verdict.PASS, said))
+    remedy = "Compare it with a copy, and ask who has the file."
+    return (whole, *(Check("audit", Verdict.FAIL, _flaw(f), remedy) for f in found.flaws))
+
+
+def _damage(session: Session) -> list[str]:
+    found = session.connection().exec_driver_sql("PRAGMA quick_check").scalars().all()
+    return [str(line) for line in found if line != "ok"]
+
+
+def _flaw(flaw: Flaw) -> str:
+    return flaw.what if flaw.writer is None else f"{flaw.writer}, entry {flaw.sequence}: {flaw.what}"
 
 
 def _checks() -> Iterator[Check]:

@@ -1,0 +1,141 @@
+"""The audit: every transaction leaves an entry, and nothing can be changed since without its showing."""
+
+import json
+import shutil
+import sqlite3
+from datetime import UTC, datetime
+
+import pytest
+from sqlalchemy import select
+
+from counts import audit, store
+from counts.census import Census
+from counts.schema import AuditEntry, Capture, Detection
+from counts.store.verdicts import VerdictEntry
+from flightplan.errors import CensusError
+
+
+def entries(census):
+    with census.reading() as session:
+        return session.scalars(select(AuditEntry).order_by(AuditEntry.fid)).all()
+
+
+def check(census):
+    with census.reading() as session:
+        return audit.verify(session)
+
+
+def tamper(census, statement, *values):
+    """Change the file behind overfly's back, triggers and all."""
+    census.close()
+    with sqlite3.connect(census.where) as database:
+        for trigger in [r[0] for r in database.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")]:
+            if "_no_" in trigger:
+                database.execute(f"DROP TRIGGER {trigger}")
+        database.execute(statement, values)
+    database.close()
+
+
+def test_every_transaction_leaves_one_entry_that_names_its_rows(filled):
+    found = entries(filled)
+    assert [e.sequence for e in found] == list(range(1, len(found) + 1))
+    assert found[0].previous_hash == audit.GENESIS
+    assert found[0].details["added"]["surveys"]["rows"] == 1
+    assert found[0].details["added"]["captures"]["rows"] == 26 * 16
+    assert found[0].details["changed"]["captures"] == 26 * 16
+    result = check(filled)
+    assert result.sound
+    assert result.entries == len(found)
+    assert result.rows > 26 * 16
+
+
+def test_a_transaction_that_wrote_nothing_leaves_no_entry(filled):
+    before = len(entries(filled))
+    with filled.writing():
+        pass
+    assert len(entries(filled)) == before
+
+
+def test_a_transaction_that_failed_leaves_no_entry(filled):
+    before = len(entries(filled))
+    with pytest.raises(CensusError, match="no sortie"), filled.writing() as session:
+        store.record_flight(session, 1, "sortie-09")
+    assert len(entries(filled)) == before
+    assert check(filled).sound
+
+
+@pytest.mark.parametrize(
+    ("statement", "says"),
+    [
+        ("UPDATE detections SET score = 0.99 WHERE fid = 5", "detections, keys 1 to"),
+        ("DELETE FROM estimates WHERE fid = 2", "estimates, keys 1 to"),
+        ("UPDATE individuals SET species = 'zebra' WHERE fid = 1", "individuals, keys 1 to"),
+        ("UPDATE captures SET altitude_takeoff_m = 60 WHERE fid = 7", "captures, keys 1 to"),
+        ("UPDATE verification_samples SET true_count = 9 + true_count WHERE fid = 1", "verification_samples, keys"),
+        ("INSERT INTO verdicts (capture_id, action, who, time_utc) VALUES (1, 'add', 'x', '2026-01-01T00:00:00.000Z')",
+         "1 rows of verdicts were not written by overfly"),
+        ("UPDATE audit SET action = 'nothing' WHERE sequence = 2", "the entry itself was changed"),
+        ("DELETE FROM audit WHERE sequence = 2", "entries 2 to 2 are missing"),
+    ],
+)  # fmt: skip
+def test_a_change_behind_overflys_back_is_found_and_named(filled, statement, says):
+    tamper(filled, statement)
+    with Census.open(filled.where) as census:
+        result = check(census)
+    assert not result.sound
+    assert any(says in flaw.what for flaw in result.flaws), result.flaws
+
+
+def test_an_entry_rewritten_to_fit_breaks_the_chain_after_it(filled):
+    forged = entries(filled)[1]
+    forged.details = {**forged.details, "added": {}}
+    document, digest = json.dumps(forged.details), audit.entry_hash(forged)
+    tamper(filled, "UPDATE audit SET details = ?, entry_hash = ? WHERE sequence = 2", document, digest)
+    with Census.open(filled.where) as census:
+        says = [f.what for f in check(census).flaws]
+    assert "does not follow from the entry before it" in says
+
+
+def test_what_is_written_again_on_purpose_breaks_nothing(filled):
+    with filled.writing() as session:
+        keys = session.scalars(select(Capture.fid)).all()
+        store.refuse_captures(session, 1, [(keys[0], "blurred")])
+        store.record_flight(session, 1, "sortie-01", status="cut short", note="battery")
+    assert entries(filled)[-1].details["changed"] == {"captures": 1, "sorties": 1}
+    assert check(filled).sound
+
+
+@pytest.mark.parametrize("change", ["UPDATE audit SET action = 'x'", "DELETE FROM audit"])
+def test_the_audit_only_grows(filled, change):
+    with pytest.raises(CensusError, match="append-only"), filled.writing() as session:
+        session.connection().exec_driver_sql(change)
+
+
+def test_a_census_of_before_the_audit_begins_its_chain_with_all_that_is_there(filled):
+    filled.downgrade("r0003")
+    filled.upgrade()
+    assert entries(filled) == []
+    with filled.writing() as session:
+        detection = session.scalars(select(Detection)).first()
+        entry = VerdictEntry(detection.capture_id, detection.fid, "accept", "amina", datetime(2026, 3, 1, tzinfo=UTC))
+        store.add_verdict(session, entry)
+    (first,) = entries(filled)
+    assert first.details["added"]["captures"]["rows"] == 26 * 16
+    assert check(filled).sound
+
+
+def test_a_copy_of_the_file_has_a_writer_of_its_own(filled, tmp_path):
+    filled.close()
+    with Census.open(shutil.copy(filled.where, tmp_path / "copy.gpkg")) as copy:
+        with copy.writing() as session:
+            store.add_import(session, 1, "flights", found=1, added=1)
+        writers = {e.writer for e in entries(copy)}
+        assert len(writers) == 2
+        assert check(copy).sound
+
+
+def test_a_writer_can_be_named(filled, monkeypatch):
+    monkeypatch.setenv(audit.WRITER_VARIABLE, "team north")
+    with filled.writing() as session:
+        store.add_import(session, 1, "flights", found=1, added=1)
+    assert entries(filled)[-1].writer == "team north"
