@@ -10,7 +10,7 @@ import shapely
 
 from flightplan.areas import StudyArea
 from flightplan.coverage import out_of_reach
-from flightplan.design import FULL, ZIGZAG, StratumDesign, SurveyDesign
+from flightplan.design import FULL, ZIGZAGS, StratumDesign, SurveyDesign
 from flightplan.paths import Airspace
 
 _WORTH_NAMING_M2 = 1.0
@@ -21,7 +21,7 @@ def coverage_of(
 ) -> tuple[float, Any]:
     """Return the share of the area in the strips, each point counted once, and the ground left out (local)."""
     whole_m2 = sum(s.area_m2 for s in strata)
-    if design.kind == ZIGZAG:
+    if design.kind in ZIGZAGS:
         # Legs overlap where they turn, and point in many directions: what none may reach is not worked out.
         seen_m2 = sum(
             float(_strips(area, design, stratum).intersection(polygon).area)

@@ -14,7 +14,8 @@ A segmented grid leaves gaps on the lines of a systematic one: the same segments
 them too, so its coverage is flat as well. A segment is the sampling unit. An equal-spaced zigzag turns on the stratum's
 convex hull or rectangle, at equal distances along the axis across the heading; a leg is the sampling unit. Its coverage
 is flat over a rectangle and rises where a hull is narrow (Strindberg & Buckland 2004, JABES 9:443-461): `overfly
-design` measures it.
+design` measures it. Legs at equal angles, the other zigzag in use, would be less even still, so there are none. A
+complementary zigzag is two of them from one start, each turning where the other does on the opposite side.
 
 Which variance fits. Random lines: Jolly 2 with N = `possible_transects`, the variance of a simple random sample.
 Systematic lines: the same is on the safe side where there is a trend; successive differences follow it (Fewster et al.
@@ -45,16 +46,47 @@ from flightplan.coverage import (
 )
 from flightplan.errors import DesignError
 from flightplan.frames import Floats
-from flightplan.legs import BOUNDS, HULL, lines_on_legs, segment_legs, zigzag_legs, zigzag_spacing_m
+from flightplan.legs import BOUNDS, HULL, lines_on_legs, segment_legs, zigzag_legs
 from flightplan.paths import Airspace
-from flightplan.request import DEFAULT_BUFFER_M, DesignRequest
+from flightplan.request import (
+    COMPLEMENTARY,
+    DEFAULT_BUFFER_M,
+    FULL,
+    KINDS,
+    RANDOM,
+    SEGMENTED,
+    SYSTEMATIC,
+    ZIGZAG,
+    DesignRequest,
+)
+from flightplan.spacing import said_efforts, stratum_spacings
 
-SYSTEMATIC, RANDOM, FULL = "systematic", "random", "full"
-ZIGZAG, SEGMENTED = "zigzag", "segmented"
-KINDS = (SYSTEMATIC, RANDOM, FULL, ZIGZAG, SEGMENTED)
+__all__ = [
+    "COMPLEMENTARY",
+    "FULL",
+    "KINDS",
+    "MAX_LINES",
+    "NO_POSSIBLE_TRANSECTS",
+    "RANDOM",
+    "SEGMENTED",
+    "SYSTEMATIC",
+    "ZIGZAG",
+    "ZIGZAGS",
+    "StratumDesign",
+    "SurveyDesign",
+    "Transect",
+    "default_allowance_m",
+    "design_survey",
+    "draw_design",
+    "lay_lines",
+    "resolve_design",
+]
+
+ZIGZAGS = (ZIGZAG, COMPLEMENTARY)
 
 NO_POSSIBLE_TRANSECTS = {
     ZIGZAG: "the legs of a zigzag are no draw from a number of legs",
+    COMPLEMENTARY: "the legs of a zigzag are no draw from a number of legs",
     SEGMENTED: "how many segments there could be depends on how the border cuts them",
 }
 """Why a kind's `possible_transects` is None."""
@@ -68,11 +100,11 @@ class SurveyDesign:
 
     `kind` is "systematic" (parallel lines, one random start per stratum), "random" (parallel lines at random places,
     whose strips do not overlap), "full" (full coverage: neighbouring strips touch or overlap), "zigzag" (equal-spaced,
-    one random start per stratum) or "segmented" (segments of equal length on systematic lines). `heading_deg` is the
-    direction of the lines, clockwise from true north; of a zigzag, the direction across its axis. `spacing_m` is the
-    mean distance of a random design's lines, and the distance of a zigzag's turning points along the axis;
-    `stratum_spacing_m` names the strata that have another. Segments `segment_m` long begin `segment_spacing_m` apart. A
-    zigzag turns on `bounds`, "hull" or "rectangle".
+    one random start per stratum), "complementary-zigzag" (two of them, mirrored) or "segmented" (segments of equal
+    length on systematic lines). `heading_deg` is the direction of the lines, clockwise from true north; of a zigzag,
+    the direction across its axis. `spacing_m` is the mean distance of a random design's lines, and the distance of a
+    zigzag's turning points along the axis; `stratum_spacing_m` names the strata that have another. Segments `segment_m`
+    long begin `segment_spacing_m` apart. A zigzag turns on `bounds`, "hull" or "rectangle".
     """
 
     kind: str
@@ -128,65 +160,26 @@ def resolve_design(area: StudyArea, asked: DesignRequest, *, strip_width_m: floa
     Raises DesignError for a design that cannot be drawn.
     """
     kind = asked.kind or SYSTEMATIC
-    spacing_m, heading_deg = asked.spacing_m, asked.heading_deg
-    segment_m, segment_spacing_m = asked.segment_m, asked.segment_spacing_m
+    heading_deg, segment_m, segment_spacing_m = asked.heading_deg, asked.segment_m, asked.segment_spacing_m
     if kind not in KINDS:
         raise DesignError(f"there is no design called {kind!r}", hint=f"Known are: {', '.join(KINDS)}")
     if not strip_width_m > 0 or not np.isfinite(strip_width_m):
         raise DesignError(f"a strip {strip_width_m:g} m wide sees nothing")
-    given = [v is not None for v in (spacing_m, asked.sampling_fraction, asked.min_lines)]
-    if sum(given) != 1:
-        raise DesignError("say one of spacing, sampling fraction and number of lines", hint="And only one of them")
-    polygons = area.local_strata
     _check_options(area, kind, asked)
     if asked.random_heading:
         if heading_deg is not None:
             raise DesignError("a heading and a random heading were both asked for", hint="Say one of them")
         heading_deg = float(np.random.default_rng([asked.seed, zlib.crc32(b"heading")]).uniform(0.0, 180.0))
     if heading_deg is None:
-        heading_deg = _default_heading(area, kind, spacing_m or strip_width_m)
+        heading_deg = _default_heading(area, kind, asked.spacing_m or strip_width_m)
     elif not np.isfinite(heading_deg):
         raise DesignError("the heading is not a number")
-    if asked.sampling_fraction is not None:
-        if not 0 < asked.sampling_fraction <= 1:
-            raise DesignError(f"a sampling fraction of {asked.sampling_fraction:g} is not between 0 and 1")
-        spacing_m = strip_width_m / asked.sampling_fraction
-        if kind == ZIGZAG:
-            spacing_m = zigzag_spacing_m(
-                polygons, heading_deg, strip_width_m, asked.bounds, sampling_fraction=asked.sampling_fraction
-            )
-        elif segment_m is not None:
-            # Without a distance of its own along the line, a segment stands in a square of lines and segments.
-            if segment_spacing_m is None:
-                spacing_m = float(np.sqrt(spacing_m * segment_m))
-            else:
-                spacing_m *= segment_m / segment_spacing_m
-    elif asked.min_lines is not None:
-        if asked.min_lines < 1:
-            raise DesignError("a stratum needs one line or more")
-        # A hair under the even division, so that no random start drops below the number asked for.
-        spacing_m = min(baseline(p, heading_deg)[2] for p in polygons) / asked.min_lines * (1 - 1e-9)
-    assert spacing_m is not None
+    spacing_m, of_strata_m = stratum_spacings(area, asked, kind, heading_deg, strip_width_m)
     if not spacing_m > 0 or not np.isfinite(spacing_m):
         raise DesignError(f"a spacing of {spacing_m:g} m is not one", hint="It must be more than 0")
     if segment_m is not None and segment_spacing_m is None:
         segment_spacing_m = spacing_m
-    if segment_m is not None and segment_spacing_m is not None and segment_m > segment_spacing_m * (1 + 1e-9):
-        raise DesignError(
-            f"segments {segment_m:g} m long that begin {segment_spacing_m:g} m apart overlap",
-            hint="Ask for shorter segments, or for more room between them",
-        )
-    if kind == FULL and spacing_m > strip_width_m * (1 + 1e-9):
-        raise DesignError(
-            f"lines {spacing_m:.1f} m apart leave gaps between strips {strip_width_m:.1f} m wide: no full coverage",
-            hint="Ask for a systematic design, or for a smaller spacing",
-        )
-    narrowest_m = min([spacing_m, *asked.stratum_spacing_m.values()])
-    if kind not in (FULL, ZIGZAG) and narrowest_m < strip_width_m * (1 - 1e-9):
-        raise DesignError(
-            f"lines {narrowest_m:.1f} m apart make strips {strip_width_m:.1f} m wide overlap: no sample",
-            hint="Ask for full coverage, or for a larger spacing",
-        )
+    _check_spacing(kind, [spacing_m, *of_strata_m.values()], strip_width_m, segment_m, segment_spacing_m)
     return SurveyDesign(
         kind,
         asked.seed,
@@ -196,7 +189,7 @@ def resolve_design(area: StudyArea, asked: DesignRequest, *, strip_width_m: floa
         None if segment_m is None else float(segment_m),
         None if segment_spacing_m is None else float(segment_spacing_m),
         asked.bounds,
-        tuple((name, float(value)) for name, value in asked.stratum_spacing_m.items()),
+        tuple((name, float(value)) for name, value in of_strata_m.items()),
     )
 
 
@@ -255,10 +248,15 @@ def _lines(stratum: str, polygon: Any, design: SurveyDesign, airspace: Airspace)
     start, end, _ = baseline(polygon, heading)
     # The stratum's name, not its place in the file, decides its draw: reordering features moves no line.
     rng = np.random.default_rng([design.seed, zlib.crc32(stratum.encode())])
-    if design.kind == ZIGZAG:
+    if design.kind in ZIGZAGS:
         _check_number(int((end - start) / spacing) + 1, spacing)
-        legs = zigzag_legs(polygon, heading, spacing, rng.uniform(0, 2 * spacing), design.bounds, width)
-        return lines_on_legs(polygon, legs, width, airspace.inset, bridge_m=width)
+        shift = rng.uniform(0, 2 * spacing)
+        legs = zigzag_legs(polygon, heading, spacing, shift, design.bounds, width)
+        if design.kind == COMPLEMENTARY:
+            # Flown back the other way, so that it begins where the first ends.
+            back = zigzag_legs(polygon, heading, spacing, shift, design.bounds, width, mirrored=True)
+            legs = np.concatenate([legs, back[::-1, ::-1]])
+        return lines_on_legs(polygon, legs, width, airspace.inset, bridge_m=width, trim=airspace.trim)
     offsets = _offsets(design, spacing, start, end, rng)
     if design.kind == SEGMENTED:
         assert design.segment_m is not None
@@ -267,10 +265,10 @@ def _lines(stratum: str, polygon: Any, design: SurveyDesign, airspace: Airspace)
         _check_number(int(len(offsets) * ((along[1] - along[0]) / design.segment_spacing_m + 1)), spacing)
         shift = rng.uniform(0, design.segment_spacing_m)
         legs = segment_legs(polygon, heading, offsets, design.segment_m, design.segment_spacing_m, shift)
-        return lines_on_legs(polygon, legs, width, airspace.inset, bridge_m=width)
-    lines = lines_across(polygon, heading, offsets, width, airspace.inset, bridge_m=width)
+        return lines_on_legs(polygon, legs, width, airspace.inset, bridge_m=width, trim=airspace.trim)
+    lines = lines_across(polygon, heading, offsets, width, airspace.inset, bridge_m=width, trim=airspace.trim)
     if design.kind == FULL and lines:
-        lines += fill_gaps(polygon, heading, lines, width, airspace.inset)
+        lines += fill_gaps(polygon, heading, lines, width, airspace.inset, trim=airspace.trim)
     return lines
 
 
@@ -290,7 +288,34 @@ def _offsets(design: SurveyDesign, spacing_m: float, start: float, end: float, r
     return np.arange(start - half + rng.uniform(0, spacing_m), end + half, spacing_m)
 
 
+def _check_spacing(
+    kind: str, spacings_m: list[float], strip_width_m: float, segment_m: float | None, segment_spacing_m: float | None
+) -> None:
+    if segment_m is not None and segment_spacing_m is not None and segment_m > segment_spacing_m * (1 + 1e-9):
+        raise DesignError(
+            f"segments {segment_m:g} m long that begin {segment_spacing_m:g} m apart overlap",
+            hint="Ask for shorter segments, or for more room between them",
+        )
+    if kind == FULL and max(spacings_m) > strip_width_m * (1 + 1e-9):
+        raise DesignError(
+            f"lines {max(spacings_m):.1f} m apart leave gaps between strips {strip_width_m:.1f} m wide:"
+            " no full coverage",
+            hint="Ask for a systematic design, or for a smaller spacing",
+        )
+    if kind not in (FULL, *ZIGZAGS) and min(spacings_m) < strip_width_m * (1 - 1e-9):
+        raise DesignError(
+            f"lines {min(spacings_m):.1f} m apart make strips {strip_width_m:.1f} m wide overlap: no sample",
+            hint="Ask for full coverage, or for a larger spacing",
+        )
+
+
 def _check_options(area: StudyArea, kind: str, asked: DesignRequest) -> None:
+    said = said_efforts(asked)
+    if said > 1 or (said == 0 and {s.name for s in area.strata} != set(asked.stratum_spacing_m)):
+        raise DesignError(
+            "say one of spacing, sampling fraction, lines a stratum, and lines or length in all",
+            hint="And only one of them",
+        )
     segment_m, segment_spacing_m = asked.segment_m, asked.segment_spacing_m
     if (segment_m is not None) != (kind == SEGMENTED) or (segment_spacing_m is not None and kind != SEGMENTED):
         raise DesignError("a segmented design, and no other, needs the length of its segments")

@@ -150,7 +150,8 @@ def zigzag_spacing_m(
         return float(sum(inside_m) * strip_width_m / _STARTS / total_m2)
 
     widest_m = max(float(np.ptp(shapely.bounds(turn(p, heading_deg))[[0, 2]])) for p in polygons)
-    low, high = strip_width_m / 4, widest_m
+    # A leg is no shorter than the height it crosses, so its strips hold no less than parallel lines' as far apart.
+    low, high = 0.9 * strip_width_m / sampling_fraction, widest_m
     if not share(high) <= sampling_fraction:
         raise DesignError(
             f"one leg of a zigzag from end to end holds {share(high):.3g} of the area, more than"

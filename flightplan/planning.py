@@ -14,7 +14,7 @@ from flightplan.covered import coverage_of, name_left_out
 from flightplan.design import (
     FULL,
     SYSTEMATIC,
-    ZIGZAG,
+    ZIGZAGS,
     StratumDesign,
     default_allowance_m,
     draw_design,
@@ -28,6 +28,7 @@ from flightplan.paths import Airspace
 from flightplan.plan import SurveyPlan
 from flightplan.request import PlanRequest, a_length, a_share
 from flightplan.sortie_missions import Flying, build_sorties
+from flightplan.spacing import said_efforts
 
 
 def plan_survey(area: StudyArea, asked: PlanRequest) -> SurveyPlan:
@@ -74,7 +75,7 @@ def plan_survey(area: StudyArea, asked: PlanRequest) -> SurveyPlan:
         )
     coverage, left_out = coverage_of(area, design, strata, airspace)
     not_covered, not_covered_m2 = name_left_out(area, left_out, warnings)
-    if design.kind == ZIGZAG:
+    if design.kind in ZIGZAGS:
         warnings.append(
             "which ground no leg of a zigzag may reach is not worked out; `overfly design` maps the coverage"
         )
@@ -109,7 +110,7 @@ def _with_spacing(asked: PlanRequest, across_m: float) -> PlanRequest:
     """Return what was asked with the spacing that the side overlap means, and the kind that follows from it."""
     spacing_m = asked.spacing_m
     if asked.side_overlap is not None:
-        if spacing_m is not None or asked.sampling_fraction is not None or asked.min_lines is not None:
+        if said_efforts(asked):
             raise PlanError("side overlap and spacing were both asked for", hint="One follows from the other")
         spacing_m = across_m * (1 - a_share("side overlap", asked.side_overlap))
     touching = spacing_m is not None and spacing_m <= across_m

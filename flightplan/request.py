@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from flightplan.allocation import EarlierStratum
 from flightplan.camera import Camera
 from flightplan.conditions import Conditions
 from flightplan.drones import DEFAULT_WIND_SHARE, Drone, drone_named
@@ -14,26 +15,38 @@ from flightplan.errors import PlanError
 from flightplan.legs import HULL
 from flightplan.terrain import Terrain
 
+SYSTEMATIC, RANDOM, FULL = "systematic", "random", "full"
+ZIGZAG, COMPLEMENTARY, SEGMENTED = "zigzag", "complementary-zigzag", "segmented"
+KINDS = (SYSTEMATIC, RANDOM, FULL, ZIGZAG, COMPLEMENTARY, SEGMENTED)
+
 DEFAULT_BUFFER_M = 15.0
 DEFAULT_DRONE = "DJI Mavic 3 Enterprise"
 
 
 @dataclass(frozen=True, kw_only=True)
 class DesignRequest:
-    """What was asked of a design: exactly one of spacing, fraction or number of lines, and what there is to choose.
+    """What was asked of a design: the effort, in exactly one way, and what there is to choose.
+
+    Effort is one of a spacing, a sampling fraction, `min_lines` in each stratum, or `total_lines` or `total_length_m`
+    (of line inside the area) for all strata, shared out by `allocation`: by area unless said, equally, or by Neyman's
+    rule from what an `earlier` survey found in each. `stratum_spacing_m` gives strata a spacing of their own, whatever
+    the rest says; when it names all of them nothing else is needed.
 
     Without a heading, lines of a sample run across the area's long axis (more and shorter lines, so more sampling
     units), and lines of full coverage where fewest are needed; `random_heading` draws it from [0, 180) by the seed.
     `min_lines` is per stratum, and the stratum with the shortest baseline decides. A segmented design needs
-    `segment_m`; its segments are as far apart as its lines when `segment_spacing_m` is None. `stratum_spacing_m` gives
-    strata a spacing of their own (see `flightplan.allocation`). A zigzag turns on `bounds`. A `kind` of None is
-    systematic, or follows from the overlap asked for.
+    `segment_m`; its segments are as far apart as its lines when `segment_spacing_m` is None. A zigzag turns on
+    `bounds`. A `kind` of None is systematic, or follows from the overlap asked for.
     """
 
     kind: str | None = None
     spacing_m: float | None = None
     sampling_fraction: float | None = None
     min_lines: int | None = None
+    total_lines: int | None = None
+    total_length_m: float | None = None
+    allocation: str | None = None
+    earlier: Mapping[str, EarlierStratum] = field(default_factory=dict)
     heading_deg: float | None = None
     random_heading: bool = False
     segment_m: float | None = None
