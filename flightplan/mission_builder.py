@@ -130,7 +130,7 @@ class Fences:
     def __init__(self, area: StudyArea, airspace: Airspace) -> None:
         self._area = area
         half = airspace.buffer_m / 2
-        widened = whole(shapely.buffer(area.local_exclusions, half, quad_segs=4)) if half > 0 else []
+        widened = whole(shapely.buffer(area.local_no_fly, half, quad_segs=4)) if half > 0 else []
         exclusions = [shapely.simplify(shapely.Polygon(p.exterior), half * 0.9) for p in widened]
         self._parts = []
         for part in whole(airspace.allowed):

@@ -60,7 +60,7 @@ class Airspace:
         With a turn radius, lines are kept to where they can be entered and left in legal turns, with a run-in.
         """
         land = shapely.union_all([area.localise(s.polygon) for s in area.strata])
-        kept_out = area.local_exclusions
+        kept_out = area.local_no_fly
         allowed = shapely.difference(
             shapely.buffer(land, allowance_m, quad_segs=_ARC),
             shapely.buffer(kept_out, buffer_m * _OUTWARD, quad_segs=_ARC),
