@@ -1,19 +1,26 @@
 """Drones: what a leg, a climb and a whole flight cost in time and energy.
 
-The library holds a few aircraft with the figures of their data sheets; powers are battery energy over the flight time
-stated there. A leg is flown from standstill to standstill, as a multirotor flies waypoints with corners, at the larger
-of its two powers; wind is a share added to the energy of everything.
+The library is `drones.toml` beside this module: aircraft with the figures of their data sheets; powers are battery
+energy over the flight time stated there. A leg is flown from standstill to standstill, as a multirotor flies waypoints
+with corners. Without a wind's direction it is flown at the larger of the two powers, and wind is a share added to the
+energy of everything; with one, `flightplan.energy` asks for the power of each leg's airspeed.
 """
 
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from functools import cache, cached_property
+from importlib import resources
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from flightplan.errors import PlanError
+from flightplan.errors import PlanError, UnreadableFileError
 from flightplan.frames import Floats
 
 MULTIROTOR, FIXED_WING = "multirotor", "fixed wing"
@@ -22,15 +29,20 @@ DEFAULT_WIND_SHARE = 0.2
 """Energy added for wind. A copter's survey recorded in 8 m/s of turbulent wind took 361 s instead of 309 s: 17 %."""
 
 _BANK_DEG = 30.0
-_GRAVITY_MPS2 = 9.81
+_GRAVITY_MPS2, _AIR_KG_M3 = 9.81, 1.225
+# Of small propellers, their motors and controllers: Zeng, Xu & Zhang 2019 take κ = 1.1 and a tip speed of 120 m/s.
+_INDUCED_FACTOR, _MOTOR_EFFICIENCY, _TIP_MPS = 1.15, 0.75, 120.0
+_MAX_FILE_BYTES = 1_000_000
 
 
 @dataclass(frozen=True)
 class Drone:
     """An aircraft with its battery.
 
-    `reserve_share` of the battery is never planned with. Powers are for level flight with the usual payload; climbing
-    costs 1.3 times the hovering power in a multirotor (our assumption, on the high side).
+    `reserve_share` of the battery is never planned with. Powers are for level flight with the usual payload, at
+    `mass_kg`; climbing costs 1.3 times the hovering power in a multirotor (our assumption, on the high side).
+    `max_speed_mps` is its greatest airspeed. `max_payload_kg` is what it may carry besides, None when nobody says;
+    `rotor_disc_m2` is the area of all propellers' discs. Raises PlanError when the figures do not hold together.
     """
 
     name: str
@@ -47,6 +59,12 @@ class Drone:
     acceleration_mps2: float = 2.5
     reserve_share: float = 0.25
     min_speed_mps: float = 0.0
+    mass_kg: float | None = None
+    max_payload_kg: float | None = None
+    rotor_disc_m2: float | None = None
+
+    def __post_init__(self) -> None:
+        _check(self)
 
     @property
     def budget_wh(self) -> float:
@@ -73,6 +91,64 @@ class Drone:
         power = max(self.hover_power_w, self.cruise_power_w) if self.kind == MULTIROTOR else self.cruise_power_w
         return np.asarray(seconds, dtype=np.float64) * power / 3600
 
+    def power_w(self, airspeed_mps: npt.ArrayLike) -> Floats:
+        """Return the power of level flight at an airspeed.
+
+        A multirotor: P0·(1 + 3v²/U²) + Pi·√(√(1 + v⁴/4w⁴) − v²/2w²) + c·v³ (Zeng, Xu & Zhang 2019, IEEE Trans. Wireless
+        Comm. 18:2329, eq. 12), where the induced power Pi follows from mass and rotor disc, P0 is the rest of the
+        hovering power, and c makes it the cruise power at the cruise speed. Without mass or disc: the larger power up
+        to the cruise speed, and growing with the square of speed above. A fixed wing: half drag of the air, half of
+        lift at the cruise speed, P/2·((v/u)³ + u/v).
+        """
+        speed = np.asarray(airspeed_mps, dtype=np.float64)
+        share = speed / self.cruise_speed_mps
+        if self.kind != MULTIROTOR:
+            return np.asarray(self.cruise_power_w / 2 * (share**3 + 1 / np.maximum(share, 0.1)))
+        if self._rotor is None:
+            return max(self.hover_power_w, self.cruise_power_w) * np.maximum(1.0, share**2)
+        profile_w, induced_w, drag, hover_mps = self._rotor
+        return np.asarray(
+            profile_w * (1 + 3 * speed**2 / _TIP_MPS**2) + induced_w * _inflow(speed / hover_mps) + drag * speed**3
+        )
+
+    @cached_property
+    def _rotor(self) -> tuple[float, float, float, float] | None:
+        """Profile and induced power in hover, the drag's coefficient, and the air's speed through the discs."""
+        if self.mass_kg is None or self.rotor_disc_m2 is None:
+            return None
+        thrust_n = self.mass_kg * _GRAVITY_MPS2
+        hover_mps = float(np.sqrt(thrust_n / (2 * _AIR_KG_M3 * self.rotor_disc_m2)))
+        induced_w = min(_INDUCED_FACTOR * thrust_n * hover_mps / _MOTOR_EFFICIENCY, 0.9 * self.hover_power_w)
+        profile_w = self.hover_power_w - induced_w
+        speed = self.cruise_speed_mps
+        lift_w = profile_w * (1 + 3 * speed**2 / _TIP_MPS**2) + induced_w * float(_inflow(speed / hover_mps))
+        return profile_w, induced_w, max(0.0, self.cruise_power_w - lift_w) / speed**3, hover_mps
+
+    def carrying(self, payload_kg: float) -> Drone:
+        """Return the same aircraft with a payload besides the usual one: its powers grow with mass to the power of 1.5.
+
+        That is the induced power of a rotor, and of a wing at its best speed. Raises PlanError for more than it may
+        carry, or when its mass is not known.
+        """
+        if payload_kg == 0:
+            return self
+        if not (payload_kg > 0 and np.isfinite(payload_kg)):
+            raise PlanError(f"a payload of {payload_kg:g} kg is not one")
+        if self.mass_kg is None:
+            raise PlanError(f"what a payload costs {self.name} is not known: its mass is not", hint="Add mass_kg")
+        if self.max_payload_kg is not None and payload_kg > self.max_payload_kg + 1e-9:
+            raise PlanError(
+                f"{self.name} may carry {self.max_payload_kg:g} kg besides what it is made with, not {payload_kg:g} kg"
+            )
+        heavier = ((self.mass_kg + payload_kg) / self.mass_kg) ** 1.5
+        return replace(
+            self,
+            hover_power_w=self.hover_power_w * heavier,
+            cruise_power_w=self.cruise_power_w * heavier,
+            mass_kg=self.mass_kg + payload_kg,
+            max_payload_kg=None if self.max_payload_kg is None else self.max_payload_kg - payload_kg,
+        )
+
     def climb_wh(self, ascent_m: float) -> float:
         """Return what climbing on the way costs beyond level flight: 0.3 times the hovering power while it lasts."""
         return 0.3 * self.hover_power_w * ascent_m / self.climb_mps / 3600
@@ -83,74 +159,11 @@ class Drone:
         return up_s + down_s, (1.3 * self.hover_power_w * up_s + self.hover_power_w * down_s) / 3600
 
 
-_LIBRARY = (
-    Drone(
-        name="overfly-demo",
-        kind=MULTIROTOR,
-        battery_wh=95.0,
-        hover_power_w=160.0,
-        cruise_power_w=150.0,
-        cruise_speed_mps=12.0,
-        max_speed_mps=18.0,
-        max_wind_mps=10.0,
-        reserve_share=0.2,
-        source="made up for overfly demo: a small quadcopter that plans with about 23 minutes a battery",
-    ),
-    Drone(
-        name="DJI Phantom 4 Pro V2.0",
-        kind=MULTIROTOR,
-        battery_wh=89.2,
-        hover_power_w=178.0,
-        cruise_power_w=178.0,
-        cruise_speed_mps=7.0,
-        max_speed_mps=14.0,
-        max_wind_mps=10.0,
-        source="DJI data sheet: 89.2 Wh, about 30 min, 10 m/s; hover taken as cruise",
-    ),
-    Drone(
-        name="DJI Mavic 3 Enterprise",
-        kind=MULTIROTOR,
-        battery_wh=77.0,
-        hover_power_w=122.0,
-        cruise_power_w=103.0,
-        cruise_speed_mps=9.0,
-        max_speed_mps=15.0,
-        max_wind_mps=12.0,
-        source="DJI data sheet: 77 Wh, 45 min at 32.4 km/h, 38 min hovering, 12 m/s",
-    ),
-    Drone(
-        name="DJI Matrice 350 RTK",
-        kind=MULTIROTOR,
-        battery_wh=526.4,
-        hover_power_w=720.0,
-        cruise_power_w=640.0,
-        cruise_speed_mps=8.0,
-        max_speed_mps=17.0,
-        max_wind_mps=12.0,
-        source="DJI data sheet: 2 x 263.2 Wh, 55 min at 8 m/s without payload (574 W); a 0.8 kg camera and hovering are"
-        " our assumption",
-    ),
-    Drone(
-        name="WingtraOne GEN II",
-        kind=FIXED_WING,
-        battery_wh=198.0,
-        hover_power_w=1200.0,
-        cruise_power_w=201.0,
-        cruise_speed_mps=16.0,
-        max_speed_mps=16.0,
-        min_speed_mps=14.0,
-        max_wind_mps=12.0,
-        climb_mps=6.0,
-        descent_mps=3.0,
-        source="Wingtra data sheet: 2 x 99 Wh, 59 min, 16 m/s cruise, 12 m/s wind; the power of its vertical take-off"
-        " and landing (on the high side) and its slowest speed are our assumptions",
-    ),
-)
-
-
+@cache
 def drone_library() -> tuple[Drone, ...]:
-    """Return every drone of the library."""
-    return _LIBRARY
+    """Return every drone of the library, ordered as in its file."""
+    text = resources.files("flightplan").joinpath("drones.toml").read_text(encoding="utf-8")
+    return tuple(_drone(table, where="drones.toml") for table in tomllib.loads(text)["drone"])
 
 
 def drone_named(name: str) -> Drone:
@@ -158,7 +171,7 @@ def drone_named(name: str) -> Drone:
 
     Raises PlanError, naming the nearest ones, when there is none.
     """
-    by_name = {_plain(d.name): d for d in _LIBRARY}
+    by_name = {_plain(d.name): d for d in drone_library()}
     wanted = _plain(name)
     if wanted in by_name:
         return by_name[wanted]
@@ -167,6 +180,67 @@ def drone_named(name: str) -> Drone:
         f"there is no drone named {name!r} in the library",
         hint=f"Known are: {', '.join(by_name[n].name for n in near)}",
     )
+
+
+def drone_from_file(path: Path) -> Drone:
+    """Return the drone of a TOML file with the keys of `drones.toml`: one [[drone]] table, or the keys alone.
+
+    Raises UnreadableFileError when it is no TOML, PlanError when its figures do not hold together.
+    """
+    try:
+        if path.stat().st_size > _MAX_FILE_BYTES:
+            raise UnreadableFileError("too large for a drone file", where=str(path))
+        document: Any = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        if isinstance(error, UnreadableFileError):
+            raise
+        raise UnreadableFileError(f"not a drone file: {error}", where=str(path)) from error
+    document = document.get("drone", document)
+    if isinstance(document, list) and len(document) == 1:
+        document = document[0]
+    if not isinstance(document, dict):
+        raise PlanError("a drone file holds the keys of one drone", where=str(path))
+    return _drone({"name": path.stem, "source": path.name, **document}, where=str(path))
+
+
+def _drone(table: Mapping[str, Any], where: str) -> Drone:
+    known = {field.name for field in fields(Drone)}
+    unknown = sorted(set(table) - known)
+    if unknown:
+        near = difflib.get_close_matches(unknown[0], known, n=1)
+        hint = f"Did you mean {near[0]!r}?" if near else f"Known keys: {', '.join(sorted(known))}"
+        raise PlanError(f"unknown key {unknown[0]!r}", where=where, hint=hint)
+    try:
+        return Drone(**table)
+    except TypeError as error:
+        raise PlanError(str(error).replace("Drone.__init__() ", ""), where=where) from error
+
+
+def _check(drone: Drone) -> None:
+    for field in fields(Drone):
+        value = getattr(drone, field.name)
+        if field.name in ("name", "kind", "source"):
+            if not isinstance(value, str) or not value:
+                raise PlanError(f"{field.name} must be a text, not {value!r}", where=str(drone.name))
+            continue
+        if value is None and field.default is None:
+            continue
+        may_be_0 = field.name in ("max_wind_mps", "reserve_share", "min_speed_mps", "max_payload_kg")
+        fits = isinstance(value, int | float) and not isinstance(value, bool) and np.isfinite(value)
+        if not fits or value < 0 or (value == 0 and not may_be_0):
+            raise PlanError(f"{field.name} must be a number above 0, not {value!r}", where=drone.name)
+    if drone.kind not in (MULTIROTOR, FIXED_WING):
+        raise PlanError(f"kind must be {MULTIROTOR!r} or {FIXED_WING!r}, not {drone.kind!r}", where=drone.name)
+    if not drone.reserve_share < 1:
+        raise PlanError("a reserve is a share below 1", where=drone.name)
+    if not drone.min_speed_mps <= drone.cruise_speed_mps <= drone.max_speed_mps:
+        raise PlanError("its cruise speed is not between its slowest and its fastest", where=drone.name)
+
+
+def _inflow(speed_share: npt.ArrayLike) -> Floats:
+    """Return the induced power at a speed, over that in hover; the speed is a share of the hover's inflow."""
+    square = np.asarray(speed_share, dtype=np.float64) ** 2
+    return np.asarray(np.sqrt(np.sqrt(1 + square**2 / 4) - square / 2))
 
 
 def _plain(name: str) -> str:

@@ -16,8 +16,10 @@ import shapely
 
 from flightplan.areas import StudyArea
 from flightplan.drones import Drone
+from flightplan.energy import Wind, fly_legs
 from flightplan.errors import PlanError
 from flightplan.frames import Floats
+from flightplan.mission import CAPACITIES, Capacity
 from flightplan.ordering import Run
 from flightplan.paths import Airspace
 from flightplan.ways import Ways
@@ -26,6 +28,22 @@ MAX_ITEMS = 640
 """ArduCopter 4.7 says "Only 650 items are supported" to a longer mission."""
 
 _SHORTEST_PIECE_M = 100.0
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What ends a flight besides its battery.
+
+    A flight goes no further than `max_distance_m` from home and, where it has more than one line, takes no longer than
+    `longest_s`. `crowding` is how many items a mission really has for each that is counted here (waypoints over hills
+    are known later), `held_back_wh` energy kept for climbs.
+    """
+
+    capacity: Capacity = CAPACITIES["ardupilot"]
+    max_distance_m: float | None = None
+    longest_s: float | None = None
+    crowding: float = 1.0
+    held_back_wh: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -69,24 +87,38 @@ def cut_sorties(
     wind_share: float,
     fixed_homes: Sequence[Floats] = (),
     ways: Ways | None = None,
+    wind: Wind | None = None,
+    limits: Limits | None = None,
 ) -> list[Flight]:
     """Cut an order of runs into flights that each fit a battery, home and back included.
 
     `fixed_homes` are launch sites; without any, a flight starts at the point of the area's boundary that costs it
     least. A transect is flown in one flight where a battery can do it: a sampling unit is seen at one time. A run too
     long for a battery is flown in equal pieces. `ways` join the runs, by default those of an aircraft that turns on the
-    spot. Raises PlanError when even a short piece cannot be reached.
+    spot. With a `wind` each leg costs what it costs in it. Raises PlanError when even a short piece cannot be reached.
     """
     ways = ways or Ways(airspace)
     homes = tuple(fixed_homes)
-    costs = _Costs(area, airspace, ways, drone, speed_mps, transit_speed_mps, altitude_agl_m, wind_share, homes)
+    costs = _Costs(
+        area,
+        airspace,
+        ways,
+        drone,
+        speed_mps,
+        transit_speed_mps,
+        altitude_agl_m,
+        wind_share,
+        homes,
+        wind,
+        limits or Limits(),
+    )
     waiting = [list(group) for _, group in groupby(runs, key=lambda r: r.transect)][::-1]
     flights: list[Flight] = []
     taken = _Taken()
     while waiting:
         line = waiting.pop()
         longer = reduce(costs.with_run, line, taken)
-        if longer.energy_wh <= drone.budget_wh and longer.items <= MAX_ITEMS:
+        if costs.fits(longer) and not (taken.runs and costs.takes_too_long(longer)):
             taken = longer
         elif taken.runs:
             flights.append(costs.flight(taken))
@@ -106,10 +138,12 @@ class _Taken:
 
     runs: tuple[Run, ...] = ()
     inner_s: float = 0.0
+    inner_wh: float = 0.0
     home: Floats = field(default_factory=lambda: np.zeros(2))
     duration_s: float = 0.0
     energy_wh: float = 0.0
     items: int = 6
+    waypoints: int = 2
 
 
 @dataclass
@@ -123,20 +157,46 @@ class _Costs:
     altitude_agl_m: float
     wind_share: float
     fixed_homes: tuple[Floats, ...]
+    wind: Wind | None
+    limits: Limits
+
+    def fits(self, taken: _Taken) -> bool:
+        """Whether a flight fits a battery and the autopilot's storage."""
+        crowding, holder = self.limits.crowding, self.limits.capacity
+        return (
+            taken.energy_wh <= self.drone.budget_wh - self.limits.held_back_wh
+            and (holder.items is None or taken.items * crowding <= holder.items)
+            and (holder.waypoints is None or taken.waypoints * crowding <= holder.waypoints)
+        )
+
+    def takes_too_long(self, taken: _Taken) -> bool:
+        """Whether a flight is longer than is wished for."""
+        return self.limits.longest_s is not None and taken.duration_s > self.limits.longest_s
 
     def with_run(self, taken: _Taken, run: Run) -> _Taken:
-        """Add a run to a flight, from whichever home is then the cheapest."""
-        inner_s, items = taken.inner_s + self._seconds(run.ends, self.speed_mps), taken.items + 4
+        """Add a run to a flight from whichever home is then the cheapest; energy is infinite where none is in reach."""
+        seconds, wh = self._cost(run.ends, self.speed_mps)
+        inner_s, inner_wh, items = taken.inner_s + seconds, taken.inner_wh + wh, taken.items + 4
+        waypoints = taken.waypoints + 2
         if taken.runs:
             way = self.ways.between(taken.runs[-1], run)
-            inner_s, items = inner_s + self._seconds(way, self.speed_mps), items + len(way) - 2
+            seconds, wh = self._cost(way, self.speed_mps)
+            inner_s, inner_wh, items = inner_s + seconds, inner_wh + wh, items + len(way) - 2
+            waypoints += len(way) - 2
         runs = (*taken.runs, run)
-        outer = [(self._outer_s(home, runs), i, home) for i, home in enumerate(self._homes(runs[0], run))]
-        outer_s, _, home = min(outer, key=lambda o: o[:2])
+        outer = [
+            (*self._outer(home, runs), i, home)
+            for i, home in enumerate(self._homes(runs[0], run))
+            if self._within_reach(home, runs)
+        ]
+        if not outer:
+            return _Taken(runs, inner_s, inner_wh, energy_wh=np.inf, items=items, waypoints=waypoints)
+        outer_s, outer_wh, _, home = min(outer, key=lambda o: (o[0], o[2]))
         vertical_s, vertical_wh = self.drone.vertical(self.altitude_agl_m)
         level_s = inner_s + outer_s
-        energy_wh = (float(self.drone.leg_wh(level_s)) + vertical_wh) * (1 + self.wind_share)
-        return _Taken(runs, inner_s, home, level_s + vertical_s, energy_wh, items)
+        level_wh = float(self.drone.leg_wh(level_s)) if self.wind is None else inner_wh + outer_wh
+        energy_wh = (level_wh + vertical_wh) * (1 + self.wind_share)
+        return _Taken(runs, inner_s, inner_wh, home, level_s + vertical_s, energy_wh, items, waypoints)
 
     def flight(self, taken: _Taken) -> Flight:
         """Return the flight over the runs taken."""
@@ -144,12 +204,24 @@ class _Costs:
         between = [self.ways.between(a, b) for a, b in pairwise(taken.runs)]
         return Flight(taken.home, taken.runs, (first, *between, last), taken.duration_s, taken.energy_wh)
 
-    def _outer_s(self, home: Floats, runs: Sequence[Run]) -> float:
+    def _outer(self, home: Floats, runs: Sequence[Run]) -> tuple[float, float]:
         out, back = self.ways.out(home, runs[0]), self.ways.back(runs[-1], home)
-        return self._seconds(out, self.transit_speed_mps) + self._seconds(back, self.transit_speed_mps)
+        out_s, out_wh = self._cost(out, self.transit_speed_mps)
+        back_s, back_wh = self._cost(back, self.transit_speed_mps)
+        return out_s + back_s, out_wh + back_wh
 
-    def _seconds(self, path: Floats, speed_mps: float) -> float:
-        return float(self.drone.leg_seconds(np.hypot(*np.diff(path, axis=0).T), speed_mps).sum())
+    def _cost(self, path: Floats, speed_mps: float) -> tuple[float, float]:
+        costs = fly_legs(self.drone, np.diff(path, axis=0), speed_mps, self.wind)
+        return costs.total_s, costs.total_wh
+
+    def _within_reach(self, home: Floats, runs: Sequence[Run]) -> bool:
+        most_m = self.limits.max_distance_m
+        if most_m is None:
+            return True
+        between = [self.ways.between(a, b) for a, b in pairwise(runs)]
+        ways = [self.ways.out(home, runs[0]), *between, self.ways.back(runs[-1], home)]
+        points = np.concatenate([*ways, *(run.ends for run in runs)])
+        return bool(np.hypot(*(points - home).T).max() <= most_m)
 
     def _homes(self, first: Run, last: Run) -> Sequence[Floats]:
         part = self.airspace.part_of(first.ends[0])[0]
@@ -181,8 +253,15 @@ def _pieces(run: Run, costs: _Costs) -> list[Run]:
     for number in range(2, most + 1):
         stops = run.ends[0] + np.linspace(0, 1, number + 1)[:, None] * (run.ends[1] - run.ends[0])
         pieces = [Run(run.transect, np.stack(pair)) for pair in pairwise(stops)]
-        if all(costs.with_run(_Taken(), p).energy_wh <= costs.drone.budget_wh for p in pieces):
+        if all(costs.fits(costs.with_run(_Taken(), p)) for p in pieces):
             return pieces
+    most_m = costs.limits.max_distance_m
+    if most_m is not None and not np.isfinite(costs.with_run(_Taken(), run).energy_wh):
+        raise PlanError(
+            f"transect {run.transect} has places further than {most_m:g} m from any launch site",
+            where=costs.area.name,
+            hint="Add a launch site nearer to it (--launch), or allow a larger distance (--max-distance)",
+        )
     raise PlanError(
         f"{costs.drone.name} cannot reach transect {run.transect} and come home with the"
         f" {costs.drone.budget_wh:.0f} Wh that one battery has to spend",

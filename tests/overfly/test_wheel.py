@@ -18,6 +18,7 @@ DATA = {
     "detect/models/overfly-demo.onnx",
     "detect/models/overfly-demo.yaml",
     "flightplan/cameras.toml",
+    "flightplan/drones.toml",
     "flightplan/templates/plan.html.j2",
 }
 
