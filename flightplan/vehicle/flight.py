@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -9,10 +10,11 @@ from pathlib import Path
 
 from flightplan.errors import PreflightError, VehicleError
 from flightplan.mission import Command, Mission
+from flightplan.plain_values import to_plain
 from flightplan.vehicle.effort import EffortMap, Gap
 from flightplan.vehicle.items import FENCE, KINDS, MISSION, RALLY, WireItem, fence_items, mission_items, rally_items
 from flightplan.vehicle.link import Link
-from flightplan.vehicle.logs import FlightCapture, FlightEvent, FlightLog
+from flightplan.vehicle.logs import SORTIE, FlightCapture, FlightEvent, FlightLog
 from flightplan.vehicle.preflight import Preflight, run_preflight
 from flightplan.vehicle.setup import FlightSetup
 from flightplan.vehicle.transfer import Holding, Put, TransferEnd
@@ -75,7 +77,10 @@ def fly_sortie(
     `overrides` (names as in the preflight table). What the vehicle refuses makes an outcome NOT_FLOWN with its reason,
     not an error; a dead connection is a VehicleError before take-off and the outcome LOST after it.
     """
+    setup = setup or FlightSetup()
     with FlightLog(log_folder) as log:
+        if setup.sortie is not None:
+            log.keep(SORTIE, json.dumps(to_plain(setup.sortie)) + "\n")
         effort = EffortMap(mission, first_item=1 if link.is_ardupilot else 0)
         watch = FlightWatch(link, effort, log, on_event, on_capture)
         outcome, reason = Outcome.NOT_FLOWN, None
@@ -84,22 +89,29 @@ def fly_sortie(
         try:
             with watch:
                 try:
-                    _on_the_ground(link)
-                    link.ask_for()
-                    _set_parameters(link, parameters or {}, watch)
-                    transfers = _load(link, mission, watch)
-                    preflight = run_preflight(
-                        link, mission, transfers, energy_share=energy_share, ready_within_s=ready_within_s
-                    )
-                    for check in preflight.checks:
-                        watch.tell("preflight", f"{check.status}: {check.name}: {check.text}")
-                    preflight.refuse(overrides)
+                    if setup.attach:
+                        link.ask_for()
+                        watch.tell("attached", "it is in the air with this mission already: it is watched from here on")
+                    else:
+                        _on_the_ground(link)
+                        link.ask_for()
+                        _set_parameters(link, parameters or {}, watch)
+                        transfers = _load(link, mission, watch)
+                        preflight = run_preflight(
+                            link, mission, transfers, energy_share=energy_share, ready_within_s=ready_within_s
+                        )
+                        for check in preflight.checks:
+                            watch.tell("preflight", f"{check.status}: {check.name}: {check.text}")
+                        preflight.refuse(overrides)
                 except PreflightError as error:
                     reason = str(error)
                     watch.tell("refusal", reason)
                 else:
                     outcome, reason = Outcome.LOST, "it was not watched to its end; the vehicle flies on by itself"
-                    outcome, reason = _fly(link, mission, preflight, watch, at_most_s)
+                    if preflight is None:
+                        outcome, reason = _watch_to_the_end(link, watch, at_most_s)
+                    else:
+                        outcome, reason = _fly(link, mission, preflight, watch, at_most_s, setup)
         finally:
             watch.tell("end", f"{outcome}: {reason}" if reason else str(outcome))
         return FlightResult(
@@ -117,9 +129,10 @@ def fly_sortie(
 
 
 def _fly(
-    link: Link, mission: Mission, preflight: Preflight, watch: FlightWatch, at_most_s: float
+    link: Link, mission: Mission, preflight: Preflight, watch: FlightWatch, at_most_s: float, setup: FlightSetup
 ) -> tuple[Outcome, str | None]:
     try:
+        setup.clearance(link, watch.tell)
         _start(link, mission, preflight)
     except PreflightError as error:
         watch.tell("refusal", str(error))

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
 
-TLOG, CAPTURES, EVENTS = "flight.tlog", "captures.jsonl", "events.jsonl"
+TLOG, CAPTURES, EVENTS, SORTIE = "flight.tlog", "captures.jsonl", "events.jsonl", "sortie.json"
 
 
 @dataclass(frozen=True)
@@ -79,6 +79,10 @@ class FlightLog:
     def event(self, event: FlightEvent) -> None:
         """Write one event."""
         self._events.write(_line(asdict(event)))
+
+    def keep(self, name: str, text: str) -> None:
+        """Leave a text beside the log."""
+        (self.folder / name).write_text(text, encoding="utf-8", newline="\n")
 
     def close(self) -> None:
         """Close the files."""

@@ -9,6 +9,7 @@ from flightplan.drones import Drone
 from flightplan.plan import Sortie
 from flightplan.terrain import Terrain
 from flightplan.vehicle.controls import KeySource, no_keys
+from flightplan.vehicle.link import Link
 from flightplan.vehicle.logbook import Crew
 from flightplan.vehicle.rules import AbortRules
 
@@ -32,13 +33,23 @@ def no_consent(changes: Sequence[Change]) -> bool:
     return False
 
 
+# Asked when all is checked and before anything is armed, with the link and who is told events (kind, text). It returns
+# when the vehicle may take off; PreflightError when it may not.
+Clearance = Callable[[Link, Callable[[str, str], None]], None]
+
+
+def at_once(link: Link, tell: Callable[[str, str], None]) -> None:
+    """Let it take off."""
+
+
 @dataclass(frozen=True)
 class FlightSetup:
     """How a flight is to be done.
 
     `sortie` and `drone` are of the plan, None for a bare mission; `terrain` is the ground under it. A `simulated`
     vehicle is not asked for what only a real one has. With `check_only` everything is done up to the preflight table,
-    and nothing is armed. `test_camera` takes a picture on the ground.
+    and nothing is armed. `test_camera` takes a picture on the ground. `clearance` decides when it may take off.
+    `attach`: the vehicle is in the air with this very mission, and is watched from here on.
     """
 
     sortie: Sortie | None = None
@@ -51,3 +62,5 @@ class FlightSetup:
     simulated: bool = False
     check_only: bool = False
     test_camera: bool = False
+    clearance: Clearance = at_once
+    attach: bool = False
