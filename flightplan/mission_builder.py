@@ -12,10 +12,12 @@ import shapely
 from flightplan.areas import StudyArea
 from flightplan.coverage import whole
 from flightplan.frames import Floats
+from flightplan.hovering import Hover
 from flightplan.mission import Command, FencePolygon, Frame, Mission, MissionItem, RallyPoint
 from flightplan.paths import Airspace
 from flightplan.profile import Profile
 from flightplan.sorties import Flight
+from flightplan.ways import follows_on
 
 MAX_FENCE_POINTS = 70
 """What boards with the smallest fence storage hold, all polygons together (84 points, less headers)."""
@@ -23,6 +25,9 @@ _MAX_EXCLUSION_POINTS = 30
 
 _GROUND_SPEED, _THROTTLE_UNCHANGED = 1.0, -1.0
 _TRIGGER_NOW = 1.0
+
+ONE_PICTURE = (0.0, 0.0, 1.0, 0.0)
+"""What IMAGE_START_CAPTURE says for a single picture: of all cameras, no interval, one."""
 
 
 def build_mission(
@@ -34,8 +39,12 @@ def build_mission(
     speed_mps: float,
     transit_speed_mps: float,
     trigger_distance_m: float,
+    hover: Hover | None = None,
 ) -> Mission:
     """Return the mission of a flight: take-off, legal ways, triggered lines, the way home, return to launch.
+
+    The trigger is on along the lines only; a line that bends keeps it on from one straight run to the next. With
+    `hover` there is no trigger: the vehicle stops for each picture of a line.
 
     The ways out and home are flown at the transit speed, the lines and the ways between them at the survey's. The
     vehicle is led back over its home before NAV_RETURN_TO_LAUNCH, so that its return never cuts across an exclusion.
@@ -44,16 +53,19 @@ def build_mission(
     home = _lonlat(area, flight.home[None])[0]
     takeoff_m = float(profile.altitude_home_m[0])
     slower = speed_mps != transit_speed_mps
-    stretches = _stretches(flight, area, profile)
+    stretches = _stretches(flight, area, profile, hover)
     items: list[MissionItem] = [_positioned(Command.NAV_TAKEOFF, home, takeoff_m), _speed(transit_speed_mps)]
     items += next(stretches)
     if slower:
         items.append(_speed(speed_mps))
+    on = (trigger_distance_m, 0.0, _TRIGGER_NOW, 0.0)
     for i, run in enumerate(flight.runs):
-        on = (trigger_distance_m, 0.0, _TRIGGER_NOW, 0.0)
-        items.append(_command(Command.DO_SET_CAM_TRIGG_DIST, on, transect=run.transect))
+        goes_on = i > 0 and follows_on(flight.runs[i - 1], run)
+        if hover is None and not goes_on:
+            items.append(_command(Command.DO_SET_CAM_TRIGG_DIST, on, transect=run.transect))
         items += [replace(item, transect=run.transect) for item in next(stretches)]
-        items.append(_command(Command.DO_SET_CAM_TRIGG_DIST))
+        if hover is None and not (i + 1 < len(flight.runs) and follows_on(run, flight.runs[i + 1])):
+            items.append(_command(Command.DO_SET_CAM_TRIGG_DIST))
         if slower and i == len(flight.runs) - 1:
             items.append(_speed(transit_speed_mps))
         items += next(stretches)
@@ -75,12 +87,20 @@ def mission_path(mission: Mission) -> Floats:
     return np.asarray([*ends, *points, *ends], dtype=np.float64)
 
 
-def _stretches(flight: Flight, area: StudyArea, profile: Profile) -> Iterator[list[MissionItem]]:
-    """Yield the waypoints of each way and each run in turn, without the first point: the aircraft is there."""
+def _stretches(flight: Flight, area: StudyArea, profile: Profile, hover: Hover | None) -> Iterator[list[MissionItem]]:
+    """Yield the items of each way and each run in turn, without the first point: the aircraft is there.
+
+    With `hover` a run is its stops and pictures, the first point among them.
+    """
     flown_m = 0.0
     for i, way in enumerate(flight.ways):
         for points in (way, flight.runs[i].ends) if i < len(flight.runs) else (way,):
             items = []
+            if hover is not None and points is not way:
+                length_m = flight.runs[i].length_m
+                yield _stops(points, hover.stops_m(length_m), hover.hold_s, flown_m, area, profile)
+                flown_m += length_m
+                continue
             for a, b in pairwise(points):
                 length_m = float(np.hypot(*(b - a)))
                 if length_m == 0.0:
@@ -94,6 +114,26 @@ def _stretches(flight: Flight, area: StudyArea, profile: Profile) -> Iterator[li
                 ]
                 flown_m += length_m
             yield items
+
+
+def _stops(
+    ends: Floats, stops_m: Floats, hold_s: float, flown_m: float, area: StudyArea, profile: Profile
+) -> list[MissionItem]:
+    changes, _ = profile.between(flown_m, flown_m + stops_m[-1])
+    # Where the slope changes within half a metre of a stop, the stop will do.
+    between = [d for d in changes - flown_m if np.abs(stops_m - d).min() > 0.5]
+    at = np.sort(np.concatenate([stops_m, between]))
+    places = ends[0] + (at / stops_m[-1])[:, None] * (ends[1] - ends[0])
+    heights_m = np.interp(flown_m + at, profile.distance_m, profile.altitude_home_m)
+    items: list[MissionItem] = []
+    for d, lonlat, height_m in zip(at, _lonlat(area, places), heights_m, strict=True):
+        stop = _positioned(Command.NAV_WAYPOINT, lonlat, round(float(height_m), 3))
+        if d not in stops_m:
+            items.append(stop)
+            continue
+        items.append(replace(stop, params=(hold_s, 0.0, 0.0, 0.0)))
+        items.append(_command(Command.IMAGE_START_CAPTURE, ONE_PICTURE))
+    return items
 
 
 def _speed(speed_mps: float) -> MissionItem:

@@ -9,13 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
 from flightplan.areas import StudyArea
 from flightplan.design import FULL, StratumDesign, SurveyDesign
+from flightplan.dubins import Pose, dubins_paths
+from flightplan.errors import PlanError
 from flightplan.frames import Floats
 from flightplan.paths import Airspace
+
+ENTRIES = ("nw", "ne", "sw", "se")
+"""The corners at which flying may begin."""
+
+_MOST_LEFT_OUT = 12
 
 
 @dataclass(frozen=True)
@@ -46,18 +54,26 @@ def order_runs(
     airspace: Airspace,
     *,
     start: Floats | None = None,
+    entry: str | None = None,
+    alternate: bool = False,
 ) -> list[list[Run]]:
     """Put the runs in the order of flying: a list for each part of the air, since no legal way joins the parts.
 
     The lines of a sweep (of a stratum, or of a cell in full coverage) follow each other, to and fro; the next
-    sweep is the one of which a corner lies nearest, entered there. `start` is where the first take-off will be.
+    sweep is the one of which a corner lies nearest, entered there. `start` is where the first take-off will be; an
+    `entry` ("nw", "ne", "sw", "se") has the first line begin nearest to that corner of all lines instead. `alternate`
+    flies every other line of a sweep first and then the rest. An aircraft that cannot turn from a line to the next
+    leaves lines out and comes back for them, as far as makes the turns shortest.
     """
+    if entry is not None and entry not in ENTRIES:
+        raise PlanError(f"there is no entry corner {entry!r}", hint=f"Known are: {', '.join(ENTRIES)}")
+    radius_m = 0.0 if airspace.turning is None else airspace.turning.radius_m
     sweeps: dict[int, list[Sweep]] = {}
     for stratum in strata:
         for part, lines in _by_part(area, stratum, airspace).items():
             cells = _cells(lines, design.spacing_m) if design.kind == FULL else [lines]
             sweeps.setdefault(part, []).extend(cells)
-    return [_chain(sweeps[part], start) for part in sorted(sweeps)]
+    return [_chain(_arranged(sweeps[part], alternate, radius_m), start, entry) for part in sorted(sweeps)]
 
 
 def _by_part(area: StudyArea, stratum: StratumDesign, airspace: Airspace) -> dict[int, Sweep]:
@@ -100,17 +116,79 @@ def _cells(lines: Sweep, spacing_m: float) -> list[Sweep]:
     return cells
 
 
-def _chain(sweeps: Sequence[Sweep], start: Floats | None) -> list[Run]:
+def _arranged(sweeps: Sequence[Sweep], alternate: bool, radius_m: float) -> list[tuple[Sweep, Sweep]]:
+    """Return each sweep's lines in the order of flying, from the one end and from the other."""
+    both = [(sweep, sweep[::-1]) for sweep in sweeps]
+    if alternate:
+        return [(every_other(a), every_other(b)) for a, b in both]
+    if radius_m > 0:
+        return [(_leaving_room(a, radius_m), _leaving_room(b, radius_m)) for a, b in both]
+    return both
+
+
+def every_other(lines: Sweep) -> Sweep:
+    """Return every other line, and then the rest on the way back."""
+    return [*lines[::2], *lines[1::2][::-1]]
+
+
+def interleaved(number: int, stride: int) -> list[int]:
+    """Return an order of lines in which neighbours lie `stride` or `stride` + 1 apart, or further.
+
+    Blocks of twice the stride are flown to and fro between their halves, each other block from its second half on; the
+    last block takes what is left over.
+    """
+    blocks = max(1, number // (2 * stride))
+    order: list[int] = []
+    for block in range(blocks):
+        first = block * 2 * stride
+        size = number - first if block == blocks - 1 else 2 * stride
+        half = (size + 1) // 2
+        low, high = list(range(first, first + half)), list(range(first + half, first + size))
+        a, b = (high, low) if block % 2 else (low, high)
+        order += [i for pair in zip(a, b, strict=False) for i in pair]
+        order += a[len(b) :] or b[len(a) :]
+    return order
+
+
+def _leaving_room(lines: Sweep, radius_m: float) -> Sweep:
+    """Return the lines in the order whose turns are the shortest for an aircraft of a turn radius, obstacles aside."""
+    best, least_m = lines, _turns_m(lines, radius_m)
+    strides = range(1, min(len(lines) // 2, _MOST_LEFT_OUT) + 1)
+    for stride in strides:
+        order = [lines[i] for i in interleaved(len(lines), stride)]
+        length_m = _turns_m(order, radius_m)
+        if length_m < least_m:
+            best, least_m = order, length_m
+    return best
+
+
+def _turns_m(lines: Sweep, radius_m: float) -> float:
+    flown = _to_and_fro(lines, False)
+    return sum(dubins_paths(_pose(a.ends, 1), _pose(b.ends, 0), radius_m)[0].length for a, b in pairwise(flown))
+
+
+def _pose(ends: Floats, which: int) -> Pose:
+    east, north = ends[1] - ends[0]
+    return Pose(float(ends[which, 0]), float(ends[which, 1]), float(np.arctan2(north, east)))
+
+
+def _chain(sweeps: Sequence[tuple[Sweep, Sweep]], start: Floats | None, entry: str | None) -> list[Run]:
     left = list(sweeps)
     flown: list[Run] = []
-    here = start
+    here = start if entry is None else _corner(sweeps, entry)
     while left:
-        ways = [_to_and_fro(order, turned) for s in left for order in (s, s[::-1]) for turned in (False, True)]
+        ways = [_to_and_fro(order, turned) for orders in left for order in orders for turned in (False, True)]
         nearest = 0 if here is None else int(np.argmin([np.hypot(*(w[0].ends[0] - here)) for w in ways]))
         flown += ways[nearest]
         here = flown[-1].ends[1]
         del left[nearest // 4]
     return flown
+
+
+def _corner(sweeps: Sequence[tuple[Sweep, Sweep]], entry: str) -> Floats:
+    points = np.concatenate([run.ends for sweep, _ in sweeps for line in sweep for run in line])
+    low, high = points.min(axis=0), points.max(axis=0)
+    return np.array([(high if "e" in entry else low)[0], (high if "n" in entry else low)[1]])
 
 
 def _to_and_fro(lines: Sequence[Sequence[Run]], turned: bool) -> list[Run]:

@@ -9,6 +9,7 @@ from flightplan.areas import StudyArea
 from flightplan.drones import Drone
 from flightplan.errors import PlanError
 from flightplan.frames import Floats
+from flightplan.hovering import Hover
 from flightplan.mission_builder import Fences, build_mission, mission_path
 from flightplan.ordering import Run
 from flightplan.paths import Airspace
@@ -16,6 +17,7 @@ from flightplan.plan import Sortie
 from flightplan.profile import Profile, follow_terrain, level_profile
 from flightplan.sorties import MAX_ITEMS, Flight, cut_sorties
 from flightplan.terrain import Terrain
+from flightplan.ways import ways_over
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,8 @@ class Flying:
     wind_share: float
     terrain: Terrain | None
     height_tolerance_m: float
+    run_in_m: float = 0.0
+    hover: Hover | None = None
 
     def profile(self, flight: Flight, area: StudyArea) -> Profile:
         """Return the heights of a flight: over the terrain where one was given, level otherwise."""
@@ -58,6 +62,7 @@ def build_sorties(
     sorties: list[Sortie] = []
     outside_m, agl_m = 0.0, []
     fences, drone = Fences(area, airspace), flying.drone
+    ways = ways_over(airspace, flying.run_in_m)
     for runs in runs_by_part:
         flights = cut_sorties(
             area,
@@ -69,6 +74,8 @@ def build_sorties(
             altitude_agl_m=flying.altitude_agl_m,
             wind_share=flying.wind_share,
             fixed_homes=homes,
+            ways=ways,
+            hover=flying.hover,
         )
         for flight in flights:
             profile = flying.profile(flight, area)
@@ -80,6 +87,7 @@ def build_sorties(
                 speed_mps=flying.speed_mps,
                 transit_speed_mps=flying.transit_speed_mps,
                 trigger_distance_m=flying.trigger_distance_m,
+                hover=flying.hover,
             )
             name = f"sortie-{len(sorties) + 1:02d}"
             if len(mission.items) > MAX_ITEMS:
@@ -89,6 +97,7 @@ def build_sorties(
                     hint="Allow the height above ground a larger tolerance",
                 )
             outside_m += airspace.metres_outside(area.frame.to_local(mission_path(mission)))
+            outside_m += sum(airspace.metres_outside(ways.as_flown(way)) for way in flight.ways)
             agl_m.append(profile.agl_range_m)
             energy_wh = flight.energy_wh + drone.climb_wh(profile.ascent_m) * (1 + flying.wind_share)
             if energy_wh > drone.budget_wh:
@@ -103,6 +112,12 @@ def build_sorties(
                     energy_share=energy_wh / drone.battery_wh,
                 )
             )
+    shortened = sum(ways.shortened(runs) for runs in runs_by_part)
+    if shortened:
+        warnings.append(
+            f"{shortened} ends of lines have less than {flying.run_in_m:g} m of straight flight beyond them: the air"
+            " ends there; a larger allowance gives more room"
+        )
     low, high = min(a[0] for a in agl_m), max(a[1] for a in agl_m)
     if flying.terrain is not None:
         warnings.append(

@@ -19,6 +19,7 @@ from flightplan.drones import Drone
 from flightplan.energy import Wind, fly_legs
 from flightplan.errors import PlanError
 from flightplan.frames import Floats
+from flightplan.hovering import Hover
 from flightplan.mission import CAPACITIES, Capacity
 from flightplan.ordering import Run
 from flightplan.paths import Airspace
@@ -89,13 +90,15 @@ def cut_sorties(
     ways: Ways | None = None,
     wind: Wind | None = None,
     limits: Limits | None = None,
+    hover: Hover | None = None,
 ) -> list[Flight]:
     """Cut an order of runs into flights that each fit a battery, home and back included.
 
     `fixed_homes` are launch sites; without any, a flight starts at the point of the area's boundary that costs it
     least. A transect is flown in one flight where a battery can do it: a sampling unit is seen at one time. A run too
     long for a battery is flown in equal pieces. `ways` join the runs, by default those of an aircraft that turns on the
-    spot. With a `wind` each leg costs what it costs in it. Raises PlanError when even a short piece cannot be reached.
+    spot. With a `wind` each leg costs what it costs in it; with `hover` the time and the items of the stops on the runs
+    count. Raises PlanError when even a short piece cannot be reached.
     """
     ways = ways or Ways(airspace)
     homes = tuple(fixed_homes)
@@ -111,6 +114,7 @@ def cut_sorties(
         homes,
         wind,
         limits or Limits(),
+        hover,
     )
     waiting = [list(group) for _, group in groupby(runs, key=lambda r: r.transect)][::-1]
     flights: list[Flight] = []
@@ -159,6 +163,7 @@ class _Costs:
     fixed_homes: tuple[Floats, ...]
     wind: Wind | None
     limits: Limits
+    hover: Hover | None = None
 
     def fits(self, taken: _Taken) -> bool:
         """Whether a flight fits a battery and the autopilot's storage."""
@@ -175,9 +180,9 @@ class _Costs:
 
     def with_run(self, taken: _Taken, run: Run) -> _Taken:
         """Add a run to a flight from whichever home is then the cheapest; energy is infinite where none is in reach."""
-        seconds, wh = self._cost(run.ends, self.speed_mps)
-        inner_s, inner_wh, items = taken.inner_s + seconds, taken.inner_wh + wh, taken.items + 4
-        waypoints = taken.waypoints + 2
+        seconds, wh, on_run = self._cost_of_run(run)
+        inner_s, inner_wh, items = taken.inner_s + seconds, taken.inner_wh + wh, taken.items + 2 * on_run
+        waypoints = taken.waypoints + on_run
         if taken.runs:
             way = self.ways.between(taken.runs[-1], run)
             seconds, wh = self._cost(way, self.speed_mps)
@@ -209,6 +214,16 @@ class _Costs:
         out_s, out_wh = self._cost(out, self.transit_speed_mps)
         back_s, back_wh = self._cost(back, self.transit_speed_mps)
         return out_s + back_s, out_wh + back_wh
+
+    def _cost_of_run(self, run: Run) -> tuple[float, float, int]:
+        """Return seconds, watt-hours and waypoints of a run; a waypoint comes with one item more on average."""
+        if self.hover is None:
+            return *self._cost(run.ends, self.speed_mps), 2
+        stops_m = self.hover.stops_m(run.length_m)
+        along = (run.ends[1] - run.ends[0]) / run.length_m
+        seconds, wh = self._cost(run.ends[0] + stops_m[:, None] * along, self.speed_mps)
+        held_s = len(stops_m) * self.hover.hold_s
+        return seconds + held_s, wh + held_s * self.drone.hover_power_w / 3600, len(stops_m) + 1
 
     def _cost(self, path: Floats, speed_mps: float) -> tuple[float, float]:
         costs = fly_legs(self.drone, np.diff(path, axis=0), speed_mps, self.wind)

@@ -41,9 +41,12 @@ class TurningRoom:
     @cached_property
     def centres(self) -> Any:
         """Where circles may have their middle."""
-        room = shapely.buffer(self.flyable, -(self.radius_m * _OUTWARD + _CLEARANCE_M), quad_segs=_ARC)
-        shapely.prepare(room)
-        return room
+        return self._smaller_by(_CLEARANCE_M)
+
+    @cached_property
+    def reach_of_centres(self) -> Any:
+        """The same and a hair more: circles around its edge, rounding and all, are legal too."""
+        return self._smaller_by(_CLEARANCE_M / 2)
 
     @cached_property
     def circled(self) -> Any:
@@ -52,7 +55,9 @@ class TurningRoom:
 
     def sides(self, pose: Pose) -> list[int]:
         """Return the sides on which the whole circle from a pose is legal."""
-        return [s for s in (LEFT, RIGHT) if shapely.intersects_xy(self.centres, *pose.centre(s, self.radius_m))]
+        return [
+            s for s in (LEFT, RIGHT) if shapely.intersects_xy(self.reach_of_centres, *pose.centre(s, self.radius_m))
+        ]
 
     def lead_m(self, end: Floats, direction: Floats) -> float | None:
         """Return how far beyond the end of a line to fly straight on: the run-in, or more until a turn is safe.
@@ -100,6 +105,11 @@ class TurningRoom:
         kept = self.trim(whole)
         kept = kept[np.isfinite(kept[:, 0, 0])]
         return shapely.union_all(shapely.buffer(shapely.linestrings(kept), step_m / 2, cap_style="flat"))
+
+    def _smaller_by(self, clearance_m: float) -> Any:
+        room = shapely.buffer(self.flyable, -(self.radius_m * _OUTWARD + clearance_m), quad_segs=_ARC)
+        shapely.prepare(room)
+        return room
 
     def _safe(self, lines: Floats, inside: float = 0.0) -> list[list[tuple[float, float]]]:
         """Return for each line the stretches of it from which a turn is safe, as distances from its start.
