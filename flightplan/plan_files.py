@@ -8,7 +8,7 @@ from typing import Any
 
 from flightplan.areas import write_area
 from flightplan.errors import OverflyError, PlanError, UnreadableFileError
-from flightplan.formats import write_formats
+from flightplan.formats import write_formats, write_survey_plan
 from flightplan.plain_values import from_plain, to_plain
 from flightplan.plan import SurveyPlan
 from flightplan.plan_page import plan_page
@@ -41,6 +41,9 @@ def save_plan(plan: SurveyPlan, folder: Path | str) -> dict[str, dict[str, str]]
         files = {}
         for sortie in plan.sorties:
             written = write_formats(sortie.mission, folder / sortie.identifier)
+            survey = write_survey_plan(sortie.mission, plan.camera, folder / sortie.identifier)
+            if survey is not None:
+                written["survey"] = survey
             files[sortie.identifier] = {kind: path.name for kind, path in written.items()}
         _write(folder / PAGE_FILE, plan_page(plan))
         # Last, so that a folder with a plan.json is a whole one.
@@ -93,6 +96,7 @@ def lines_geojson(plan: SurveyPlan) -> dict[str, Any]:
                 "stratum": t.stratum,
                 "position": t.position,
                 "length_m": round(t.length_m, 2),
+                "strip_width_m": round(plan.design.strip_width_m, 3),
                 "strip_area_m2": round(t.strip_area_m2, 1),
                 "sortie": sorties.get(t.identifier),
             },

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from flightplan.camera import Camera
 from flightplan.errors import MissionFormatError, UnreadableFileError
 from flightplan.formats import litchi, wpl, wpml
 from flightplan.formats.checks import archive_of, read_bytes, refuse, text_of
@@ -12,10 +13,19 @@ from flightplan.formats.geojson import read_geojson, write_geojson
 from flightplan.formats.kml import read_kml, write_kml
 from flightplan.formats.losses import lost_in
 from flightplan.formats.qgc_plan import read_qgc_plan, write_qgc_plan
+from flightplan.formats.qgc_survey import survey_plan
 from flightplan.formats.wpml_writer import write_wpml
 from flightplan.mission import Mission
 
-__all__ = ["SUFFIXES", "lost_in", "read_mission", "write_fence_and_rally", "write_formats", "write_mission"]
+__all__ = [
+    "SUFFIXES",
+    "lost_in",
+    "read_mission",
+    "write_fence_and_rally",
+    "write_formats",
+    "write_mission",
+    "write_survey_plan",
+]
 
 SUFFIXES = {
     ".plan": "QGroundControl plan",
@@ -113,6 +123,20 @@ def write_fence_and_rally(mission: Mission, stem: Path | str) -> dict[str, Path]
         files["rally"] = stem.with_name(stem.name + ".rally.waypoints")
         _write(files["rally"], wpl.write_wpl_rally(mission))
     return files
+
+
+def write_survey_plan(mission: Mission, camera: Camera, stem: Path | str) -> Path | None:
+    """Write `stem`.survey.plan, in which QGroundControl shows the lines as a survey; None where none can be shown so.
+
+    To look at, with polygon, camera and overlaps. The one to fly is the .plan of plain items beside it: QGroundControl
+    lays a survey's lines anew when a setting is touched, and knows nothing then of what this plan was checked against.
+    """
+    text = survey_plan(mission, camera)
+    if text is None:
+        return None
+    path = Path(stem).with_name(Path(stem).name + ".survey.plan")
+    _write(path, text)
+    return path
 
 
 def _read_archive(data: bytes, where: str) -> Mission:

@@ -57,9 +57,19 @@ def read_qgc_plan(text: str, where: str) -> Mission:
 
 def write_qgc_plan(mission: Mission) -> str:
     """Return a plan that QGroundControl opens. An unknown home is written as 0, 0."""
+    return plan_text(plan_document(mission, [item_document(item, n) for n, item in enumerate(mission.items, start=1)]))
+
+
+def plan_text(document: Mapping[str, Any]) -> str:
+    """Return a plan's JSON as text."""
+    return json.dumps(document, ensure_ascii=False, allow_nan=False, indent=2) + "\n"
+
+
+def plan_document(mission: Mission, items: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return a plan with these entries as its items, and fence, rally points, home and speed of the mission."""
     longitude_deg, latitude_deg = mission.home or (0.0, 0.0)
     known = mission.cruise_speed_mps is not None
-    document = {
+    return {
         "fileType": "Plan",
         "groundStation": "overfly",
         "version": 1,
@@ -72,7 +82,7 @@ def write_qgc_plan(mission: Mission) -> str:
             "cruiseSpeed": mission.cruise_speed_mps if known else _DEFAULT_CRUISE_MPS,
             "hoverSpeed": mission.cruise_speed_mps if known else _DEFAULT_HOVER_MPS,
             "plannedHomePosition": [latitude_deg, longitude_deg, mission.home_altitude_msl_m],
-            "items": [_item_document(item, n) for n, item in enumerate(mission.items, start=1)],
+            "items": items,
         },
         "geoFence": {
             "version": 2,
@@ -94,7 +104,6 @@ def write_qgc_plan(mission: Mission) -> str:
             "points": [[p.latitude_deg, p.longitude_deg, p.altitude_home_m] for p in mission.rally],
         },
     }
-    return json.dumps(document, ensure_ascii=False, allow_nan=False, indent=2) + "\n"
 
 
 def _version(document: Mapping[str, Any], known: tuple[int, ...], what: str, where: str) -> None:
@@ -109,19 +118,25 @@ def _items(entries: list[Any], where: str) -> Iterator[MissionItem]:
         item = mapping(entry, "the item", place)
         kind = item.get("type")
         if kind == "ComplexItem":
-            pattern = item.get("complexItemType")
-            style = item.get("TransectStyleComplexItem")
-            if not isinstance(style, dict):
-                refuse(
-                    f"a {pattern!r} pattern does not hold its items",
-                    place,
-                    "In QGroundControl, save the mission after sending it to a vehicle and loading it back",
-                )
-            yield from _items(sequence(style.get("Items"), "Items", place), f"{place}.Items")
+            for m, held in enumerate(_held(item, place)):
+                yield _item(mapping(held, "the item", f"{place}.Items[{m}]"), f"{place}.Items[{m}]")
         elif kind == "SimpleItem":
             yield _item(item, place)
         else:
             refuse(f"type is {kind!r}, neither SimpleItem nor ComplexItem", place)
+
+
+def _held(pattern: Mapping[str, Any], where: str) -> list[Any]:
+    """Return the items that a pattern (survey, CorridorScan) keeps beside the settings that made them."""
+    style = pattern.get("TransectStyleComplexItem")
+    held = style.get("Items") if isinstance(style, dict) else None
+    if not isinstance(held, list) or not held:
+        refuse(
+            f"a {pattern.get('complexItemType')!r} pattern does not hold its items",
+            where,
+            "In QGroundControl, save the mission after sending it to a vehicle and loading it back",
+        )
+    return sequence(held, "Items", where)
 
 
 def _item(item: Mapping[str, Any], where: str) -> MissionItem:
@@ -141,7 +156,8 @@ def _item(item: Mapping[str, Any], where: str) -> MissionItem:
     )
 
 
-def _item_document(item: MissionItem, number: int) -> dict[str, Any]:
+def item_document(item: MissionItem, number: int) -> dict[str, Any]:
+    """Return a SimpleItem; `number` is its place in the mission, from 1, home not counted."""
     document: dict[str, Any] = {
         "type": "SimpleItem",
         "autoContinue": item.autocontinue,

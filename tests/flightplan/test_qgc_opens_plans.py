@@ -31,7 +31,7 @@ AREA = StudyArea(
 @pytest.fixture(scope="module")
 def plan() -> SurveyPlan:
     return plan_survey(
-        AREA, PlanRequest(camera=camera_named("overfly-demo"), altitude_agl_m=80.0, spacing_m=250.0, seed=4)
+        AREA, PlanRequest(camera=camera_named("overfly-demo"), altitude_agl_m=80.0, spacing_m=240.0, seed=4)
     )
 
 
@@ -108,3 +108,26 @@ def test_mavsdk_reads_the_same_items_fence_and_rally_point(
         assert [(r.y / 1e7, r.x / 1e7) for r in read.rally_items] == [
             pytest.approx((p.longitude_deg, p.latitude_deg), abs=1e-6) for p in mission.rally
         ]
+
+
+def test_mavsdk_reads_the_same_items_from_the_plan_with_surveys(
+    importer: Any, plan: SurveyPlan, files: dict[str, Path]
+) -> None:
+    """MAVSDK opens survey patterns of version 5 and takes the items they hold."""
+    seen = 0
+    for sortie in plan.sorties:
+        path = files[sortie.identifier].with_name(f"{sortie.identifier}.survey.plan")
+        if not path.exists():
+            continue
+        seen += 1
+        plain = importer.import_qgroundcontrol_mission(str(files[sortie.identifier]))
+        shown = importer.import_qgroundcontrol_mission(str(path))
+        # A home whose height is not known is NaN, in both.
+        np.testing.assert_array_equal(_values(shown.mission_items), _values(plain.mission_items))
+        np.testing.assert_array_equal(_values(shown.geofence_items), _values(plain.geofence_items))
+    assert seen > 0
+
+
+def _values(items: list[Any]) -> np.ndarray:
+    names = ("seq", "frame", "command", "autocontinue", "param1", "param2", "param3", "param4", "x", "y", "z")
+    return np.array([[float(getattr(item, name)) for name in names] for item in items])
