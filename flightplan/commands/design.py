@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from flightplan.areas import avoiding, read_area
-from flightplan.commands.design_options import design_options
+from flightplan.commands.design_options import EFFORTS, design_asked, design_options, efforts_said
 from flightplan.console import OverflyCommand, finish, json_option
 from flightplan.coverage_probability import (
     DEFAULT_DRAWS,
@@ -34,10 +34,6 @@ Examples:
 @click.option(
     "--width", "strip_width_m", type=float, required=True, metavar="M", help="Width of the strip that a line sees."
 )
-@click.option("--spacing", "spacing_m", type=float, metavar="M", help="Distance between lines, or a zigzag's turns.")
-@click.option("--fraction", "fraction_percent", type=float, metavar="PCT", help="Share to see, instead of --spacing.")
-@click.option("--lines", "min_lines", type=int, metavar="N", help="Lines a stratum at least, instead of --spacing.")
-@click.option("--heading", "heading_deg", type=float, metavar="DEG", help="Direction of the lines from true north.")
 @design_options
 @click.option("--seed", type=int, default=1, show_default=True, metavar="N", help="Of the first draw.")
 @click.option("--draws", type=int, default=DEFAULT_DRAWS, show_default=True, metavar="N", help="How often it is drawn.")
@@ -61,7 +57,6 @@ Examples:
 def design_command(
     area: Path,
     kind: str | None,
-    fraction_percent: float | None,
     strip_width_m: float,
     buffer_m: float,
     draws: int,
@@ -74,14 +69,13 @@ def design_command(
     **asked: Any,
 ) -> None:
     """Draw a design over AREA many times: lines, length, sampled share, and how likely each place is to be seen."""
-    if sum(v is not None for v in (asked["spacing_m"], fraction_percent, asked["min_lines"])) != 1:
-        raise click.UsageError("Say one of --spacing, --fraction or --lines.")
+    if efforts_said(asked) != 1:
+        raise click.UsageError(f"Say one of {EFFORTS}.")
     if out is not None and out.suffix.lower() not in (".tif", ".tiff", ".csv"):
         raise click.UsageError("--out is a .tif or a .csv.")
-    fraction = None if fraction_percent is None else fraction_percent / 100
     grid = coverage_probability(
         reduce(avoiding, avoid, read_area(area, crs=crs, strata_field=strata_field)),
-        DesignRequest(kind=kind or SYSTEMATIC, sampling_fraction=fraction, **asked),
+        DesignRequest(kind=kind or SYSTEMATIC, **design_asked(asked)),
         strip_width_m=strip_width_m,
         buffer_m=buffer_m,
         draws=draws,

@@ -12,9 +12,10 @@ import click
 
 from flightplan.areas import LaunchSite, avoiding, read_area
 from flightplan.cameras import camera_from_file, camera_named
-from flightplan.commands.design_options import design_options
+from flightplan.commands.design_options import EFFORTS, design_asked, design_options, efforts_said
 from flightplan.conditions import Conditions
 from flightplan.console import OverflyCommand, finish, json_option, say
+from flightplan.design import StratumDesign, Transect
 from flightplan.drones import drone_library
 from flightplan.plan import SurveyPlan
 from flightplan.plan_files import PAGE_FILE, save_plan
@@ -26,9 +27,10 @@ from flightplan.wildlife import species_named, species_table
 _EXAMPLE = """
 \b
 Examples:
-  overfly plan park.geojson --camera "Mavic 3E" --gsd 2 --spacing 500 --seed 7 --out plan
+  overfly plan park.geojson --camera "DJI Mavic 3E wide" --gsd 2 --spacing 500 --date 2026-03-01T07:30Z --out plan
   overfly plan colony.kml --camera overfly-demo --height 60 --front 75 --side 70 --out plan
-  overfly plan park.gpkg --camera "Mavic 3E" --gsd 2 --lines 15 --species zebra --date 2026-03-01T07:30+03:00 --out plan
+  overfly plan park.gpkg --camera overfly-demo --height 80 --lines 15 --species zebra --out plan
+  overfly plan park.gpkg --camera overfly-demo --height 80 --length 90 --allocate neyman --earlier 2025.csv --out plan
 """
 
 
@@ -41,12 +43,6 @@ Examples:
     "--front", "front_percent", type=float, default=20.0, show_default=True, metavar="PCT", help="Overlap along a line."
 )
 @click.option("--side", "side_percent", type=float, metavar="PCT", help="Overlap between lines: full coverage.")
-@click.option("--spacing", "spacing_m", type=float, metavar="M", help="Distance between lines: a sample of the area.")
-@click.option(
-    "--fraction", "fraction_percent", type=float, metavar="PCT", help="Share of the area to see, instead of --spacing."
-)
-@click.option("--lines", "min_lines", type=int, metavar="N", help="Lines a stratum at least, instead of --spacing.")
-@click.option("--heading", "heading_deg", type=float, metavar="DEG", help="Direction of the lines from true north.")
 @design_options
 @click.option("--seed", type=int, default=1, show_default=True, metavar="N", help="Of the random start of the lines.")
 @click.option(
@@ -113,7 +109,6 @@ def plan_command(
     camera: str,
     front_percent: float,
     side_percent: float | None,
-    fraction_percent: float | None,
     crs: str | None,
     strata_field: str | None,
     avoid: tuple[Path, ...],
@@ -134,13 +129,8 @@ def plan_command(
     are never flown over; points are launch sites.
     """
     _one_of("--gsd or --height", asked["gsd_cm"], asked["altitude_agl_m"])
-    _one_of(
-        "--side, --spacing, --fraction or --lines",
-        side_percent,
-        asked["spacing_m"],
-        fraction_percent,
-        asked["min_lines"],
-    )
+    if efforts_said(asked) + (side_percent is not None) != 1:
+        raise click.UsageError(f"Say one of --side, {EFFORTS}.")
     conditions = Conditions(
         species=tuple(dict.fromkeys(species_named(name) for name in species)),
         force_height=force_height,
@@ -155,9 +145,8 @@ def plan_command(
         terrain=None if terrain is None else Terrain.from_file(terrain, park.surroundings_deg),
         front_overlap=front_percent / 100,
         side_overlap=None if side_percent is None else side_percent / 100,
-        sampling_fraction=None if fraction_percent is None else fraction_percent / 100,
         conditions=conditions,
-        **asked,
+        **design_asked(asked),
     )
     plan = plan_survey(replace(park, launch_sites=park.launch_sites + sites), request)
     files = save_plan(plan, folder)
@@ -182,6 +171,7 @@ def plan_document(plan: SurveyPlan, folder: Path, files: dict[str, dict[str, str
         "area_km2": round(sum(s.area_m2 for s in plan.strata) / 1e6, 4),
         "heading_deg": plan.design.heading_deg,
         "spacing_m": plan.design.spacing_m,
+        "strip_width_m": plan.design.strip_width_m,
         "altitude_agl_m": plan.altitude_agl_m,
         "gsd_cm": plan.gsd_cm,
         "speed_mps": plan.speed_mps,
@@ -197,9 +187,35 @@ def plan_document(plan: SurveyPlan, folder: Path, files: dict[str, dict[str, str
             }
             for s in plan.sorties
         ],
+        "strata": [_stratum(plan, s) for s in plan.strata],
+        "transects": [_transect(plan, t) for s in plan.strata for t in s.transects],
         "warnings": list(plan.warnings),
         "notes": list(plan.notes),
         "map": str(folder / PAGE_FILE),
+    }
+
+
+def _stratum(plan: SurveyPlan, stratum: StratumDesign) -> dict[str, Any]:
+    strips_m2 = sum(t.strip_area_m2 for t in stratum.transects)
+    return {
+        "name": stratum.name,
+        "area_km2": round(stratum.area_m2 / 1e6, 4),
+        "spacing_m": plan.design.spacing_in(stratum.name),
+        "lines": len(stratum.transects),
+        "length_km": round(sum(t.length_m for t in stratum.transects) / 1000, 3),
+        "strip_area_km2": round(strips_m2 / 1e6, 4),
+        "sampled_share": round(strips_m2 / stratum.area_m2, 4),
+        "possible_transects": stratum.possible_transects,
+    }
+
+
+def _transect(plan: SurveyPlan, transect: Transect) -> dict[str, Any]:
+    return {
+        "name": transect.identifier,
+        "stratum": transect.stratum,
+        "length_m": round(transect.length_m, 2),
+        "strip_width_m": round(plan.design.strip_width_m, 3),
+        "strip_area_m2": round(transect.strip_area_m2, 1),
     }
 
 

@@ -51,7 +51,7 @@ def plan_command(ctx: click.Context, /, workspace_folder: Path | None, survey: s
 
 def _plan_survey(ctx: click.Context, workspace: Workspace, name: str, asked: dict[str, Any]) -> None:
     """Plan into the survey's folder; a plan that was refused leaves no survey behind."""
-    said = {k: v for k, v in asked.items() if isinstance(v, str | int | float) and k != "as_json"}
+    said = {k: value for k, v in asked.items() if k != "as_json" and (value := _plain(v)) is not None}
     folder = workspace.survey_folder(name)
     if (folder.plan / PLAN_FILE).exists():
         raise WorkspaceError(
@@ -62,3 +62,10 @@ def _plan_survey(ctx: click.Context, workspace: Workspace, name: str, asked: dic
     finally:
         if (folder.plan / PLAN_FILE).exists():
             workspace.start_survey(name, datetime.now(UTC).isoformat(timespec="seconds"), said)
+
+
+def _plain(value: Any) -> Any:
+    """Return an option's value as TOML holds it, None for what was not said."""
+    if isinstance(value, tuple):
+        return [_plain(v) for v in value] or None
+    return str(value) if isinstance(value, Path) else value

@@ -57,7 +57,7 @@ def test_a_zigzag_says_that_it_has_no_number_of_possible_transects(tmp_path: Pat
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        ([], 2, "--spacing, --fraction or --lines"),
+        ([], 2, "--total-lines or --length"),
         (["--spacing", "300", "--out", "map.png"], 2, ".tif or a .csv"),
         (["--spacing", "300", "--design", "segmented"], 1, "length of its segments"),
         (["--spacing", "300", "--draws", "0"], 1, "no probability"),
