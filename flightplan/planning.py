@@ -23,12 +23,15 @@ from flightplan.design import (
 from flightplan.drones import FIXED_WING, Drone
 from flightplan.errors import PlanError
 from flightplan.frames import Floats
+from flightplan.keep_clear import ClearArea, keep_clear
 from flightplan.ordering import order_runs
 from flightplan.paths import Airspace
 from flightplan.plan import SurveyPlan
 from flightplan.request import PlanRequest, a_length, a_share
 from flightplan.sortie_missions import Flying, build_sorties
 from flightplan.spacing import said_efforts
+
+_HEIGHT_ROUNDS = 4
 
 
 def plan_survey(area: StudyArea, asked: PlanRequest) -> SurveyPlan:
@@ -37,6 +40,33 @@ def plan_survey(area: StudyArea, asked: PlanRequest) -> SurveyPlan:
     `PlanRequest` says what can be asked. The same area and request give the same plan. Raises PlanError, DesignError,
     CameraError, TerrainError or AreaError.
     """
+    height_m = asked.height_m()
+    heights_m = (height_m, height_m)
+    for _ in range(_HEIGHT_ROUNDS):
+        plan, flown_m = _plan_between(area, asked, heights_m)
+        # Over hills the flight comes lower and higher than was asked, and other obstacles and airspace may matter then.
+        heights_m = (min(heights_m[0], flown_m[0]), max(heights_m[1], flown_m[1]))
+        if _clear(area, asked, heights_m, plan.buffer_m or 0.0, plan.allowance_m or 0.0).area == plan.area:
+            return plan
+    raise PlanError(
+        "obstacles and airspace change with every way around them, because of the heights flown there",
+        where=area.name,
+        hint="Fly at another height, or allow the height above ground a smaller tolerance",
+    )
+
+
+def _clear(
+    area: StudyArea, asked: PlanRequest, agl_range_m: tuple[float, float], buffer_m: float, reach_m: float
+) -> ClearArea:
+    if not area.obstacles and not area.airspace and not asked.clearance.permissions:
+        return ClearArea(area)
+    return keep_clear(area, asked.clearance, agl_range_m, buffer_m=buffer_m, reach_m=reach_m, terrain=asked.terrain)
+
+
+def _plan_between(
+    area: StudyArea, asked: PlanRequest, agl_range_m: tuple[float, float]
+) -> tuple[SurveyPlan, tuple[float, float]]:
+    """Return a plan that keeps clear of what a flight between two heights meets, and the heights that it flies at."""
     camera, aircraft, conditions = asked.camera, asked.aircraft, asked.conditions
     height_m = asked.height_m()
     gsd = float(camera.gsd_cm(height_m))
@@ -51,8 +81,11 @@ def plan_survey(area: StudyArea, asked: PlanRequest) -> SurveyPlan:
     allowance_m = asked.turn_allowance_m
     if allowance_m is None:
         allowance_m = default_allowance_m(across_m, 2 * aircraft.turn_radius_m(speed))
-    buffer_m = a_length("buffer", asked.buffer_m)
-    airspace = Airspace.over(area, allowance_m=a_length("allowance", allowance_m), buffer_m=buffer_m)
+    allowance_m, buffer_m = a_length("allowance", allowance_m), a_length("buffer", asked.buffer_m)
+    clear = _clear(area, asked, agl_range_m, buffer_m, allowance_m)
+    area = clear.area
+    warnings += clear.warnings
+    airspace = Airspace.over(area, allowance_m=allowance_m, buffer_m=buffer_m)
     strata = draw_design(area, design, airspace)
     homes = _homes(area, airspace, warnings)
     flying = Flying(
@@ -82,7 +115,7 @@ def plan_survey(area: StudyArea, asked: PlanRequest) -> SurveyPlan:
     _warn(warnings, flying, strata, homes)
     notes, about_sun = good_to_know(conditions, area, camera, aircraft, gsd)
     warnings += [*check_height(conditions, *heights_m), *about_sun]
-    return SurveyPlan(
+    plan = SurveyPlan(
         area=area,
         design=design,
         camera=camera,
@@ -96,14 +129,15 @@ def plan_survey(area: StudyArea, asked: PlanRequest) -> SurveyPlan:
         metres_outside=outside_m,
         warnings=tuple(warnings),
         coverage=coverage,
-        allowance_m=float(allowance_m),
+        allowance_m=allowance_m,
         buffer_m=buffer_m,
         drone=aircraft.name,
         not_covered=not_covered,
         not_covered_m2=not_covered_m2,
-        notes=tuple(notes),
+        notes=(*notes, *clear.notes),
         species=tuple(s.name for s in conditions.species),
     )
+    return plan, heights_m
 
 
 def _with_spacing(asked: PlanRequest, across_m: float) -> PlanRequest:

@@ -12,6 +12,7 @@ from flightplan.camera import Camera
 from flightplan.conditions import Conditions
 from flightplan.drones import DEFAULT_WIND_SHARE, Drone, drone_named
 from flightplan.errors import PlanError
+from flightplan.keep_clear import Clearance
 from flightplan.legs import HULL
 from flightplan.terrain import Terrain
 
@@ -64,7 +65,7 @@ class PlanRequest(DesignRequest):
     (0 to 1) or lines per stratum. Overlaps are shares, 0 to below 1. With `terrain` the height above ground is held
     within `height_tolerance_m`, as far as the drone can climb and descend; without it the ground is taken as level. An
     allowance of None is what `default_allowance_m` says. `conditions` are the animals, ceiling, wind and date to
-    respect.
+    respect, `clearance` is what is kept from obstacles and which airspace one may fly in.
     """
 
     camera: Camera
@@ -80,6 +81,7 @@ class PlanRequest(DesignRequest):
     terrain: Terrain | None = None
     height_tolerance_m: float = 5.0
     conditions: Conditions = field(default_factory=Conditions)
+    clearance: Clearance = field(default_factory=Clearance)
 
     @property
     def aircraft(self) -> Drone:

@@ -1,0 +1,234 @@
+"""What of the obstacles and the airspace over an area a flight at some height keeps clear of, and what it says.
+
+An obstacle is kept clear of sideways when it reaches within a vertical distance below the flight, or states no height.
+Airspace is stayed out of when its limits meet the flight, unless its class is open or there is a permission. What is
+kept clear of becomes `StudyArea.kept_clear`: the air, its check, fences and the ground left out all follow from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import shapely
+
+from flightplan.area_heights import AGL, Level
+from flightplan.areas import StudyArea
+from flightplan.errors import PlanError
+from flightplan.frames import Floats, HeightDatum
+from flightplan.geoid import geoid_height_m
+from flightplan.obstacles import AirspaceZone, Obstacle
+from flightplan.terrain import Terrain
+
+DEFAULT_OBSTACLE_BUFFER_M = 30.0
+DEFAULT_VERTICAL_M = 20.0
+
+_ARC = 16
+# A buffer's arcs are chords, inside of the circle: drawn larger by what that takes away.
+_OUTWARD = 1 / float(np.cos(np.pi / (4 * _ARC)))
+_SAMPLES = 4_000
+_SAME_M = 1e-6
+
+
+@dataclass(frozen=True)
+class Clearance:
+    """How far to stay from obstacles, sideways and above them, and which airspace one may fly in.
+
+    `permissions` are names or classes of airspace, whatever their case.
+    """
+
+    obstacle_buffer_m: float = DEFAULT_OBSTACLE_BUFFER_M
+    vertical_m: float = DEFAULT_VERTICAL_M
+    permissions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ClearArea:
+    """An area with what a flight keeps clear of, and what the plan has to say about it."""
+
+    area: StudyArea
+    warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def keep_clear(
+    area: StudyArea,
+    clearance: Clearance,
+    agl_range_m: tuple[float, float],
+    *,
+    buffer_m: float,
+    reach_m: float,
+    terrain: Terrain | None,
+) -> ClearArea:
+    """Return the area with what a flight between two heights above ground keeps clear of.
+
+    `buffer_m` is what the plan keeps from anything anyhow, `reach_m` how far outside of the area it may fly. Without
+    `terrain` an obstacle whose top is told above sea level is kept clear of, and airspace that begins above sea level
+    cannot be judged: PlanError. So is a permission for airspace that there is not, and airspace that leaves nothing.
+    """
+    _check(clearance, area.airspace)
+    land = shapely.union_all([area.localise(s.polygon) for s in area.strata])
+    judge = _Judge(area, agl_range_m, terrain, shapely.buffer(land, reach_m), clearance)
+    warnings: list[str] = []
+    notes: list[str] = []
+    standing = judge.obstacles(buffer_m, warnings, notes)
+    zones = judge.zones(warnings, notes)
+    kept = [k for k in (*standing, *zones) if not k.is_empty]
+    if kept and shapely.difference(land, shapely.union_all([area.local_exclusions, *kept])).is_empty:
+        raise PlanError(
+            "obstacles and airspace leave nothing of the area to fly over: " + "; ".join(warnings),
+            where=area.name,
+            hint="Fly at another height, or with a permission: --permit NAME",
+        )
+    polygons = tuple(area.frame.delocalise(p) for k in kept for p in shapely.get_parts(k) if p.area > 0)
+    return ClearArea(replace(area, kept_clear=polygons), tuple(warnings), tuple(notes))
+
+
+class _Judge:
+    """Holds the levels of obstacles and airspace against those of one flight."""
+
+    def __init__(
+        self,
+        area: StudyArea,
+        agl_range_m: tuple[float, float],
+        terrain: Terrain | None,
+        reach: Any,
+        clearance: Clearance,
+    ) -> None:
+        self.area, self.terrain, self.reach, self.clearance = area, terrain, reach, clearance
+        self.low_m, self.high_m = agl_range_m
+
+    def obstacles(self, buffer_m: float, warnings: list[str], notes: list[str]) -> list[Any]:
+        """Return what is kept clear of around obstacles, in the frame's metres: less the plan's own buffer."""
+        room_m = self.clearance.obstacle_buffer_m
+        around_m = max(room_m * _OUTWARD - buffer_m, 0.5)
+        kept: list[Any] = []
+        high: list[Obstacle] = []
+        unknown: list[Obstacle] = []
+        low = 0
+        for obstacle in self.area.obstacles:
+            place = self.area.localise(obstacle.geometry)
+            if shapely.distance(place, self.reach) > room_m:
+                continue
+            # Over the lowest ground that it is passed at, because there the flight is lowest.
+            top_agl_m = self._agl_m(obstacle.top, shapely.buffer(place, room_m + 1.0), np.nanmin)
+            if top_agl_m is not None and top_agl_m + self.clearance.vertical_m <= self.low_m + _SAME_M:
+                low += 1
+                continue
+            (unknown if top_agl_m is None else high).append(obstacle)
+            kept.append(shapely.buffer(place, around_m, quad_segs=_ARC))
+        if high:
+            warnings.append(
+                f"{_named(high)} within {self.clearance.vertical_m:g} m below the flight or higher:"
+                f" kept {max(room_m, buffer_m):g} m clear of"
+            )
+        if unknown:
+            warnings.append(
+                f"{_named(unknown)} whose height above the ground is not known: kept {max(room_m, buffer_m):g} m clear"
+                " of at any height"
+            )
+        if low:
+            notes.append(f"obstacles more than {self.clearance.vertical_m:g} m below the flight: {low}")
+        return kept
+
+    def zones(self, warnings: list[str], notes: list[str]) -> list[Any]:
+        """Return what is stayed out of because of airspace, in the frame's metres."""
+        kept = []
+        permitted = {p.strip().lower() for p in self.clearance.permissions}
+        for zone in self.area.airspace:
+            place = self.area.localise(zone.polygon)
+            inside = shapely.intersection(place, self.reach)
+            if inside.is_empty or inside.area <= 0:
+                continue
+            if not self._meets(zone, inside, permitted):
+                notes.append(f"airspace {_called(zone)} does not reach down to the flight, or up to it")
+            elif permitted & {zone.name.lower(), zone.kind.lower()}:
+                warnings.append(f"airspace {_called(zone)} is flown in: a permission for it was said to be held")
+            elif zone.is_avoided:
+                kept.append(shapely.intersection(place, shapely.buffer(self.reach, 1000.0)))
+                warnings.append(f"airspace {_called(zone)} is stayed out of: the flight would be between its limits")
+            else:
+                warnings.append(f"airspace {_called(zone)} is flown in: look up what it asks of you")
+        return kept
+
+    def _meets(self, zone: AirspaceZone, inside: Any, permitted: set[str]) -> bool:
+        """Whether any height of the flight lies between the zone's limits, anywhere inside."""
+        upper_m = np.inf if zone.upper is None else self._agl_m(zone.upper, inside, np.nanmin)
+        if upper_m is not None and upper_m < self.low_m - _SAME_M:
+            return False
+        if zone.lower is None or zone.lower.metres <= 0:
+            return True
+        lower_m = self._agl_m(zone.lower, inside, np.nanmax)
+        if lower_m is None:
+            if not zone.is_avoided or permitted & {zone.name.lower(), zone.kind.lower()}:
+                return True
+            raise PlanError(
+                f"airspace {_called(zone)} begins above sea level, and the height of the ground is not known",
+                where=self.area.name,
+                hint="Give an elevation model that covers it (--terrain DEM), or a permission (--permit NAME)",
+            )
+        return lower_m <= self.high_m + _SAME_M
+
+    def _agl_m(self, level: Level | None, place: Any, ground: Callable[[Floats], Any]) -> float | None:
+        """Return a level above the ground at a place, None where it is not known.
+
+        `ground` picks among the heights there: the lowest ground for what reaches up, the highest for what begins.
+        """
+        if level is None:
+            return None
+        if level.datum == AGL:
+            return level.metres
+        if self.terrain is None:
+            return None
+        heights_m = self._ground_m(place)
+        return None if not np.isfinite(heights_m).all() else level.metres - float(ground(heights_m))
+
+    def _ground_m(self, place: Any) -> Floats:
+        """Return heights of the ground above sea level at and in a place, NaN where the model has none."""
+        assert self.terrain is not None
+        points = _sample(place)
+        lonlat = self.area.frame.to_lonlat(points)
+        heights_m = self.terrain.heights_m(lonlat)
+        if self.terrain.datum == HeightDatum.ELLIPSOID:
+            heights_m = heights_m - geoid_height_m(lonlat)
+        return heights_m
+
+
+def _sample(place: Any) -> Floats:
+    """Return points (N, 2) on a geometry's outline, and on a grid inside it."""
+    west, south, east, north = shapely.bounds(place)
+    step = max(float(np.sqrt((east - west) * (north - south) / _SAMPLES)), 10.0)
+    outline = shapely.get_coordinates(shapely.segmentize(place, step))
+    x, y = np.meshgrid(np.arange(west, east + step, step), np.arange(south, north + step, step))
+    shapely.prepare(place)
+    inside = shapely.intersects_xy(place, x.ravel(), y.ravel())
+    return np.vstack([outline, np.column_stack([x.ravel(), y.ravel()])[inside]])
+
+
+def _check(clearance: Clearance, airspace: Sequence[AirspaceZone]) -> None:
+    for what, value in (("obstacle buffer", clearance.obstacle_buffer_m), ("clearance", clearance.vertical_m)):
+        if not (value >= 0 and np.isfinite(value)):
+            raise PlanError(f"a {what} of {value:g} m is not one", hint="It must be 0 or more")
+    known = {z.name.lower() for z in airspace} | {z.kind.lower() for z in airspace}
+    for name in clearance.permissions:
+        if name.strip().lower() not in known:
+            names = sorted({z.name for z in airspace})
+            raise PlanError(
+                f"there is no airspace {name!r} here that a permission could be for",
+                hint=f"There are: {', '.join(names[:10])}" if names else "Airspace is read with --airspace FILE",
+            )
+
+
+def _named(obstacles: Sequence[Obstacle]) -> str:
+    shown = [f"{o.name} ({o.top})" if o.top else o.name for o in obstacles[:3]]
+    more = f" and {len(obstacles) - 3} more" if len(obstacles) > 3 else ""
+    return f"{len(obstacles)} obstacle{'s' if len(obstacles) > 1 else ''} ({', '.join(shown)}{more})"
+
+
+def _called(zone: AirspaceZone) -> str:
+    lower = "the ground" if zone.lower is None or zone.lower.metres <= 0 else str(zone.lower)
+    upper = "unlimited" if zone.upper is None else str(zone.upper)
+    kind = f"class {zone.kind}, " if zone.kind else ""
+    return f"{zone.name} ({kind}{lower} to {upper})"
