@@ -8,6 +8,7 @@ from __future__ import annotations
 import heapq
 import math
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from itertools import count
 from pathlib import Path
@@ -20,6 +21,7 @@ from flightplan.errors import VehicleError
 from sim.vehicle.autopilot import SimulatedVehicle
 from sim.vehicle.exposures import Shutter
 from sim.vehicle.place import Home
+from sim.vehicle.px4 import Px4Vehicle
 
 Span = tuple[float, float]
 T = TypeVar("T")
@@ -136,8 +138,8 @@ class FaultyVehicle(SimulatedVehicle):
     """A simulated vehicle to which `Faults` happen; otherwise, and without any, the same as `SimulatedVehicle`."""
 
     def __init__(self, home: Home, seed: int = 0, *, faults: Faults, **options: Any) -> None:
+        self.faults, self._fault_seed = faults, seed
         super().__init__(home, seed, **options)
-        self.faults = faults
         self._entry = mav.MAVLink(None)
         self._entry.robust_parsing = True
         self._repacker = mav.MAVLink(None)
@@ -148,7 +150,9 @@ class FaultyVehicle(SimulatedVehicle):
         self._restarted = False
         self._acks_to_lose = faults.lost_acks
         self._sagged = False
-        self.shutter = Shutter(self, lambda index: _hit(seed, index, faults.shots))
+
+    def _make_shutter(self) -> Shutter:
+        return Shutter(self, lambda index: _hit(self._fault_seed, index, self.faults.shots))
 
     @property
     def received_count(self) -> int:
@@ -225,6 +229,13 @@ class FaultyVehicle(SimulatedVehicle):
             self._sagged = True
             self.parameters.set("SIM_BATT_VOLTAGE", faults.sag_volts)
             self.parameter_changed("SIM_BATT_VOLTAGE")
+
+
+class FaultyPx4(FaultyVehicle, Px4Vehicle):
+    """A PX4-like vehicle to which `Faults` happen."""
+
+
+FAULTY: Mapping[str, type[FaultyVehicle]] = {"copter": FaultyVehicle, "px4": FaultyPx4}
 
 
 def _read(path: Path) -> dict[str, Any]:

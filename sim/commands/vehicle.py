@@ -8,8 +8,8 @@ import click
 
 from flightplan.console import OverflyCommand, say
 from flightplan.errors import VehicleError
-from sim.faults import Faults, FaultyVehicle
-from sim.vehicle import Fleet, Home, SimulatedVehicle, Wind, line_up
+from sim.faults import FAULTY, Faults
+from sim.vehicle import KINDS, Fleet, Home, Wind, line_up
 
 _EXAMPLE = """
 \b
@@ -46,13 +46,18 @@ Faults, in the text or in a TOML file with the same names:
     type=click.IntRange(1, 100),
     help="So many, ids from 1, each 10 m east of the one before. TCP: each at a port 10 higher; UDP: all to one.",
 )
-def vehicle_command(listen: str, home: str, speed: float, wind: str, seed: int, faults: str | None, count: int) -> None:
+@click.option(
+    "--kind", default="copter", show_default=True, type=click.Choice(list(KINDS)), help="Which autopilot it is like."
+)
+def vehicle_command(
+    listen: str, home: str, speed: float, wind: str, seed: int, faults: str | None, count: int, kind: str
+) -> None:
     """Serve simulated vehicles that speak MAVLink 2, until Ctrl-C."""
     lat, lon, altitude_m, yaw_deg = _numbers(home, 4, "--home", "LAT,LON,ALTITUDE,YAW")
     speed_mps, from_deg = _numbers(wind, 2, "--wind", "MPS,DEG")
     place = Home(lon=lon, lat=lat, altitude_msl_m=altitude_m, yaw_deg=yaw_deg)
     air = Wind(speed_mps=speed_mps, from_deg=from_deg, gust_mps=speed_mps / 5)
-    make = SimulatedVehicle if faults is None else partial(FaultyVehicle, faults=Faults.parse(faults))
+    make = KINDS[kind] if faults is None else partial(FAULTY[kind], faults=Faults.parse(faults))
     fleet = Fleet(line_up(place, count, seed=seed, make=make, wind=air), listen, speed=speed)
     try:
         for vehicle, address in zip(fleet.vehicles, fleet.addresses, strict=True):

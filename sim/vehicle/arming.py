@@ -14,10 +14,12 @@ REPEAT_S = 31.0
 class Arming:
     """The checks before arming, made once a second and on request."""
 
+    from_s = PREARM_FROM_S
+
     def __init__(self, vehicle: SimulatedVehicle) -> None:
         self._vehicle = vehicle
         self.ready = False
-        self._say_again_s = PREARM_FROM_S
+        self._say_again_s = self.from_s
 
     def faults(self) -> list[str]:
         """Return what speaks against arming, in the autopilot's words, without its prefix."""
@@ -26,7 +28,7 @@ class Arming:
         if not vehicle.initialised:
             return ["System not initialised"]
         mode = vehicle.flight.mode
-        if not vehicle.gps_fix and vehicle.time_s > PREARM_FROM_S:
+        if not vehicle.gps_fix and vehicle.time_s > self.from_s:
             faults.append("GPS 1: Bad fix")
         faults += vehicle.failsafes.arming_faults()
         fenced = bool(vehicle.parameters["FENCE_ENABLE"])
@@ -62,7 +64,7 @@ class Arming:
         if vehicle.armed:
             self.ready = True
             return
-        if vehicle.time_s < PREARM_FROM_S:
+        if vehicle.time_s < self.from_s:
             return
         faults = self.faults()
         if not faults:
@@ -75,8 +77,11 @@ class Arming:
         self.ready = False
         if vehicle.time_s >= self._say_again_s:
             self._say_again_s = vehicle.time_s + REPEAT_S
-            for fault in faults:
-                vehicle.say(2, f"PreArm: {fault}")
+            self._complain(faults)
+
+    def _complain(self, faults: list[str]) -> None:
+        for fault in faults:
+            self._vehicle.say(2, f"PreArm: {fault}")
 
     def _armable(self, mode: int) -> bool:
         modes = self._vehicle.modes

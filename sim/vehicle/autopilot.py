@@ -54,6 +54,7 @@ class SimulatedVehicle:
         Its MAVLink system id.
     """
 
+    kind = "copter"
     modes = COPTER
     vehicle_type: int = mav.MAV_TYPE_QUADROTOR
     first_item = 0
@@ -112,7 +113,7 @@ class SimulatedVehicle:
         self.position = (0.0, 0.0, 0.0)
         self.velocity = (0.0, 0.0, 0.0)
         self.fence = Fence(self)
-        self.shutter = Shutter(self)
+        self.shutter = self._make_shutter()
         self._assemble()
 
     def _make_parameters(self, values: Mapping[str, float]) -> Parameters:
@@ -120,6 +121,9 @@ class SimulatedVehicle:
 
     def _make_transfers(self) -> Transfers:
         return Transfers(self.send, self.say, self._items_changed)
+
+    def _make_shutter(self) -> Shutter:
+        return Shutter(self)
 
     def _assemble(self) -> None:
         """Make the parts in which one autopilot differs from another."""

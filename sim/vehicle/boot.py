@@ -33,6 +33,8 @@ COPTER_TEXTS: tuple[Text, ...] = (
 class Boot:
     """The first 42 seconds. `tick` is called at each step until `over`."""
 
+    gps_s, origin_s, aided_s = GPS_S, ORIGIN_S, AIDED_S
+
     def __init__(self, vehicle: SimulatedVehicle, texts: tuple[Text, ...] = COPTER_TEXTS) -> None:
         self._vehicle = vehicle
         self._texts = list(texts)
@@ -40,7 +42,7 @@ class Boot:
     @property
     def over(self) -> bool:
         """Whether nothing more comes of it."""
-        return self._vehicle.time_s >= AIDED_S + 1
+        return self._vehicle.time_s >= self.aided_s + 1
 
     def tick(self) -> None:
         """Say and find what is due."""
@@ -49,13 +51,13 @@ class Boot:
         while self._texts and self._texts[0][0] <= now:
             _, severity, text = self._texts.pop(0)
             vehicle.say(severity, text)
-        if not vehicle.gps_seen and now >= GPS_S:
+        if not vehicle.gps_seen and now >= self.gps_s:
             vehicle.gps_seen = vehicle.gps_fix = True
-        if not vehicle.home_set and now >= ORIGIN_S:
+        if not vehicle.home_set and now >= self.origin_s:
             vehicle.set_home(*vehicle.position)
             vehicle.send(vehicle.telemetry.origin())
             self._say_origin()
-        if not vehicle.aided and now >= AIDED_S and vehicle.gps_fix:
+        if not vehicle.aided and now >= self.aided_s and vehicle.gps_fix:
             vehicle.aided = vehicle.position_ok = True
             self._say_aided()
 

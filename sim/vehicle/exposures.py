@@ -53,7 +53,10 @@ class Shutter:
             self.fire()
 
     def timed(self, interval_s: float, count: int) -> None:
-        """Fire `count` times (0: until stopped), the first now."""
+        """Fire `count` times (0: until stopped), the first now; no more when it is negative."""
+        if count < 0:
+            self.stop()
+            return
         self._interval_s, self._left, self._next_s = interval_s, count if count > 0 else 10**9, self._vehicle.time_s
 
     def stop(self) -> None:

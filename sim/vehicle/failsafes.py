@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from sim.vehicle.fence import ALTITUDE, CIRCLE, POLYGON
 
@@ -18,7 +18,19 @@ _FENCE_NAMES = {ALTITUDE: "Max Alt", CIRCLE: "Circle", POLYGON: "Polygon"}
 
 
 class Failsafes:
-    """Battery, ground station, fence and position, each watched ten times a second."""
+    """Battery, ground station, fence and position, each watched ten times a second. Empty texts are not said."""
+
+    texts: ClassVar[dict[str, str]] = {
+        "gcs": "GCS Failsafe",
+        "gcs cleared": "GCS Failsafe Cleared",
+        "recovery": "Manual recovery started",
+        "ekf": "EKF variance",
+        "ekf land": "EKF Failsafe: changed to LAND Mode",
+        "ekf cleared": "EKF Failsafe Cleared",
+        "gps": "EKF3 IMU{} is using GPS",
+        "aiding": "EKF3 IMU{} stopped aiding",
+        "smart": "SmartRTL deactivated: bad position",
+    }
 
     def __init__(self, vehicle: SimulatedVehicle) -> None:
         self._vehicle = vehicle
@@ -98,14 +110,14 @@ class Failsafes:
         silent = vehicle.time_s - vehicle.heard_s > p["FS_GCS_TIMEOUT"]
         if silent and not self.gcs and vehicle.armed:
             self.gcs = True
-            vehicle.say(4, "GCS Failsafe")
+            self._say(4, "gcs")
             in_mission = int(p["FS_OPTIONS"]) & 2 and vehicle.flight.mode == vehicle.modes.auto
             landing = int(p["FS_OPTIONS"]) & 8 and vehicle.flight.landing
             if not in_mission and not landing:
                 self._act({1: 2, 2: 2, 3: 2, 4: 2, 5: 1, 7: 7}.get(int(p["FS_GCS_ENABLE"]), 2))
         elif not silent and self.gcs:
             self.gcs = False
-            vehicle.say(4, "GCS Failsafe Cleared")
+            self._say(4, "gcs cleared")
 
     def _watch_fence(self) -> None:
         vehicle = self._vehicle
@@ -120,7 +132,7 @@ class Failsafes:
             vehicle.say(5, f"{names} fence breached")
             action = int(p["FENCE_ACTION"])
             if action and vehicle.flight.mode not in (vehicle.modes.back, vehicle.modes.land):
-                vehicle.say(6, "Manual recovery started")
+                self._say(6, "recovery")
                 self._act({1: 2, 2: 1, 3: 2, 4: 6, 5: 2}.get(action, 2))
         elif self.breach and not breach:
             vehicle.say(5, "Fence breach cleared")
@@ -133,14 +145,13 @@ class Failsafes:
             if self._no_gps_since_s is not None:
                 self._no_gps_since_s = None
                 if not vehicle.position_ok or self.stopped_aiding:
-                    vehicle.say(6, "EKF3 IMU0 is using GPS")
-                    vehicle.say(6, "EKF3 IMU1 is using GPS")
+                    self._say(6, "gps", lanes=2)
                 vehicle.position_ok = vehicle.aided = True
                 self.stopped_aiding = False
                 self._recovered_s = now + 1.0
             if self.ekf and now >= self._recovered_s:
                 self.ekf = False
-                vehicle.say(2, "EKF Failsafe Cleared")
+                self._say(2, "ekf cleared")
             return
         if not vehicle.aided:
             return
@@ -150,19 +161,23 @@ class Failsafes:
         if lost > EKF_PATIENCE_S and not self.ekf:
             self.ekf = True
             vehicle.position_ok = False
-            vehicle.say(2, "EKF variance")
+            self._say(2, "ekf")
             blind = (vehicle.modes.manual, vehicle.modes.land)
             if vehicle.armed and vehicle.parameters["FS_EKF_ACTION"] and vehicle.flight.mode not in blind:
-                vehicle.say(2, "EKF Failsafe: changed to LAND Mode")
+                self._say(2, "ekf land")
                 vehicle.change_mode(vehicle.modes.land)
             vehicle.flight.blind = vehicle.flight.mode == vehicle.modes.land
         if lost > AIDING_S and not self.stopped_aiding:
             self.stopped_aiding = True
-            vehicle.say(4, "EKF3 IMU0 stopped aiding")
-            vehicle.say(4, "EKF3 IMU1 stopped aiding")
+            self._say(4, "aiding", lanes=2)
         if lost > SMART_RTL_S and vehicle.armed and not self._smart_rtl_lost:
             self._smart_rtl_lost = True
-            vehicle.say(4, "SmartRTL deactivated: bad position")
+            self._say(4, "smart")
+
+    def _say(self, severity: int, key: str, lanes: int = 1) -> None:
+        for lane in range(lanes):
+            if text := self.texts[key]:
+                self._vehicle.say(severity, text.format(lane))
 
     def _act(self, action: int) -> None:
         """Take one of ArduCopter's battery actions: 0 none, 1 land, 2 return, 6 brake, 7 hold."""

@@ -72,7 +72,7 @@ class MissionRun:
             if item.navigates:
                 return item
             if item.command == 177 and self._jumps.get(seq, int(item.params[1])) != 0:
-                seq, hops = int(item.params[0]), hops + 1
+                seq, hops = self._target(item), hops + 1
                 continue
             seq += 1
         return None
@@ -125,10 +125,10 @@ class MissionRun:
             item = self.items[seq]
             if item.command == 177:
                 left = self._jumps.setdefault(seq, int(item.params[1]))
-                if left != 0 and 0 < int(item.params[0]) < len(self.items):
+                if left != 0 and 0 < self._target(item) < len(self.items):
                     if left > 0:
                         self._jumps[seq] = left - 1
-                    seq = int(item.params[0])
+                    seq = self._target(item)
                     continue
                 seq += 1
                 continue
@@ -148,6 +148,9 @@ class MissionRun:
         self._say(seq)
         self._vehicle.flight.navigate(self.items[seq], self.following())
 
+    def _target(self, jump: Item) -> int:
+        return int(jump.params[0]) + self._vehicle.first_item
+
     def _finish(self) -> None:
         self.state = COMPLETE
 
@@ -166,6 +169,8 @@ class MissionRun:
             vehicle.shutter.timed(p[1], int(p[2]))
         elif item.command == 2001:
             vehicle.shutter.stop()
+        elif item.command == 214:
+            vehicle.shutter.timed(p[0] / 1000, 0 if p[0] > 0 else -1)
         elif item.command == 115:
             vehicle.flight.fix_yaw(math.radians(p[0]), relative=bool(p[3]), clockwise=p[2] >= 0)
         elif item.command == 207:

@@ -32,6 +32,16 @@ class Transfers:
         self.current_seq = 0
         self._home: Item | None = None
         self._upload: _Upload | None = None
+        self._handlers: dict[str, Callable[..., None]] = {
+            "MISSION_COUNT": self._count,
+            "MISSION_ITEM": self._item,
+            "MISSION_ITEM_INT": self._item,
+            "MISSION_REQUEST_LIST": self._list,
+            "MISSION_REQUEST": self._request,
+            "MISSION_REQUEST_INT": self._request,
+            "MISSION_CLEAR_ALL": self._clear,
+            "MISSION_ACK": self._acknowledged,
+        }
 
     @property
     def uploading(self) -> bool:
@@ -71,7 +81,7 @@ class Transfers:
         """Answer a message of the mission protocol; False when it is none."""
         kind = getattr(message, "mission_type", MISSION)
         system, component = message.get_srcSystem(), message.get_srcComponent()
-        handler = self._HANDLERS.get(message.get_type())
+        handler = self._handlers.get(message.get_type())
         # An item with current = 2 is a place to fly to now, no part of a list.
         if handler is None or getattr(message, "current", 0) == 2:
             return False
@@ -79,7 +89,7 @@ class Transfers:
             if message.get_type() != "MISSION_ACK":
                 self._ack(system, component, kind, mav.MAV_MISSION_UNSUPPORTED)
             return True
-        handler(self, message, kind, system, component, now_s)
+        handler(message, kind, system, component, now_s)
         return True
 
     def _count(self, message: Any, kind: int, system: int, component: int, now_s: float) -> None:
@@ -185,17 +195,6 @@ class Transfers:
 
     def _acknowledged(self, message: Any, kind: int, system: int, component: int, now_s: float) -> None:
         """A ground station closes its download."""
-
-    _HANDLERS: dict[str, Callable[..., None]] = {  # noqa: RUF012
-        "MISSION_COUNT": _count,
-        "MISSION_ITEM": _item,
-        "MISSION_ITEM_INT": _item,
-        "MISSION_REQUEST_LIST": _list,
-        "MISSION_REQUEST": _request,
-        "MISSION_REQUEST_INT": _request,
-        "MISSION_CLEAR_ALL": _clear,
-        "MISSION_ACK": _acknowledged,
-    }
 
     def _ask(self, upload: _Upload, now_s: float) -> None:
         upload.asked += 1

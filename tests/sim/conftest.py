@@ -67,7 +67,7 @@ class Station:
             for message in answers:
                 if message.get_type() == "MISSION_ACK":
                     return int(message.type)
-            asked = [m.seq for m in answers if m.get_type() == "MISSION_REQUEST"]
+            asked = [m.seq for m in answers if m.get_type() in ("MISSION_REQUEST", "MISSION_REQUEST_INT")]
             answers = self.send(item_message(rows[asked[-1]], asked[-1], kind))
 
     def messages(self, name: str) -> list[tuple[float, Any]]:

@@ -89,10 +89,11 @@ def test_the_command_says_what_it_cannot_read(option: str, value: str) -> None:
     assert option in result.output or "not an address" in result.output
 
 
-def test_the_command_ends_at_ctrl_c() -> None:
+@pytest.mark.parametrize("kind", ["copter", "px4"])
+def test_the_command_ends_at_ctrl_c(kind: str) -> None:
     code = "from sim.commands.vehicle import vehicle_command; vehicle_command()"
     with subprocess.Popen(
-        [sys.executable, "-c", code, "--listen", "tcp:127.0.0.1:0"], stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", code, "--listen", "tcp:127.0.0.1:0", "--kind", kind], stderr=subprocess.PIPE, text=True
     ) as process:
         assert process.stderr is not None
         assert "Ctrl-C ends it" in process.stderr.readline()
