@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import date, datetime
-from functools import reduce
 from pathlib import Path
 from typing import Any
 
 import click
 
-from flightplan.areas import LaunchSite, avoiding, read_area
 from flightplan.cameras import camera_from_file, camera_named
+from flightplan.commands.area_options import area_options, areas_asked, clearance_asked
 from flightplan.commands.design_options import EFFORTS, design_asked, design_options, efforts_said
+from flightplan.commands.pattern_options import pattern_options
+from flightplan.commands.plan_document import design_of_part, joined_document, plan_document
 from flightplan.conditions import Conditions
 from flightplan.console import OverflyCommand, finish, json_option, say
-from flightplan.design import StratumDesign, Transect
 from flightplan.drones import drone_library
-from flightplan.plan import SurveyPlan
-from flightplan.plan_files import PAGE_FILE, save_plan
+from flightplan.plan_files import save_plan
 from flightplan.planning import plan_survey
 from flightplan.request import DEFAULT_BUFFER_M, DEFAULT_DRONE, PlanRequest
 from flightplan.terrain import Terrain
@@ -31,6 +29,8 @@ Examples:
   overfly plan colony.kml --camera overfly-demo --height 60 --front 75 --side 70 --out plan
   overfly plan park.gpkg --camera overfly-demo --height 80 --lines 15 --species zebra --out plan
   overfly plan park.gpkg --camera overfly-demo --height 80 --length 90 --allocate neyman --earlier 2025.csv --out plan
+  overfly plan park.zip --camera overfly-demo --height 80 --spacing 400 --launch-file camps.kml --out plan
+      --obstacles lines.gpkg --obstacle-height h:m:agl --airspace zones.geojson --permit "CTR Mara"
 """
 
 
@@ -44,6 +44,7 @@ Examples:
 )
 @click.option("--side", "side_percent", type=float, metavar="PCT", help="Overlap between lines: full coverage.")
 @design_options
+@pattern_options
 @click.option("--seed", type=int, default=1, show_default=True, metavar="N", help="Of the random start of the lines.")
 @click.option(
     "--drone",
@@ -65,22 +66,7 @@ Examples:
 @click.option(
     "--allowance", "turn_allowance_m", type=float, metavar="M", help="How far outside of the area one may turn."
 )
-@click.option("--crs", metavar="EPSG:N", help="What the area's coordinates are, when its file does not say.")
-@click.option("--strata-field", metavar="NAME", help="The attribute that names the strata.")
-@click.option(
-    "--avoid",
-    type=click.Path(path_type=Path),
-    multiple=True,
-    metavar="FILE",
-    help="Polygons never flown over, besides the area's own. May be given again.",
-)
-@click.option(
-    "--launch",
-    type=(float, float),
-    multiple=True,
-    metavar="LON LAT",
-    help="A launch site, besides the area's own. May be given again.",
-)
+@area_options
 @click.option(
     "--terrain",
     type=click.Path(path_type=Path),
@@ -109,10 +95,6 @@ def plan_command(
     camera: str,
     front_percent: float,
     side_percent: float | None,
-    crs: str | None,
-    strata_field: str | None,
-    avoid: tuple[Path, ...],
-    launch: tuple[tuple[float, float], ...],
     terrain: Path | None,
     species: tuple[str, ...],
     force_height: bool,
@@ -125,8 +107,9 @@ def plan_command(
 ) -> None:
     """Plan a survey over AREA: lines, sorties and their missions, checked, in the folder --out.
 
-    AREA is GeoJSON, KML, KMZ, Shapefile, GeoPackage or CSV. Holes and features whose attribute `role` is "exclusion"
-    are never flown over; points are launch sites.
+    AREA is GeoJSON, KML, KMZ, Shapefile (also zipped), GeoPackage, FlatGeobuf, CSV or .poly (Osmosis' or Mission
+    Planner's). Holes and features whose attribute `role` is "exclusion" are never flown over; points are launch sites.
+    What is too large for one local frame is planned in parts, each in a folder of its own.
     """
     _one_of("--gsd or --height", asked["gsd_cm"], asked["altitude_agl_m"])
     if efforts_said(asked) + (side_percent is not None) != 1:
@@ -138,85 +121,31 @@ def plan_command(
         wind_mps=wind_mps,
         when=None if when is None else _when(when),
     )
-    park = reduce(avoiding, avoid, read_area(area, crs=crs, strata_field=strata_field))
-    sites = tuple(LaunchSite(f"launch {i}", *site) for i, site in enumerate(launch, start=1))
-    request = PlanRequest(
-        camera=camera_from_file(Path(camera)) if Path(camera).is_file() else camera_named(camera),
-        terrain=None if terrain is None else Terrain.from_file(terrain, park.surroundings_deg),
-        front_overlap=front_percent / 100,
-        side_overlap=None if side_percent is None else side_percent / 100,
-        conditions=conditions,
-        **design_asked(asked),
-    )
-    plan = plan_survey(replace(park, launch_sites=park.launch_sites + sites), request)
-    files = save_plan(plan, folder)
-    for warning in plan.warnings:
+    parts = areas_asked(area, asked)
+    clearance = clearance_asked(asked)
+    taken_by = camera_from_file(Path(camera)) if Path(camera).is_file() else camera_named(camera)
+    design = design_asked(asked)
+    plans = []
+    for park in parts:
+        request = PlanRequest(
+            camera=taken_by,
+            terrain=None if terrain is None else Terrain.from_file(terrain, park.surroundings_deg),
+            front_overlap=front_percent / 100,
+            side_overlap=None if side_percent is None else side_percent / 100,
+            conditions=conditions,
+            clearance=clearance,
+            **(design if len(parts) == 1 else design_of_part(design, park, parts)),
+        )
+        plans.append(plan_survey(park, request))
+    # Nothing is written before every part has its plan.
+    folders = [folder] if len(plans) == 1 else [folder / f"part-{i}" for i in range(1, len(plans) + 1)]
+    documents = [plan_document(p, f, save_plan(p, f)) for p, f in zip(plans, folders, strict=True)]
+    document = documents[0] if len(documents) == 1 else joined_document(documents, folder)
+    for warning in document["warnings"]:
         say(f"Warning: {warning}")
-    for note in plan.notes:
+    for note in document["notes"]:
         say(f"Note: {note}")
-    document = plan_document(plan, folder, files)
     finish(document, as_json=as_json, text=_text(document, folder))
-
-
-def plan_document(plan: SurveyPlan, folder: Path, files: dict[str, dict[str, str]]) -> dict[str, Any]:
-    """Return what `overfly plan --json` prints."""
-    return {
-        "plan": str(folder),
-        "lines": sum(len(s.transects) for s in plan.strata),
-        "length_km": round(plan.length_m / 1000, 3),
-        "duration_min": round(plan.duration_s / 60, 2),
-        "metres_outside": plan.metres_outside,
-        "coverage": plan.coverage,
-        "not_covered_m2": round(plan.not_covered_m2, 1),
-        "area_km2": round(sum(s.area_m2 for s in plan.strata) / 1e6, 4),
-        "heading_deg": plan.design.heading_deg,
-        "spacing_m": plan.design.spacing_m,
-        "strip_width_m": plan.design.strip_width_m,
-        "altitude_agl_m": plan.altitude_agl_m,
-        "gsd_cm": plan.gsd_cm,
-        "speed_mps": plan.speed_mps,
-        "sorties": [
-            {
-                "name": s.identifier,
-                "transects": list(s.transects),
-                "items": len(s.mission.items),
-                "energy_share": round(s.energy_share, 4),
-                "duration_min": round(s.duration_s / 60, 2),
-                "length_km": round(s.length_m / 1000, 3),
-                "files": {kind: str(folder / name) for kind, name in files[s.identifier].items()},
-            }
-            for s in plan.sorties
-        ],
-        "strata": [_stratum(plan, s) for s in plan.strata],
-        "transects": [_transect(plan, t) for s in plan.strata for t in s.transects],
-        "warnings": list(plan.warnings),
-        "notes": list(plan.notes),
-        "map": str(folder / PAGE_FILE),
-    }
-
-
-def _stratum(plan: SurveyPlan, stratum: StratumDesign) -> dict[str, Any]:
-    strips_m2 = sum(t.strip_area_m2 for t in stratum.transects)
-    return {
-        "name": stratum.name,
-        "area_km2": round(stratum.area_m2 / 1e6, 4),
-        "spacing_m": plan.design.spacing_in(stratum.name),
-        "lines": len(stratum.transects),
-        "length_km": round(sum(t.length_m for t in stratum.transects) / 1000, 3),
-        "strip_area_km2": round(strips_m2 / 1e6, 4),
-        "sampled_share": round(strips_m2 / stratum.area_m2, 4),
-        "possible_transects": stratum.possible_transects,
-    }
-
-
-def _transect(plan: SurveyPlan, transect: Transect) -> dict[str, Any]:
-    return {
-        "name": transect.identifier,
-        "stratum": transect.stratum,
-        "length_m": round(transect.length_m, 2),
-        "strip_width_m": round(plan.design.strip_width_m, 3),
-        "strip_area_m2": round(transect.strip_area_m2, 1),
-    }
 
 
 def _text(document: dict[str, Any], folder: Path) -> str:
