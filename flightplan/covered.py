@@ -14,6 +14,7 @@ from flightplan.design import FULL, ZIGZAGS, StratumDesign, SurveyDesign
 from flightplan.paths import Airspace
 
 _WORTH_NAMING_M2 = 1.0
+_LOOKS_A_STRIP = 20
 
 
 def coverage_of(
@@ -29,9 +30,9 @@ def coverage_of(
         )
         return seen_m2 / whole_m2, shapely.MultiPolygon()
     if design.kind != FULL:
+        room = airspace.room_along(design.heading_deg, design.strip_width_m / _LOOKS_A_STRIP)
         missed = [
-            out_of_reach(polygon, design.heading_deg, design.strip_width_m, airspace.inset)
-            for polygon in area.local_strata
+            out_of_reach(polygon, design.heading_deg, design.strip_width_m, room) for polygon in area.local_strata
         ]
         return sum(t.strip_area_m2 for s in strata for t in s.transects) / whole_m2, shapely.union_all(missed)
     missed = []

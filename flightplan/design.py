@@ -28,7 +28,7 @@ safe side.
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -104,7 +104,8 @@ class SurveyDesign:
     length on systematic lines). `heading_deg` is the direction of the lines, clockwise from true north; of a zigzag,
     the direction across its axis. `spacing_m` is the mean distance of a random design's lines, and the distance of a
     zigzag's turning points along the axis; `stratum_spacing_m` names the strata that have another. Segments `segment_m`
-    long begin `segment_spacing_m` apart. A zigzag turns on `bounds`, "hull" or "rectangle".
+    long begin `segment_spacing_m` apart. A zigzag turns on `bounds`, "hull" or "rectangle". With `refly` full
+    coverage is flown a second time, across.
     """
 
     kind: str
@@ -116,6 +117,7 @@ class SurveyDesign:
     segment_spacing_m: float | None = None
     bounds: str = HULL
     stratum_spacing_m: tuple[tuple[str, float], ...] = ()
+    refly: bool = False
 
     def spacing_in(self, stratum: str) -> float:
         """The spacing in a stratum."""
@@ -191,6 +193,16 @@ def resolve_design(area: StudyArea, asked: DesignRequest, *, strip_width_m: floa
         asked.bounds,
         tuple((name, float(value)) for name, value in of_strata_m.items()),
     )
+
+
+def reflown(design: SurveyDesign) -> SurveyDesign:
+    """Return full coverage flown a second time, across. Raises DesignError for a sample."""
+    if design.kind != FULL:
+        raise DesignError(
+            "a sample is not flown again across: what both passes see would count twice",
+            hint="Ask for full coverage (--side), or for more lines",
+        )
+    return replace(design, refly=True)
 
 
 def draw_design(area: StudyArea, design: SurveyDesign, airspace: Airspace) -> tuple[StratumDesign, ...]:
@@ -269,6 +281,9 @@ def _lines(stratum: str, polygon: Any, design: SurveyDesign, airspace: Airspace)
     lines = lines_across(polygon, heading, offsets, width, airspace.inset, bridge_m=width, trim=airspace.trim)
     if design.kind == FULL and lines:
         lines += fill_gaps(polygon, heading, lines, width, airspace.inset, trim=airspace.trim)
+    if design.refly:
+        across = replace(design, refly=False, heading_deg=(heading + 90.0) % 360)
+        lines += _lines(stratum, polygon, across, airspace)
     return lines
 
 

@@ -71,7 +71,8 @@ def order_runs(
     sweeps: dict[int, list[Sweep]] = {}
     for stratum in strata:
         for part, lines in _by_part(area, stratum, airspace).items():
-            cells = _cells(lines, design.spacing_m) if design.kind == FULL else [lines]
+            passes = _passes(lines, design.heading_deg) if design.refly else [lines]
+            cells = [c for p in passes for c in _cells(p, design.spacing_m)] if design.kind == FULL else passes
             sweeps.setdefault(part, []).extend(cells)
     return [_chain(_arranged(sweeps[part], alternate, radius_m), start, entry) for part in sorted(sweeps)]
 
@@ -86,6 +87,16 @@ def _by_part(area: StudyArea, stratum: StratumDesign, airspace: Airspace) -> dic
         run = Run(stratum.transects[owner].identifier, pair)
         by_part.setdefault(part, {}).setdefault(owner, []).append(run)
     return {part: list(lines.values()) for part, lines in by_part.items()}
+
+
+def _passes(lines: Sweep, heading_deg: float) -> list[Sweep]:
+    """Part lines along a heading from those across it."""
+    ends = np.stack([line[0].ends for line in lines])
+    run = ends[:, 1] - ends[:, 0]
+    angle = np.radians(heading_deg)
+    along = np.abs(run @ [np.sin(angle), np.cos(angle)]) > np.hypot(*run.T) / 2**0.5
+    both = [[line for line, chosen in zip(lines, mask, strict=True) if chosen] for mask in (along, ~along)]
+    return [p for p in both if p]
 
 
 def _cells(lines: Sweep, spacing_m: float) -> list[Sweep]:

@@ -10,6 +10,7 @@ from flightplan.areas import StudyArea
 from flightplan.camera import Camera
 from flightplan.design import StratumDesign, SurveyDesign
 from flightplan.mission import Mission
+from flightplan.patterns import Turning
 
 
 @dataclass(frozen=True)
@@ -51,8 +52,9 @@ class SurveyPlan:
     `allowance_m`: 0, or the plan is refused. `coverage` is the share of the area that lies in the strips. `not_covered`
     is the ground (geographic) that full coverage leaves out, or that no line of a sample could see; None when there is
     none. `notes` are good to know and nothing is wrong with them; `species` are those whose least height was respected
-    or, as a warning then says, forced. `drones` fly at the same time, and `makespan_s` is from the first take-off to
-    the last landing, battery changes and moves between launch sites included.
+    or, as a warning then says, forced. `turning` is how the aircraft turns, None on the spot; `hover_s` how long it
+    stops for each picture, None where it flies past. `drones` fly at the same time, and `makespan_s` is from the first
+    take-off to the last landing, battery changes and moves between launch sites included.
     """
 
     area: StudyArea
@@ -75,6 +77,8 @@ class SurveyPlan:
     not_covered_m2: float = 0.0
     notes: tuple[str, ...] = ()
     species: tuple[str, ...] = ()
+    turning: Turning | None = None
+    hover_s: float | None = None
     drones: int = 1
     makespan_s: float | None = None
 

@@ -18,11 +18,13 @@ from flightplan.design import (
     StratumDesign,
     default_allowance_m,
     draw_design,
+    reflown,
     resolve_design,
 )
-from flightplan.drones import FIXED_WING, Drone
+from flightplan.drones import Drone
 from flightplan.errors import PlanError
 from flightplan.frames import Floats
+from flightplan.hovering import Hover
 from flightplan.keep_clear import ClearArea, keep_clear
 from flightplan.ordering import order_runs
 from flightplan.paths import Airspace
@@ -76,16 +78,25 @@ def _plan_between(
     across_m, along_m = camera.footprint_m(height_m)
     trigger_m = along_m * (1 - a_share("front overlap", asked.front_overlap))
     design = resolve_design(area, _with_spacing(asked, across_m), strip_width_m=across_m)
+    if asked.pattern.refly:
+        design = reflown(design)
     warnings: list[str] = []
     speed = _speed(aircraft, camera, trigger_m, asked.speed_mps, warnings)
+    turning = asked.pattern.turning(aircraft, speed, conditions.wind_mps)
     allowance_m = asked.turn_allowance_m
     if allowance_m is None:
-        allowance_m = default_allowance_m(across_m, 2 * aircraft.turn_radius_m(speed))
+        allowance_m = default_allowance_m(across_m, turning.room_m(across_m))
     allowance_m, buffer_m = a_length("allowance", allowance_m), a_length("buffer", asked.buffer_m)
     clear = _clear(area, asked, agl_range_m, buffer_m, allowance_m)
     area = clear.area
     warnings += clear.warnings
-    airspace = Airspace.over(area, allowance_m=allowance_m, buffer_m=buffer_m)
+    airspace = Airspace.over(
+        area,
+        allowance_m=allowance_m,
+        buffer_m=buffer_m,
+        turn_radius_m=turning.radius_m,
+        run_in_m=turning.run_in_m,
+    )
     strata = draw_design(area, design, airspace)
     homes = _homes(area, airspace, warnings)
     flying = Flying(
@@ -97,8 +108,12 @@ def _plan_between(
         wind_share=asked.wind_share,
         terrain=asked.terrain,
         height_tolerance_m=a_length("height tolerance", asked.height_tolerance_m),
+        run_in_m=turning.run_in_m,
+        hover=None if asked.pattern.hover_s is None else Hover(trigger_m, asked.pattern.hover_s),
     )
-    runs = order_runs(area, design, strata, airspace, start=homes[0] if homes else None)
+    start = homes[0] if homes else None
+    pattern = asked.pattern
+    runs = order_runs(area, design, strata, airspace, start=start, entry=pattern.entry, alternate=pattern.alternate)
     sorties, outside_m, heights_m = build_sorties(area, runs, airspace, homes, flying, warnings)
     if outside_m > 0:
         raise PlanError(
@@ -113,6 +128,7 @@ def _plan_between(
             "which ground no leg of a zigzag may reach is not worked out; `overfly design` maps the coverage"
         )
     _warn(warnings, flying, strata, homes)
+    warnings += asked.pattern.warnings(turning, aircraft, conditions.wind_mps)
     notes, about_sun = good_to_know(conditions, area, camera, aircraft, gsd)
     warnings += [*check_height(conditions, *heights_m), *about_sun]
     plan = SurveyPlan(
@@ -135,6 +151,8 @@ def _plan_between(
         not_covered=not_covered,
         not_covered_m2=not_covered_m2,
         notes=(*notes, *clear.notes),
+        turning=turning if turning.radius_m or turning.run_in_m else None,
+        hover_s=asked.pattern.hover_s,
         species=tuple(s.name for s in conditions.species),
     )
     return plan, heights_m
@@ -195,10 +213,6 @@ def _warn(warnings: list[str], flying: Flying, strata: Sequence[StratumDesign], 
     if not homes:
         warnings.append(
             "no launch site was given: sorties start from points on the area's boundary; check that they can be reached"
-        )
-    if flying.drone.kind == FIXED_WING:
-        warnings.append(
-            "turns are drawn as straight legs; a fixed wing rounds them within the allowance, which was set for it"
         )
     warnings += [
         f"stratum {s.name} has one transect: its variance cannot be estimated" for s in strata if len(s.transects) < 2

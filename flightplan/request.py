@@ -14,6 +14,7 @@ from flightplan.drones import DEFAULT_WIND_SHARE, Drone, drone_named
 from flightplan.errors import PlanError
 from flightplan.keep_clear import Clearance
 from flightplan.legs import HULL
+from flightplan.patterns import Pattern
 from flightplan.terrain import Terrain
 
 SYSTEMATIC, RANDOM, FULL = "systematic", "random", "full"
@@ -82,6 +83,7 @@ class PlanRequest(DesignRequest):
     height_tolerance_m: float = 5.0
     conditions: Conditions = field(default_factory=Conditions)
     clearance: Clearance = field(default_factory=Clearance)
+    pattern: Pattern = field(default_factory=Pattern)
 
     @property
     def aircraft(self) -> Drone:
