@@ -19,6 +19,7 @@ from flightplan.vehicle.timeline import STEP_M, Timeline
 
 # Lower than this over its home a vehicle stands, or is about to.
 _ON_THE_GROUND_M = 3.0
+_NO_TIME_S = 1e-3  # seconds since 1970 are known no better
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ def meeting(
     a_from, a_to = (w[near[:, 0]] + a_start_s for w in rules.window(a.times_s))
     b_from, b_to = (w[near[:, 1]] + b_start_s for w in rules.window(b.times_s))
     first_s, last_s = np.maximum(np.maximum(a_from, b_from), now_s), np.minimum(a_to, b_to)
-    met = np.flatnonzero(first_s < last_s)
+    met = np.flatnonzero(last_s - first_s > _NO_TIME_S)
     if not len(met):
         return None
     n = met[np.argmin(first_s[met])]
