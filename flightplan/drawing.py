@@ -51,7 +51,10 @@ class Canvas:
 
     def xy(self, lonlat: npt.ArrayLike) -> Floats:
         """Return degrees (N, 2), longitude first, as places on the drawing (N, 2)."""
-        local = self.frame.to_local(lonlat)
+        return self.place(self.frame.to_local(lonlat))
+
+    def place(self, local: Floats) -> Floats:
+        """Return the frame's metres (N, 2) as places on the drawing (N, 2)."""
         return np.column_stack([local[:, 0] - self.west, self.north - local[:, 1]]) * self.px_per_m
 
     def draw(self, geometry: object) -> npt.NDArray[np.object_]:

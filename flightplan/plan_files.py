@@ -12,9 +12,10 @@ from flightplan.formats import write_formats, write_survey_plan
 from flightplan.plain_values import from_plain, to_plain
 from flightplan.plan import SurveyPlan
 from flightplan.plan_page import plan_page
+from flightplan.plan_picture import plan_png
 
 PLAN_FILE, AREA_FILE, LINES_FILE = "plan.json", "area.geojson", "lines.geojson"
-NOT_COVERED_FILE, PAGE_FILE = "not_covered.geojson", "plan.html"
+NOT_COVERED_FILE, PAGE_FILE, PICTURE_FILE = "not_covered.geojson", "plan.html", "plan.png"
 
 VERSION = 1
 _MAX_BYTES = 256 * 1024 * 1024
@@ -46,6 +47,7 @@ def save_plan(plan: SurveyPlan, folder: Path | str) -> dict[str, dict[str, str]]
                 written["survey"] = survey
             files[sortie.identifier] = {kind: path.name for kind, path in written.items()}
         _write(folder / PAGE_FILE, plan_page(plan))
+        (folder / PICTURE_FILE).write_bytes(plan_png(plan))
         # Last, so that a folder with a plan.json is a whole one.
         _write(folder / PLAN_FILE, text)
     except OSError as error:

@@ -14,6 +14,7 @@ from flightplan.frames import Floats
 from flightplan.mission import Mission
 from flightplan.mission_builder import mission_path
 from flightplan.plan import Sortie, SurveyPlan
+from flightplan.plan_layers import Hazards, footprints_path, hazards_of
 
 TONES = 8
 CARD_WIDTH, CARD_MAX_HEIGHT = 560.0, 460.0
@@ -48,8 +49,12 @@ class PlanMap:
     stratum_labels: tuple[Label, ...]
     exclusions: str
     not_covered: str
+    kept_clear: str
+    hazards: Hazards
     strips: str
     strip_px: float
+    footprints: str
+    frames: int
     sorties: tuple[SortieLines, ...]
     sites: tuple[Label, ...]
     meridians: tuple[Label, ...]
@@ -98,7 +103,9 @@ def _draw(plan: SurveyPlan, canvas: Canvas, shown: Sequence[int], *, labelled: b
         parts = shapely.get_parts(shapely.intersection(drawn, frame))
         return areas_path(parts[shapely.get_type_id(parts) == shapely.GeometryType.POLYGON])
 
+    flown = [line for i in shown for line in effort_lines(plan.sorties[i].mission)]
     strips = [lines_path(canvas.draw(_linestrings(plan.sorties[i]))) for i in shown]
+    footprints, frames = footprints_path(plan, flown, canvas)
     scale_px, scale_text = canvas.scale
     return PlanMap(
         width=round(canvas.width, 1),
@@ -107,8 +114,12 @@ def _draw(plan: SurveyPlan, canvas: Canvas, shown: Sequence[int], *, labelled: b
         stratum_labels=() if labelled or len(area.strata) < 2 else _stratum_labels(plan, canvas),
         exclusions=areas(list(area.exclusions)) if area.exclusions else "",
         not_covered=areas([plan.not_covered]) if plan.not_covered is not None else "",
+        kept_clear=areas(list(area.kept_clear)) if area.kept_clear else "",
+        hazards=hazards_of(area, canvas, frame),
         strips="".join(strips),
         strip_px=round(plan.design.strip_width_m * canvas.px_per_m, 2),
+        footprints=footprints,
+        frames=frames,
         sorties=tuple(_sortie(plan.sorties[i], i, canvas, labelled=labelled) for i in shown),
         sites=_sites(plan, canvas, shown),
         meridians=_apart(meridians(canvas)),
