@@ -8,9 +8,16 @@ from shapely.geometry import MultiPolygon, Polygon
 
 from flightplan.areas import StudyArea
 from flightplan.camera import Camera
+from flightplan.delivered import Delivered
 from flightplan.design import StratumDesign, SurveyDesign
+from flightplan.drones import Drone
+from flightplan.energy import Wind
+from flightplan.ground import GroundUnder
 from flightplan.mission import Mission
 from flightplan.patterns import Turning
+from flightplan.terrain import TerrainSource
+from flightplan.timeline import Separation
+from flightplan.visibility import Visibility
 
 
 @dataclass(frozen=True)
@@ -25,7 +32,8 @@ class Sortie:
     None when none was given. `transit_offset_m` is how much higher than the lines its ways out and home are flown, so
     that several drones pass each other. `return_height_m`, above home, clears the ground on a straight way home from
     anywhere on the path; None when no elevation is known. `image_count` and `storage_mb` are of its lines;
-    `furthest_m` is how far from home it goes.
+    `furthest_m` is how far from home it goes. `ground` is what lies under its mission, and `visibility` what of it is
+    seen from the launch site; both None without an elevation model.
     """
 
     identifier: str
@@ -42,6 +50,8 @@ class Sortie:
     image_count: int | None = None
     storage_mb: float | None = None
     furthest_m: float | None = None
+    ground: GroundUnder | None = None
+    visibility: Visibility | None = None
 
 
 @dataclass(frozen=True)
@@ -54,7 +64,9 @@ class SurveyPlan:
     none. `notes` are good to know and nothing is wrong with them; `species` are those whose least height was respected
     or, as a warning then says, forced. `turning` is how the aircraft turns, None on the spot; `hover_s` how long it
     stops for each picture, None where it flies past. `drones` fly at the same time, and `makespan_s` is from the first
-    take-off to the last landing, battery changes and moves between launch sites included.
+    take-off to the last landing, battery changes and moves between launch sites included; `separation` is how near
+    they come. `aircraft` is the drone with its payload, `wind` the one that was reckoned with, `tilt_deg` the camera's
+    from straight down, `terrain` which elevation model was used and `delivered` what the strips get over it.
     """
 
     area: StudyArea
@@ -81,6 +93,12 @@ class SurveyPlan:
     hover_s: float | None = None
     drones: int = 1
     makespan_s: float | None = None
+    separation: Separation | None = None
+    aircraft: Drone | None = None
+    wind: Wind | None = None
+    tilt_deg: float = 0.0
+    terrain: TerrainSource | None = None
+    delivered: Delivered | None = None
 
     @property
     def return_height_m(self) -> float | None:

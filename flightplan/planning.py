@@ -8,7 +8,6 @@ from dataclasses import replace
 import numpy as np
 
 from flightplan.areas import StudyArea
-from flightplan.camera import Camera
 from flightplan.conditions import check_height, check_wind, good_to_know
 from flightplan.covered import coverage_of, name_left_out
 from flightplan.design import (
@@ -21,8 +20,8 @@ from flightplan.design import (
     reflown,
     resolve_design,
 )
-from flightplan.drones import Drone
 from flightplan.errors import PlanError
+from flightplan.findings import about_fleet, about_ground, about_view, about_wind, held_speed
 from flightplan.frames import Floats
 from flightplan.hovering import Hover
 from flightplan.keep_clear import ClearArea, keep_clear
@@ -69,19 +68,21 @@ def _plan_between(
     area: StudyArea, asked: PlanRequest, agl_range_m: tuple[float, float]
 ) -> tuple[SurveyPlan, tuple[float, float]]:
     """Return a plan that keeps clear of what a flight between two heights meets, and the heights that it flies at."""
-    camera, aircraft, conditions = asked.camera, asked.aircraft, asked.conditions
+    camera, aircraft, conditions = asked.mounted, asked.aircraft, asked.weather
+    mounting, operations = asked.mounting, asked.operations
     height_m = asked.height_m()
-    gsd = float(camera.gsd_cm(height_m))
+    gsd = float(mounting.gsd_cm(camera, height_m))
     check_wind(conditions, aircraft)
     # Before the work of planning, and again with the heights that the terrain lets be flown.
     check_height(conditions, height_m, height_m)
-    across_m, along_m = camera.footprint_m(height_m)
-    trigger_m = along_m * (1 - a_share("front overlap", asked.front_overlap))
+    view = mounting.view(camera, height_m)
+    across_m = view.across_m
+    trigger_m = view.along_m * (1 - a_share("front overlap", asked.front_overlap))
     design = resolve_design(area, _with_spacing(asked, across_m), strip_width_m=across_m)
     if asked.pattern.refly:
         design = reflown(design)
     warnings: list[str] = []
-    speed = _speed(aircraft, camera, trigger_m, asked.speed_mps, warnings)
+    speed = held_speed(aircraft, camera, mounting, trigger_m, view.finest_gsd_cm, asked.speed_mps, warnings)
     turning = asked.pattern.turning(aircraft, speed, conditions.wind_mps)
     allowance_m = asked.turn_allowance_m
     if allowance_m is None:
@@ -105,19 +106,22 @@ def _plan_between(
         transit_speed_mps=max(speed, aircraft.cruise_speed_mps),
         altitude_agl_m=height_m,
         trigger_distance_m=trigger_m,
-        wind_share=asked.wind_share,
+        wind_share=operations.energy_margin(asked.wind_share),
         terrain=asked.terrain,
         height_tolerance_m=a_length("height tolerance", asked.height_tolerance_m),
         run_in_m=turning.run_in_m,
         hover=None if asked.pattern.hover_s is None else Hover(trigger_m, asked.pattern.hover_s),
+        operations=operations,
+        camera=camera,
+        tilt_deg=mounting.tilt_deg,
     )
     start = homes[0] if homes else None
     pattern = asked.pattern
     runs = order_runs(area, design, strata, airspace, start=start, entry=pattern.entry, alternate=pattern.alternate)
-    sorties, outside_m, heights_m = build_sorties(area, runs, airspace, homes, flying, warnings)
-    if outside_m > 0:
+    flown = build_sorties(area, runs, airspace, homes, flying, warnings)
+    if flown.outside_m > 0:
         raise PlanError(
-            f"{outside_m:.1f} m of the path would lie in an exclusion or outside of the area and its allowance",
+            f"{flown.outside_m:.1f} m of the path would lie in an exclusion or outside of the area and its allowance",
             where=area.name,
             hint="This is a fault of overfly: please report it with the area",
         )
@@ -129,20 +133,34 @@ def _plan_between(
         )
     _warn(warnings, flying, strata, homes)
     warnings += asked.pattern.warnings(turning, aircraft, conditions.wind_mps)
+    full_m = design.spacing_m if design.kind == FULL else None
+    in_wind, against_wind = about_wind(flown, flying, camera, view, mounting, full_m)
+    over_hills, hill_notes, hill_warnings = about_ground(
+        flown,
+        area,
+        flying,
+        view,
+        front_overlap=asked.front_overlap,
+        side_overlap=None if full_m is None else 1 - full_m / across_m,
+        camera=camera,
+        mounting=mounting,
+    )
     notes, about_sun = good_to_know(conditions, area, camera, aircraft, gsd)
-    warnings += [*check_height(conditions, *heights_m), *about_sun]
+    notes += [mounting.exposure_note(camera, gsd, speed), *in_wind, *hill_notes, *about_fleet(flown, flying)]
+    warnings += [*against_wind, *hill_warnings, *about_view(view, mounting)]
+    warnings += [*check_height(conditions, *flown.agl_range_m), *about_sun]
     plan = SurveyPlan(
         area=area,
         design=design,
         camera=camera,
         strata=strata,
-        sorties=tuple(sorties),
+        sorties=flown.sorties,
         altitude_agl_m=height_m,
         speed_mps=speed,
         trigger_distance_m=trigger_m,
         gsd_cm=gsd,
         front_overlap=asked.front_overlap,
-        metres_outside=outside_m,
+        metres_outside=flown.outside_m,
         warnings=tuple(warnings),
         coverage=coverage,
         allowance_m=allowance_m,
@@ -154,8 +172,16 @@ def _plan_between(
         turning=turning if turning.radius_m or turning.run_in_m else None,
         hover_s=asked.pattern.hover_s,
         species=tuple(s.name for s in conditions.species),
+        drones=operations.fleet.drones,
+        makespan_s=flown.shares.makespan_s,
+        separation=flown.separation,
+        aircraft=aircraft,
+        wind=operations.wind,
+        tilt_deg=mounting.tilt_deg,
+        terrain=None if asked.terrain is None else asked.terrain.described(),
+        delivered=over_hills,
     )
-    return plan, heights_m
+    return plan, flown.agl_range_m
 
 
 def _with_spacing(asked: PlanRequest, across_m: float) -> PlanRequest:
@@ -167,31 +193,6 @@ def _with_spacing(asked: PlanRequest, across_m: float) -> PlanRequest:
         spacing_m = across_m * (1 - a_share("side overlap", asked.side_overlap))
     touching = spacing_m is not None and spacing_m <= across_m
     return replace(asked, spacing_m=spacing_m, kind=asked.kind or (FULL if touching else SYSTEMATIC))
-
-
-def _speed(
-    drone: Drone, camera: Camera, trigger_distance_m: float, asked_mps: float | None, warnings: list[str]
-) -> float:
-    """Return the speed to fly: what was asked, or the drone's own, held below what the camera's trigger can follow."""
-    speed_mps = drone.cruise_speed_mps if asked_mps is None else asked_mps
-    if not 0 < speed_mps <= drone.max_speed_mps:
-        raise PlanError(
-            f"{speed_mps:g} m/s is not a speed that {drone.name} flies", hint=f"At most {drone.max_speed_mps:g} m/s"
-        )
-    if camera.min_trigger_interval_s:
-        fastest_mps = trigger_distance_m / camera.min_trigger_interval_s
-        if speed_mps > fastest_mps:
-            warnings.append(
-                f"speed held at {fastest_mps:.1f} m/s: {camera.name} takes a frame each"
-                f" {camera.min_trigger_interval_s:g} s at most, and frames are {trigger_distance_m:.1f} m apart"
-            )
-            speed_mps = fastest_mps
-    if speed_mps < drone.min_speed_mps:
-        raise PlanError(
-            f"{drone.name} does not fly as slowly as {speed_mps:.1f} m/s",
-            hint="Ask for less overlap along the line, or for another drone",
-        )
-    return float(speed_mps)
 
 
 def _homes(area: StudyArea, airspace: Airspace, warnings: list[str]) -> list[Floats]:

@@ -39,14 +39,43 @@ class Profile:
         return distances, np.interp(distances, self.distance_m, self.altitude_home_m)
 
 
-def level_profile(path: Floats, altitude_agl_m: float) -> Profile:
+@dataclass(frozen=True)
+class Raised:
+    """How much higher than its lines a path is flown: metres at distances along it (K,), straight between them."""
+
+    distance_m: Floats
+    extra_m: Floats
+
+    @classmethod
+    def transits(
+        cls, path: Floats, out_m: float, back_m: float, extra_m: float, *, climb: float, descent: float
+    ) -> Raised:
+        """Raise the first `out_m` and the last `back_m` of a path, and come down to its lines and up from them.
+
+        The slopes (rise over run) are 0.7 times those given, which leaves some for the terrain. A way too short for
+        them is raised less.
+        """
+        length_m = float(np.hypot(*np.diff(path, axis=0).T).sum())
+        down, up = 0.7 * descent, 0.7 * climb
+        first, last = min(extra_m, out_m * down), min(extra_m, back_m * up)
+        start, end = out_m, length_m - back_m
+        distance = np.array([0.0, start - first / down, start, end, end + last / up, length_m])
+        extra = np.array([first, first, 0.0, 0.0, last, last])
+        kept = np.concatenate([[True], np.diff(distance) > 1e-6])
+        # A way of no length is raised by nothing: whichever of two heights stands at one place, it is 0.
+        return cls(distance[kept], extra[kept])
+
+
+def level_profile(path: Floats, altitude_agl_m: float, raised: Raised | None = None) -> Profile:
     """Return the profile over ground taken as level."""
     length_m = float(np.hypot(*np.diff(path, axis=0).T).sum())
+    raised = raised or Raised(np.array([0.0, length_m]), np.zeros(2))
+    heights_m = altitude_agl_m + raised.extra_m
     return Profile(
-        np.array([0.0, length_m]),
-        np.array([altitude_agl_m, altitude_agl_m]),
-        (altitude_agl_m, altitude_agl_m),
-        0.0,
+        raised.distance_m,
+        heights_m,
+        (float(heights_m.min()), float(heights_m.max())),
+        float(np.clip(np.diff(heights_m), 0, None).sum()),
         None,
     )
 
@@ -60,17 +89,23 @@ def follow_terrain(
     tolerance_m: float,
     steepest_climb: float,
     steepest_descent: float,
+    raised: Raised | None = None,
 ) -> Profile:
     """Return the profile of a local path (N, 2) at a height above ground.
 
     Slopes (rise over run) stay within the limits given: ahead of a rise the vehicle climbs early and behind it comes
     down late, so it is never lower above ground than asked by more than `tolerance_m`, which the waypoints may cut.
-    Raises TerrainError where the model has a void.
+    Where it is `raised` it is that much higher. Raises TerrainError where the model has a void.
     """
     legs = np.hypot(*np.diff(path, axis=0).T)
     corners = np.concatenate([[0.0], np.cumsum(legs)])
     step_m = float(np.clip(terrain.cell_m / 2, _FINEST_STEP_M, _COARSEST_STEP_M))
-    at = np.unique(np.concatenate([np.arange(0.0, corners[-1], step_m), corners]))
+    if raised is not None:
+        # Heights change there as they do at corners.
+        turns = np.unique(np.concatenate([corners, np.clip(raised.distance_m, 0.0, corners[-1])]))
+    else:
+        turns = corners
+    at = np.unique(np.concatenate([np.arange(0.0, corners[-1], step_m), turns]))
     where = np.column_stack([np.interp(at, corners, path[:, 0]), np.interp(at, corners, path[:, 1])])
     lonlat = area.frame.to_lonlat(where)
     ground = terrain.heights_m(lonlat)
@@ -82,9 +117,11 @@ def follow_terrain(
             hint="Fill its voids, or take a model that reaches over the area and its allowance",
         )
     wanted = ground + altitude_agl_m - ground[0]
+    if raised is not None:
+        wanted = wanted + np.interp(at, raised.distance_m, raised.extra_m)
     held = np.maximum.accumulate(wanted + steepest_descent * at) - steepest_descent * at
     held = np.maximum.accumulate((held - steepest_climb * at)[::-1])[::-1] + steepest_climb * at
-    distance, altitude = _thinned(at, held, corners, tolerance_m)
+    distance, altitude = _thinned(at, held, turns, tolerance_m)
     above = np.interp(at, distance, altitude) - (ground - ground[0])
     return Profile(
         distance,

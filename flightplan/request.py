@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from flightplan.allocation import EarlierStratum
 from flightplan.camera import Camera
 from flightplan.conditions import Conditions
-from flightplan.drones import DEFAULT_WIND_SHARE, Drone, drone_named
+from flightplan.drones import Drone, drone_named
 from flightplan.errors import PlanError
 from flightplan.keep_clear import Clearance
 from flightplan.legs import HULL
+from flightplan.mounting import Mounting
+from flightplan.operations import Operations
 from flightplan.patterns import Pattern
 from flightplan.terrain import Terrain
 
@@ -66,7 +68,8 @@ class PlanRequest(DesignRequest):
     (0 to 1) or lines per stratum. Overlaps are shares, 0 to below 1. With `terrain` the height above ground is held
     within `height_tolerance_m`, as far as the drone can climb and descend; without it the ground is taken as level. An
     allowance of None is what `default_allowance_m` says. `conditions` are the animals, ceiling, wind and date to
-    respect, `clearance` is what is kept from obstacles and which airspace one may fly in.
+    respect, `clearance` is what is kept from obstacles and which airspace one may fly in. `wind_share` is added to all
+    energy; None is what suits how well the wind is known.
     """
 
     camera: Camera
@@ -78,17 +81,33 @@ class PlanRequest(DesignRequest):
     speed_mps: float | None = None
     buffer_m: float = DEFAULT_BUFFER_M
     turn_allowance_m: float | None = None
-    wind_share: float = DEFAULT_WIND_SHARE
+    wind_share: float | None = None
     terrain: Terrain | None = None
     height_tolerance_m: float = 5.0
     conditions: Conditions = field(default_factory=Conditions)
     clearance: Clearance = field(default_factory=Clearance)
     pattern: Pattern = field(default_factory=Pattern)
+    mounting: Mounting = field(default_factory=Mounting)
+    operations: Operations = field(default_factory=Operations)
 
     @property
     def aircraft(self) -> Drone:
-        """The drone, looked up in the library where only its name was said; raises PlanError for an unknown one."""
-        return drone_named(self.drone) if isinstance(self.drone, str) else self.drone
+        """The drone with its payload, looked up where only its name was said; raises PlanError for an unknown one."""
+        drone = drone_named(self.drone) if isinstance(self.drone, str) else self.drone
+        return drone.carrying(self.operations.payload_kg)
+
+    @property
+    def mounted(self) -> Camera:
+        """The camera as it is mounted."""
+        return self.mounting.camera(self.camera)
+
+    @property
+    def weather(self) -> Conditions:
+        """The conditions, with the wind that the flights reckon with where no other was said."""
+        wind = self.operations.wind
+        if wind is None or self.conditions.wind_mps is not None:
+            return self.conditions
+        return replace(self.conditions, wind_mps=wind.speed_mps)
 
     def height_m(self) -> float:
         """Return the height above ground, from whichever of height and ground sampling distance was said.
@@ -100,7 +119,8 @@ class PlanRequest(DesignRequest):
         if self.gsd_cm is None:
             height_m = self.altitude_agl_m
         else:
-            height_m = self.camera.altitude_for_gsd_m(a_length("ground sampling distance", self.gsd_cm, "cm"))
+            gsd_cm = a_length("ground sampling distance", self.gsd_cm, "cm")
+            height_m = self.mounting.altitude_for_gsd_m(self.mounted, gsd_cm)
         if height_m is None or not 0 < height_m < 10_000:
             raise PlanError(f"a height of {height_m:g} m above ground cannot be flown")
         return float(height_m)

@@ -1,28 +1,40 @@
-"""From lines in order to sorties: cut by battery, given heights, made missions, and measured as they will be read."""
+"""From lines in order to sorties: cut by battery, shared out, given heights, made missions, measured as read back."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+
+import numpy as np
 
 from flightplan.areas import StudyArea
+from flightplan.camera import Camera
 from flightplan.drones import Drone
 from flightplan.errors import PlanError
+from flightplan.fleet import Shares, estimated_makespan_s, keep_apart, one_after_another, share_out
 from flightplan.frames import Floats
+from flightplan.ground import ground_under, return_height_m
 from flightplan.hovering import Hover
+from flightplan.mission import Command, Frame, Mission, MissionItem, RallyPoint, does_not_fit
 from flightplan.mission_builder import Fences, build_mission, mission_path
+from flightplan.operations import Limits, Operations
 from flightplan.ordering import Run
 from flightplan.paths import Airspace
 from flightplan.plan import Sortie
-from flightplan.profile import Profile, follow_terrain, level_profile
-from flightplan.sorties import MAX_ITEMS, Flight, cut_sorties
+from flightplan.profile import Profile, Raised, follow_terrain, level_profile
+from flightplan.sorties import Flight, cut_sorties
 from flightplan.terrain import Terrain
-from flightplan.ways import ways_over
+from flightplan.timeline import Separation, Timeline, closest, forbidden_offsets, mission_timeline
+from flightplan.visibility import line_of_sight
+from flightplan.ways import Ways, ways_over
+
+_MOST_CUTS = 4
+_POINTED_BY_MAVLINK = 2.0
 
 
 @dataclass(frozen=True)
 class Flying:
-    """How the sorties are flown."""
+    """How the sorties are flown. `tilt_deg` is the camera's, forward from straight down."""
 
     drone: Drone
     speed_mps: float
@@ -34,20 +46,63 @@ class Flying:
     height_tolerance_m: float
     run_in_m: float = 0.0
     hover: Hover | None = None
+    operations: Operations = field(default_factory=Operations)
+    camera: Camera | None = None
+    tilt_deg: float = 0.0
 
-    def profile(self, flight: Flight, area: StudyArea) -> Profile:
-        """Return the heights of a flight: over the terrain where one was given, level otherwise."""
+    def profile(self, flight: Flight, area: StudyArea, raised_m: float = 0.0) -> Profile:
+        """Return the heights of a flight: over the terrain where one was given, level otherwise.
+
+        Its ways out and home are `raised_m` higher than its lines.
+        """
+        climb, descent = (v / self.transit_speed_mps for v in (self.drone.climb_mps, self.drone.descent_mps))
+        raised = None
+        if raised_m > 0:
+            out_m, back_m = (float(np.hypot(*np.diff(flight.ways[i], axis=0).T).sum()) for i in (0, -1))
+            raised = Raised.transits(flight.path, out_m, back_m, raised_m, climb=climb, descent=descent)
         if self.terrain is None:
-            return level_profile(flight.path, self.altitude_agl_m)
+            return level_profile(flight.path, self.altitude_agl_m, raised)
         return follow_terrain(
             flight.path,
             area,
             self.terrain,
             altitude_agl_m=self.altitude_agl_m,
             tolerance_m=self.height_tolerance_m,
-            steepest_climb=self.drone.climb_mps / self.transit_speed_mps,
-            steepest_descent=self.drone.descent_mps / self.transit_speed_mps,
+            steepest_climb=climb,
+            steepest_descent=descent,
+            raised=raised,
         )
+
+
+@dataclass(frozen=True)
+class Flown:
+    """Sorties, and what was found out about them.
+
+    `outside_m` is how much of the missions, read back, lies outside of the air, `agl_range_m` their heights above
+    ground. `flights` are what they were made of.
+    """
+
+    sorties: tuple[Sortie, ...]
+    outside_m: float
+    agl_range_m: tuple[float, float]
+    flights: tuple[tuple[Flight, Profile], ...]
+    shares: Shares
+    separation: Separation | None = None
+
+
+@dataclass(frozen=True)
+class _Draft:
+    """A flight with its heights and its mission; `ascent_wh` is what its climbs take besides."""
+
+    flight: Flight
+    raised_m: float
+    profile: Profile
+    mission: Mission
+    ascent_wh: float
+
+    @property
+    def energy_wh(self) -> float:
+        return self.flight.energy_wh + self.ascent_wh
 
 
 def build_sorties(
@@ -57,70 +112,277 @@ def build_sorties(
     homes: Sequence[Floats],
     flying: Flying,
     warnings: list[str],
-) -> tuple[list[Sortie], float, tuple[float, float]]:
-    """Return the sorties, how much of their missions, read back, lies outside of the air, and their heights."""
-    sorties: list[Sortie] = []
-    outside_m, agl_m = 0.0, []
-    fences, drone = Fences(area, airspace), flying.drone
+) -> Flown:
+    """Return sorties over runs in order, each with its mission, drone and time of take-off.
+
+    Raises PlanError for a flight that no battery, autopilot or limit lets be flown.
+    """
     ways = ways_over(airspace, flying.run_in_m)
-    for runs in runs_by_part:
-        flights = cut_sorties(
-            area,
-            runs,
-            airspace,
-            drone,
-            speed_mps=flying.speed_mps,
-            transit_speed_mps=flying.transit_speed_mps,
-            altitude_agl_m=flying.altitude_agl_m,
-            wind_share=flying.wind_share,
-            fixed_homes=homes,
-            ways=ways,
-            hover=flying.hover,
-        )
-        for flight in flights:
-            profile = flying.profile(flight, area)
-            mission = build_mission(
-                flight,
-                area,
-                fences,
-                profile,
-                speed_mps=flying.speed_mps,
-                transit_speed_mps=flying.transit_speed_mps,
-                trigger_distance_m=flying.trigger_distance_m,
-                hover=flying.hover,
-            )
-            name = f"sortie-{len(sorties) + 1:02d}"
-            if len(mission.items) > MAX_ITEMS:
-                raise PlanError(
-                    f"{name} has {len(mission.items)} mission items, and an autopilot holds {MAX_ITEMS}",
-                    where=area.name,
-                    hint="Allow the height above ground a larger tolerance",
-                )
-            outside_m += airspace.metres_outside(area.frame.to_local(mission_path(mission)))
-            outside_m += sum(airspace.metres_outside(ways.as_flown(way)) for way in flight.ways)
-            agl_m.append(profile.agl_range_m)
-            energy_wh = flight.energy_wh + drone.climb_wh(profile.ascent_m) * (1 + flying.wind_share)
-            if energy_wh > drone.budget_wh:
-                warnings.append(f"{name} climbs {profile.ascent_m:.0f} m on its way, which takes from its reserve")
-            sorties.append(
-                Sortie(
-                    identifier=name,
-                    transects=tuple(dict.fromkeys(r.transect for r in flight.runs)),
-                    mission=mission,
-                    length_m=flight.length_m,
-                    duration_s=flight.duration_s,
-                    energy_share=energy_wh / drone.battery_wh,
-                )
-            )
+    maker = _Maker(area, runs_by_part, airspace, tuple(homes), flying, ways, Fences(area, airspace))
+    drafts, shares = maker.drafts()
+    fleet, separation = flying.operations.fleet, None
+    if fleet.drones > 1:
+        shares, separation = _apart(drafts, shares, area, flying)
+    order = sorted(range(len(drafts)), key=lambda i: (shares.start_s[i], shares.drone[i], i))
+    named = {i: f"sortie-{number:02d}" for number, i in enumerate(order, start=1)}
+    if separation is not None and separation.sorties is not None:
+        one, other = separation.sorties
+        separation = replace(separation, sorties=(named[int(one)], named[int(other)]))
+    sorties = tuple(maker.sortie(drafts[i], named[i], shares.drone[i], shares.start_s[i], warnings) for i in order)
+    outside_m = sum(airspace.metres_outside(area.frame.to_local(mission_path(d.mission))) for d in drafts)
+    outside_m += sum(airspace.metres_outside(ways.as_flown(way)) for d in drafts for way in d.flight.ways)
     shortened = sum(ways.shortened(runs) for runs in runs_by_part)
     if shortened:
         warnings.append(
             f"{shortened} ends of lines have less than {flying.run_in_m:g} m of straight flight beyond them: the air"
             " ends there; a larger allowance gives more room"
         )
-    low, high = min(a[0] for a in agl_m), max(a[1] for a in agl_m)
+    low = min(d.profile.agl_range_m[0] for d in drafts)
+    high = max(d.profile.agl_range_m[1] for d in drafts)
     if flying.terrain is not None:
         warnings.append(
             f"height above ground is {low:.0f} to {high:.0f} m on the way; asked for {flying.altitude_agl_m:.0f} m"
         )
-    return sorties, outside_m, (low, high)
+    _check_sight(sorties, flying, warnings)
+    return Flown(sorties, outside_m, (low, high), tuple((d.flight, d.profile) for d in drafts), shares, separation)
+
+
+@dataclass(frozen=True)
+class _Maker:
+    area: StudyArea
+    runs_by_part: Sequence[Sequence[Run]]
+    airspace: Airspace
+    homes: tuple[Floats, ...]
+    flying: Flying
+    ways: Ways
+    fences: Fences
+
+    def drafts(self) -> tuple[list[_Draft], Shares]:
+        """Cut, share out and give heights, again with less in a flight while a mission or its climbs do not fit."""
+        limits, drone = self.flying.operations.limits, self.flying.drone
+        found: tuple[list[_Draft], Shares] | None = None
+        for _ in range(_MOST_CUTS):
+            try:
+                flights, shares = self._shared(limits)
+            except PlanError:
+                # Less in a flight than can be cut so: what was found before is what there is.
+                if found is None:
+                    raise
+                return found
+            drafts = [self._draft(f, self._raised_m(d)) for f, d in zip(flights, shares.drone, strict=True)]
+            crowded = max(_crowding(d.mission, limits) for d in drafts)
+            over_wh = max(d.energy_wh for d in drafts) - drone.budget_wh
+            fits = crowded <= 1 and over_wh <= 1e-9
+            if fits or found is None or crowded > 1:
+                found = drafts, shares
+            if fits:
+                break
+            limits = replace(
+                limits,
+                crowding=limits.crowding * max(1.0, 1.02 * crowded),
+                held_back_wh=limits.held_back_wh + max(0.0, over_wh),
+            )
+        assert found is not None
+        for number, draft in enumerate(found[0], start=1):
+            if _crowding(draft.mission, limits) > 1:
+                raise PlanError(
+                    f"flight {number} has {does_not_fit(draft.mission, limits.capacity)[0]}",
+                    where=self.area.name,
+                    hint="Allow the height above ground a larger tolerance",
+                )
+        return found
+
+    def sortie(self, draft: _Draft, name: str, drone: int, start_s: float, warnings: list[str]) -> Sortie:
+        """Return the sortie of a draft, with what it takes and what it meets."""
+        flying, area, flight = self.flying, self.area, draft.flight
+        if draft.energy_wh > flying.drone.budget_wh:
+            warnings.append(f"{name} climbs {draft.profile.ascent_m:.0f} m on its way, which takes from its reserve")
+        warnings += [f"{name}: {excess}" for excess in does_not_fit(draft.mission, flying.operations.capacity)]
+        images = sum(_image_count(run.length_m, flying) for run in flight.runs)
+        sortie = Sortie(
+            identifier=name,
+            transects=tuple(dict.fromkeys(r.transect for r in flight.runs)),
+            mission=draft.mission,
+            length_m=flight.length_m,
+            duration_s=flight.duration_s,
+            energy_share=draft.energy_wh / flying.drone.battery_wh,
+            drone=drone,
+            launch=self._launch(flight.home),
+            takeoff_offset_s=start_s,
+            transit_offset_m=draft.raised_m,
+            image_count=images,
+            storage_mb=None if flying.camera is None else round(images * flying.camera.storage_mb, 1),
+            furthest_m=round(float(np.hypot(*(flight.path - flight.home).T).max()), 1),
+        )
+        if flying.terrain is None:
+            return sortie
+        profile = draft.profile
+        safe_m = return_height_m(
+            flight.path,
+            flight.home,
+            area,
+            flying.terrain,
+            clearance_m=flying.operations.return_clearance_m,
+            at_least_m=float(profile.altitude_home_m[0]),
+        )
+        seen = line_of_sight(flight.path, profile.distance_m, profile.altitude_home_m, area, flying.terrain)
+        rally = tuple(
+            RallyPoint(r.longitude_deg, r.latitude_deg, max(r.altitude_home_m, safe_m)) for r in draft.mission.rally
+        )
+        return replace(
+            sortie,
+            mission=replace(draft.mission, rally=rally),
+            return_height_m=safe_m,
+            ground=ground_under(draft.mission, area, flying.terrain),
+            visibility=seen,
+        )
+
+    def _shared(self, limits: Limits) -> tuple[list[Flight], Shares]:
+        fleet = self.flying.operations.fleet
+        flights = self._cut(limits)
+        if fleet.drones == 1:
+            return flights, one_after_another(flights)
+        best, best_s = flights, estimated_makespan_s(flights, fleet.drones)
+        total_s = sum(f.duration_s for f in flights)
+        rounds = -(-len(flights) // fleet.drones)
+        # Flights as long as a battery lasts seldom share out evenly: shorter ones may, at the price of more ways home.
+        for each in range(rounds, rounds + 3):
+            for stretch in (1.02, 1.1, 1.2, 1.35, 1.5):
+                longest_s = stretch * total_s / (fleet.drones * each)
+                shorter = self._cut(replace(limits, longest_s=longest_s))
+                seconds = estimated_makespan_s(shorter, fleet.drones)
+                if seconds < best_s - 1.0:
+                    best, best_s = shorter, seconds
+        return best, share_out(best, fleet)
+
+    def _cut(self, limits: Limits) -> list[Flight]:
+        flying = self.flying
+        return [
+            flight
+            for runs in self.runs_by_part
+            for flight in cut_sorties(
+                self.area,
+                runs,
+                self.airspace,
+                flying.drone,
+                speed_mps=flying.speed_mps,
+                transit_speed_mps=flying.transit_speed_mps,
+                altitude_agl_m=flying.altitude_agl_m + self._raised_m(flying.operations.fleet.drones),
+                wind_share=flying.wind_share,
+                fixed_homes=self.homes,
+                ways=self.ways,
+                wind=flying.operations.wind,
+                limits=limits,
+                hover=flying.hover,
+            )
+        ]
+
+    def _raised_m(self, drone: int) -> float:
+        operations = self.flying.operations
+        return operations.raised_m(self.flying.altitude_agl_m) + operations.fleet.offset_m(drone)
+
+    def _draft(self, flight: Flight, raised_m: float) -> _Draft:
+        flying = self.flying
+        profile = flying.profile(flight, self.area, raised_m)
+        mission = build_mission(
+            flight,
+            self.area,
+            self.fences,
+            profile,
+            speed_mps=flying.speed_mps,
+            transit_speed_mps=flying.transit_speed_mps,
+            trigger_distance_m=flying.trigger_distance_m,
+            hover=flying.hover,
+        )
+        if flying.tilt_deg:
+            # Behind the take-off: the camera is pointed before the first line.
+            items = mission.items
+            mission = replace(mission, items=(items[0], _pointed(flying.tilt_deg), *items[1:]))
+        ascent_wh = flying.drone.climb_wh(profile.ascent_m) * (1 + flying.wind_share)
+        return _Draft(flight, raised_m, profile, mission, ascent_wh)
+
+    def _launch(self, home: Floats) -> str | None:
+        sites = zip(self.area.launch_sites, self.homes, strict=True) if self.homes else ()
+        return next((site.name for site, place in sites if np.array_equal(place, home)), None)
+
+
+def _apart(drafts: Sequence[_Draft], shares: Shares, area: StudyArea, flying: Flying) -> tuple[Shares, Separation]:
+    """Return take-offs at which no two drones come too near, and how near they come then."""
+    fleet = flying.operations.fleet
+    timelines = [_timeline(d, area, flying) for d in drafts]
+    asked = Separation(fleet.horizontal_m, fleet.layer_m, fleet.margin_s)
+    forbidden = {
+        (i, j): forbidden_offsets(
+            timelines[i],
+            timelines[j],
+            horizontal_m=fleet.horizontal_m,
+            vertical_m=fleet.layer_m,
+            margin_s=fleet.margin_s,
+        )
+        for j in range(len(drafts))
+        for i in range(j)
+        if shares.drone[i] != shares.drone[j]
+    }
+    durations = [max(t.duration_s, d.flight.duration_s) for t, d in zip(timelines, drafts, strict=True)]
+    timed = keep_apart([d.flight for d in drafts], shares.drone, durations, forbidden)
+    timed = replace(timed, least_s=shares.least_s)
+    flights = [(str(i), timed.drone[i], timed.start_s[i], t) for i, t in enumerate(timelines)]
+    kept = closest(flights, asked)
+    if kept.closest_m is not None and kept.closest_m < fleet.horizontal_m:
+        raise PlanError(
+            f"two drones would come within {kept.closest_m:.0f} m of each other; asked for {fleet.horizontal_m:g} m",
+            where=area.name,
+            hint="This is a fault of overfly: please report it with the area",
+        )
+    return timed, kept
+
+
+def _timeline(draft: _Draft, area: StudyArea, flying: Flying) -> Timeline:
+    home = area.frame.to_lonlat(draft.flight.home[None])
+    ground_m = 0.0 if flying.terrain is None else float(flying.terrain.heights_m(home)[0])
+    return mission_timeline(draft.mission, area.frame, flying.drone, flying.operations.wind, ground_m)
+
+
+def _check_sight(sorties: Sequence[Sortie], flying: Flying, warnings: list[str]) -> None:
+    asked = flying.operations.line_of_sight
+    if flying.terrain is None:
+        if asked:
+            raise PlanError("line of sight needs an elevation model", hint="Name one: --terrain DEM")
+        return
+    hidden = [(s, s.visibility) for s in sorties if s.visibility is not None and s.visibility.hidden_share > 0]
+    if not hidden:
+        return
+    worst, seen = max(hidden, key=lambda h: h[1].longest_hidden_m)
+    assert seen.longest_hidden_at is not None
+    share = sum(v.hidden_share * s.length_m for s, v in hidden) / sum(s.length_m for s in sorties)
+    longitude, latitude = seen.longest_hidden_at
+    said = (
+        f"the ground hides {share:.1%} of the way from the launch site; the longest stretch,"
+        f" {seen.longest_hidden_m:.0f} m of {worst.identifier}, lies around longitude {longitude:.5f}, latitude"
+        f" {latitude:.5f}"
+    )
+    if asked:
+        raise PlanError(said, hint="Launch from higher ground, add a launch site, or fly higher")
+    warnings.append(said)
+
+
+def _crowding(mission: Mission, limits: Limits) -> float:
+    """Return how much of what the autopilot holds a mission takes."""
+    holder = limits.capacity
+    waypoints = sum(item.command == Command.NAV_WAYPOINT for item in mission.items)
+    return max(len(mission.items) / (holder.items or np.inf), waypoints / (holder.waypoints or np.inf))
+
+
+def _image_count(length_m: float, flying: Flying) -> int:
+    if flying.hover is not None:
+        return len(flying.hover.stops_m(length_m))
+    return int(length_m / flying.trigger_distance_m + 1e-9) + 1
+
+
+def _pointed(tilt_deg: float) -> MissionItem:
+    return MissionItem(
+        command=Command.DO_MOUNT_CONTROL,
+        frame=Frame.MISSION,
+        params=(tilt_deg - 90.0, 0.0, 0.0, 0.0),
+        altitude_m=_POINTED_BY_MAVLINK,
+    )

@@ -20,7 +20,7 @@ from flightplan.energy import Wind, fly_legs
 from flightplan.errors import PlanError
 from flightplan.frames import Floats
 from flightplan.hovering import Hover
-from flightplan.mission import CAPACITIES, Capacity
+from flightplan.operations import Limits
 from flightplan.ordering import Run
 from flightplan.paths import Airspace
 from flightplan.ways import Ways
@@ -29,22 +29,6 @@ MAX_ITEMS = 640
 """ArduCopter 4.7 says "Only 650 items are supported" to a longer mission."""
 
 _SHORTEST_PIECE_M = 100.0
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What ends a flight besides its battery.
-
-    A flight goes no further than `max_distance_m` from home and, where it has more than one line, takes no longer than
-    `longest_s`. `crowding` is how many items a mission really has for each that is counted here (waypoints over hills
-    are known later), `held_back_wh` energy kept for climbs.
-    """
-
-    capacity: Capacity = CAPACITIES["ardupilot"]
-    max_distance_m: float | None = None
-    longest_s: float | None = None
-    crowding: float = 1.0
-    held_back_wh: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyproj
 import rasterio
 import rasterio.errors
+import rasterio.features
 import rasterio.windows
+import shapely
 
 from flightplan.errors import TerrainError, UnreadableFileError
 from flightplan.frames import Floats, HeightDatum
@@ -22,6 +26,34 @@ _MAX_CELLS = 60_000_000
 _LOWEST_M, _HIGHEST_M = -600.0, 9_000.0
 # A point on a cell's centre, up to rounding, does not ask the neighbour, which may be void.
 _NO_WEIGHT = 1e-8
+
+
+@dataclass(frozen=True)
+class TerrainSource:
+    """Which elevation model something was made with, without the model itself.
+
+    `crs` is an authority's code or the name; `datum` what its heights are measured from, None when the file does not
+    say. `heights_sha256` is of the heights around the area and where they lie, `void_share` the share of them that are
+    voids.
+    """
+
+    name: str
+    crs: str | None
+    datum: str | None
+    heights_sha256: str
+    cell_m: float | None
+    lowest_m: float
+    highest_m: float
+    void_share: float
+
+
+@dataclass(frozen=True)
+class GroundRange:
+    """The lowest and the highest ground of a place, and the share of its cells that are voids."""
+
+    lowest_m: float
+    highest_m: float
+    void_share: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,6 +103,54 @@ class Terrain:
         if self.grid_m is None:
             return np.where(np.isfinite(points).all(axis=1), self.range_m[0], np.nan)
         return _bilinear(self.grid_m, *self._columns_rows(points))
+
+    def range_within(self, polygon: Any) -> GroundRange:
+        """Return the ground of every cell that a geographic polygon touches.
+
+        Raises TerrainError when none of them has a height.
+        """
+        if self.grid_m is None:
+            return GroundRange(*self.range_m, 0.0)
+        assert self.transform is not None
+        rows, columns = self.grid_m.shape
+        there = shapely.transform(polygon, lambda p: np.column_stack(self._columns_rows(p)) + 0.5)
+        left, top, right, bottom = shapely.total_bounds(there)
+        c0, c1 = max(0, int(np.floor(left))), min(columns, int(np.ceil(right)) + 1)
+        r0, r1 = max(0, int(np.floor(top))), min(rows, int(np.ceil(bottom)) + 1)
+        cells = np.empty(0)
+        if c0 < c1 and r0 < r1:
+            touched = rasterio.features.geometry_mask(
+                [there],
+                (r1 - r0, c1 - c0),
+                rasterio.Affine.translation(c0, r0),
+                all_touched=True,
+                invert=True,
+            )
+            cells = self.grid_m[r0:r1, c0:c1][touched]
+        known = cells[np.isfinite(cells)]
+        if not len(known):
+            raise TerrainError("has no height anywhere there", where=self.source or "the elevation model")
+        return GroundRange(float(known.min()), float(known.max()), 1 - len(known) / len(cells))
+
+    def described(self) -> TerrainSource:
+        """Return what to remember of this model."""
+        low, high = self.range_m
+        digest = hashlib.sha256()
+        grid = np.array([self.range_m[0]]) if self.grid_m is None else self.grid_m
+        digest.update(repr((grid.shape, self.transform)).encode())
+        digest.update(np.ascontiguousarray(np.where(np.isnan(grid), np.nan, grid), dtype="<f8").tobytes())
+        authority = None if self.crs is None else self.crs.to_authority()
+        crs = None if self.crs is None else ":".join(authority) if authority else self.crs.name
+        return TerrainSource(
+            name=Path(self.source).name if self.source else "level ground" if self.is_flat else "an elevation model",
+            crs=crs,
+            datum=None if self.datum is None else str(self.datum),
+            heights_sha256=digest.hexdigest(),
+            cell_m=None if self.grid_m is None else round(self.cell_m, 3),
+            lowest_m=low,
+            highest_m=high,
+            void_share=float(np.isnan(grid).mean()),
+        )
 
     @cached_property
     def range_m(self) -> tuple[float, float]:

@@ -1,0 +1,190 @@
+"""What the flights of a plan were found to meet: wind on the lines, ground under the strips, a camera's limits."""
+
+from __future__ import annotations
+
+from math import isfinite
+
+import numpy as np
+
+from flightplan.areas import StudyArea
+from flightplan.camera import Camera
+from flightplan.delivered import Delivered, delivered, judge
+from flightplan.drones import FIXED_WING, Drone
+from flightplan.energy import fly_legs, swath_turned_m
+from flightplan.errors import PlanError
+from flightplan.mounting import Mounting, View
+from flightplan.sortie_missions import Flown, Flying
+
+_WORTH_SAYING_MPS, _WORTH_SAYING_DEG = 0.1, 1.0
+
+
+def held_speed(
+    drone: Drone,
+    camera: Camera,
+    mounting: Mounting,
+    trigger_distance_m: float,
+    gsd_cm: float,
+    asked_mps: float | None,
+    warnings: list[str],
+) -> float:
+    """Return the speed to fly: what was asked, or the drone's own, held below what trigger and motion blur let be.
+
+    Raises PlanError for a speed that the drone does not fly.
+    """
+    speed_mps = drone.cruise_speed_mps if asked_mps is None else asked_mps
+    if not 0 < speed_mps <= drone.max_speed_mps:
+        raise PlanError(
+            f"{speed_mps:g} m/s is not a speed that {drone.name} flies", hint=f"At most {drone.max_speed_mps:g} m/s"
+        )
+    by_trigger_mps = fastest_by_trigger_mps(camera, trigger_distance_m)
+    by_blur_mps = mounting.fastest_mps(camera, gsd_cm)
+    if speed_mps > min(by_trigger_mps, by_blur_mps):
+        if by_trigger_mps <= by_blur_mps:
+            why = (
+                f"{camera.name} takes a frame each {camera.min_trigger_interval_s:g} s at most, and frames are"
+                f" {trigger_distance_m:.1f} m apart"
+            )
+        else:
+            exposure_s = mounting.exposure_s or camera.exposure_s
+            why = f"an exposure of {exposure_s:.3g} s lets {mounting.blur_px:g} px of {gsd_cm:.3g} cm blur"
+        speed_mps = min(by_trigger_mps, by_blur_mps)
+        warnings.append(f"speed held at {speed_mps:.1f} m/s: {why}")
+    if speed_mps < drone.min_speed_mps:
+        raise PlanError(
+            f"{drone.name} does not fly as slowly as {speed_mps:.1f} m/s",
+            hint="Ask for less overlap along the line, a shorter exposure, or another drone",
+        )
+    return float(speed_mps)
+
+
+def fastest_by_trigger_mps(camera: Camera, trigger_distance_m: float) -> float:
+    """Return the ground speed at which frames are as fast as the camera takes them; infinite where nobody says."""
+    return trigger_distance_m / camera.min_trigger_interval_s if camera.min_trigger_interval_s else np.inf
+
+
+def about_wind(
+    flown: Flown, flying: Flying, camera: Camera, view: View, mounting: Mounting, spacing_m: float | None
+) -> tuple[list[str], list[str]]:
+    """Return notes and warnings on the lines in the wind; none without one.
+
+    `spacing_m` is between the lines of full coverage, None for a sample.
+    """
+    wind = flying.operations.wind
+    runs = [run.ends[1] - run.ends[0] for flight, _ in flown.flights for run in flight.runs if run.length_m > 0]
+    if wind is None or not runs:
+        return [], []
+    drone = flying.drone
+    costs = fly_legs(drone, np.stack(runs), flying.speed_mps, wind)
+    slow, fast = float(costs.ground_mps.min()), float(costs.ground_mps.max())
+    notes, warnings = [], []
+    blowing = f"in {wind.speed_mps:g} m/s from {wind.from_deg:g}°"
+    said = f"{blowing} lines are flown at {slow:.1f} to {fast:.1f} m/s over ground"
+    if drone.kind == FIXED_WING:
+        crab_deg = float(np.abs(costs.crab_deg).max())
+        notes.append(f"{said}, the nose up to {crab_deg:.0f}° off the track")
+        swath_m = swath_turned_m(view.across_m, view.along_m, flying.trigger_distance_m, crab_deg)
+        if crab_deg > _WORTH_SAYING_DEG:
+            turned = f"frames turned by {crab_deg:.0f}°"
+            text = f"{turned} show {swath_m:.0f} m across without gaps, not {view.across_m:.0f} m"
+            if spacing_m is not None and swath_m < spacing_m:
+                warnings.append(f"{text}: less than the {spacing_m:.0f} m between lines; ask for more overlap")
+            else:
+                notes.append(text)
+        by_trigger_mps = fastest_by_trigger_mps(camera, flying.trigger_distance_m)
+        by_blur_mps = mounting.fastest_mps(camera, view.finest_gsd_cm)
+        if fast > min(by_trigger_mps, by_blur_mps) + _WORTH_SAYING_MPS:
+            limit = "its trigger" if by_trigger_mps <= by_blur_mps else "motion blur"
+            warnings.append(
+                f"{fast:.1f} m/s over ground, with the wind behind, is more than the"
+                f" {min(by_trigger_mps, by_blur_mps):.1f} m/s that {limit} lets {camera.name} be flown at"
+            )
+    elif slow < flying.speed_mps - _WORTH_SAYING_MPS:
+        warnings.append(
+            f"{said}: {drone.name} cannot hold {flying.speed_mps:.1f} m/s against it at its greatest airspeed of"
+            f" {drone.max_speed_mps:g} m/s"
+        )
+    else:
+        notes.append(f"{said}, at up to {float(costs.airspeed_mps.max()):.1f} m/s through the air")
+    return notes, warnings
+
+
+def about_ground(
+    flown: Flown,
+    area: StudyArea,
+    flying: Flying,
+    view: View,
+    *,
+    front_overlap: float,
+    side_overlap: float | None,
+    camera: Camera,
+    mounting: Mounting,
+) -> tuple[Delivered | None, list[str], list[str]]:
+    """Return what the strips really get, with notes and warnings; nothing without an elevation model.
+
+    Raises PlanError when hills would leave gaps in full coverage.
+    """
+    if flying.terrain is None:
+        return None, [], []
+    got = delivered(
+        flown.flights,
+        area,
+        flying.terrain,
+        altitude_agl_m=flying.altitude_agl_m,
+        strip_width_m=view.across_m,
+        gsd_cm=view.finest_gsd_cm,
+        front_overlap=front_overlap,
+        side_overlap=side_overlap,
+    )
+    if got is None:
+        return None, [], []
+    warnings = judge(
+        got,
+        front_overlap=front_overlap,
+        side_overlap=side_overlap,
+        accept_gaps=flying.operations.accept_gaps,
+    )
+    by_blur_mps = mounting.fastest_mps(camera, got.finest_gsd_cm)
+    if isfinite(by_blur_mps) and flying.speed_mps > by_blur_mps + _WORTH_SAYING_MPS:
+        warnings.append(
+            f"motion blur is {mounting.blur_px * flying.speed_mps / by_blur_mps:.2g} px at the highest ground, where a"
+            f" pixel is {got.finest_gsd_cm:.2g} cm; {by_blur_mps:.1f} m/s would keep it at {mounting.blur_px:g} px"
+        )
+    side = "" if got.side_overlap is None else f", side overlap {got.side_overlap:.0%}"
+    note = (
+        f"in the strips the ground is {got.lowest_ground_m:.0f} to {got.highest_ground_m:.0f} m high and"
+        f" {got.lowest_agl_m:.0f} to {got.highest_agl_m:.0f} m below the camera: a pixel is {got.finest_gsd_cm:.2g} to"
+        f" {got.coarsest_gsd_cm:.2g} cm, front overlap at least {got.front_overlap:.0%}{side}"
+    )
+    return got, [note], warnings
+
+
+def about_view(view: View, mounting: Mounting) -> list[str]:
+    """Return the warnings that a tilted camera calls for."""
+    if mounting.tilt_deg == 0:
+        return []
+    return [
+        f"tilted {mounting.tilt_deg:g}° forward the camera sees {view.ahead_near_m:.0f} to {view.ahead_far_m:.0f} m"
+        f" ahead: the first {max(0.0, view.ahead_near_m):.0f} m of each line are not seen, and as much beyond its end"
+        f" is; a pixel is {view.finest_gsd_cm:.2g} cm at the near edge and {view.coarsest_gsd_cm:.2g} cm at the far one"
+    ]
+
+
+def about_fleet(flown: Flown, flying: Flying) -> list[str]:
+    """Return what to bring: time, batteries, pictures, storage, and how several drones are kept apart."""
+    sorties, fleet = flown.sorties, flying.operations.fleet
+    images = sum(s.image_count or 0 for s in sorties)
+    stored_gb = sum(s.storage_mb or 0.0 for s in sorties) / 1000
+    minutes = flown.shares.makespan_s / 60
+    notes = [
+        f"bring {len(sorties)} charged batteries and {stored_gb:.1f} GB for {images} pictures; from the first take-off"
+        f" to the last landing {minutes:.0f} min, with battery changes"
+    ]
+    if fleet.drones > 1 and flown.separation is not None:
+        kept = flown.separation
+        near = "never" if kept.closest_m is None else f"at least {kept.closest_m:.0f} m apart when"
+        layers = f" {fleet.layer_m:g} m layers for ways out and home," if fleet.layer_m else ""
+        notes.append(
+            f"{fleet.drones} drones, kept apart by{layers} {fleet.horizontal_m:g} m over ground and"
+            f" {fleet.margin_s:g} s either way: {near} less than {fleet.layer_m:g} m apart in height"
+        )
+    return notes
