@@ -8,22 +8,12 @@ from __future__ import annotations
 
 import csv
 import io
-import math
 from collections.abc import Mapping
+from dataclasses import replace
 
-from flightplan.formats.checks import (
-    IMAGE_START_CAPTURE,
-    altitude,
-    command_item,
-    latitude,
-    longitude,
-    number,
-    plain,
-    refuse,
-    speed,
-    whole,
-)
-from flightplan.mission import Command, Frame, Mission, MissionItem
+from flightplan.formats.checks import altitude, latitude, longitude, number, plain, refuse, speed, whole
+from flightplan.formats.waypoint_flight import Act, Step, Waypoint, WaypointFlight, as_mission, as_waypoints
+from flightplan.mission import CAPACITIES, Frame, Mission
 
 _ACTIONS = 15
 _COLUMNS = (
@@ -38,7 +28,9 @@ _STAY, _PHOTO, _TILT = 0, 1, 5
 _ABOVE_TAKEOFF, _ABOVE_GROUND = 0, 1
 _INTERPOLATE = 2
 _UNSET = "-1"
-_MOUNT_MAVLINK_TARGETING = 2.0
+_FEWEST = 2
+_LONGEST_STAY_MS = 32_767
+_LOWEST_M, _HIGHEST_M = -200.0, 500.0
 
 
 def is_litchi(first_line: str) -> bool:
@@ -54,136 +46,129 @@ def read_litchi(text: str, where: str) -> Mission:
         rows = [{(k or "").strip().casefold(): v for k, v in row.items()} for row in reader]
     except csv.Error as error:
         refuse(f"not CSV: {error}", where)
-    items: list[MissionItem] = []
-    flown = _Flown()
+    waypoints: list[Waypoint] = []
+    frames: set[int] = set()
     for line, row in enumerate(rows, start=2):
-        items += flown.items(row, f"{where}, line {line}")
-    if not items:
+        frame, waypoint = _waypoint(row, f"{where}, line {line}")
+        frames.add(frame)
+        waypoints.append(waypoint)
+    if not waypoints:
         refuse("no waypoints", where)
-    if flown.distance_m:
-        items.append(command_item(Command.DO_SET_CAM_TRIGG_DIST, (0.0, 0.0, 0.0, 0.0)))
-    return Mission(tuple(items))
+    if len(frames) > 1:
+        refuse("heights above take-off and above ground in one mission", where)
+    # Row by row the speed from there on; what the last row says of it is flown nowhere.
+    last_mps = waypoints[-2].speed_mps if len(waypoints) > 1 else waypoints[-1].speed_mps
+    waypoints[-1] = replace(waypoints[-1], speed_mps=last_mps, interval_m=0.0)
+    return as_mission(WaypointFlight(tuple(waypoints), frames.pop(), first_speed_mps=waypoints[0].speed_mps))
 
 
-def write_litchi(mission: Mission) -> str:
-    """Return the waypoints. Raises MissionFormatError without any, or with heights above sea level."""
-    rows = _rows(mission)
-    if not rows:
-        refuse("a mission without waypoints cannot be written for Litchi", "the mission")
-    out = io.StringIO()
-    writer = csv.DictWriter(out, _COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return out.getvalue()
+def _waypoint(row: Mapping[str, str | None], where: str) -> tuple[Frame, Waypoint]:
+    lon, lat = longitude(_text(row, "longitude"), where), latitude(_text(row, "latitude"), where)
+    height = altitude(_text(row, "altitude(m)"), where)
+    mode = whole(_text(row, "altitudemode") or "0", "altitudemode", where, 0, 1)
+    pitch_deg = None
+    if whole(_text(row, "gimbalmode") or "0", "gimbalmode", where, 0, 2) == _INTERPOLATE:
+        pitch_deg = number(_text(row, "gimbalpitchangle") or "0", "gimbalpitchangle", where, -120.0, 120.0)
+    if number(_text(row, "photo_timeinterval") or _UNSET, "photo_timeinterval", where) > 0:
+        refuse("pictures by time interval have no place in a mission here", where, "Use a distance interval")
+    interval_m = number(_text(row, "photo_distinterval") or _UNSET, "photo_distinterval", where, -1.0, 1e5)
+    waypoint = Waypoint(
+        longitude_deg=lon,
+        latitude_deg=lat,
+        height_m=height,
+        steps=_steps(row, where),
+        speed_mps=speed(_text(row, "speed(m/s)") or "0", "speed(m/s)", where),
+        interval_m=max(0.0, interval_m),
+        pitch_deg=pitch_deg,
+    )
+    return (Frame.GLOBAL_TERRAIN_ALT if mode == _ABOVE_GROUND else Frame.GLOBAL_RELATIVE_ALT), waypoint
 
 
-class _Flown:
-    """What stays as it was set until another row sets it."""
-
-    def __init__(self) -> None:
-        self.speed_mps: float | None = None
-        self.pitch_deg: float | None = None
-        self.distance_m = 0.0
-
-    def items(self, row: Mapping[str, str | None], where: str) -> list[MissionItem]:
-        """Return the items of one row: what changes before the waypoint, the waypoint, what is done at it."""
-        lon, lat = longitude(_text(row, "longitude"), where), latitude(_text(row, "latitude"), where)
-        height = altitude(_text(row, "altitude(m)"), where)
-        mode = whole(_text(row, "altitudemode") or "0", "altitudemode", where, 0, 1)
-        frame = Frame.GLOBAL_TERRAIN_ALT if mode == _ABOVE_GROUND else Frame.GLOBAL_RELATIVE_ALT
-        stay_s, photo, tilt_deg = _actions(row, where)
-        found: list[MissionItem] = []
-        wanted = speed(_text(row, "speed(m/s)") or "0", "speed(m/s)", where)
-        if wanted is not None and wanted != self.speed_mps:
-            found.append(command_item(Command.DO_CHANGE_SPEED, (1.0, wanted, -1.0, 0.0)))
-            self.speed_mps = wanted
-        if whole(_text(row, "gimbalmode") or "0", "gimbalmode", where, 0, 2) == _INTERPOLATE:
-            tilt_deg = number(_text(row, "gimbalpitchangle") or "0", "gimbalpitchangle", where, -120.0, 120.0)
-        if tilt_deg is not None and tilt_deg != self.pitch_deg:
-            params = (tilt_deg, 0.0, 0.0, 0.0)
-            found.append(command_item(Command.DO_MOUNT_CONTROL, params, _MOUNT_MAVLINK_TARGETING))
-            self.pitch_deg = tilt_deg
-        waypoint = MissionItem(Command.NAV_WAYPOINT, frame, (stay_s, 0.0, 0.0, 0.0), lon, lat, height)
-        found.append(waypoint)
-        if photo:
-            found.append(command_item(IMAGE_START_CAPTURE, (0.0, 0.0, 1.0, 0.0)))
-        return found + self._interval(row, where)
-
-    def _interval(self, row: Mapping[str, str | None], where: str) -> list[MissionItem]:
-        if number(_text(row, "photo_timeinterval") or _UNSET, "photo_timeinterval", where) > 0:
-            refuse("pictures by time interval have no place in a mission here", where, "Use a distance interval")
-        distance_m = max(
-            0.0, number(_text(row, "photo_distinterval") or _UNSET, "photo_distinterval", where, -1.0, 1e5)
-        )
-        if distance_m == self.distance_m:
-            return []
-        self.distance_m = distance_m
-        return [command_item(Command.DO_SET_CAM_TRIGG_DIST, (distance_m, 0.0, 1.0 if distance_m else 0.0, 0.0))]
-
-
-def _actions(row: Mapping[str, str | None], where: str) -> tuple[float, bool, float | None]:
-    stay_s, photo, tilt_deg = 0.0, False, None
+def _steps(row: Mapping[str, str | None], where: str) -> tuple[Step, ...]:
+    steps: list[Step] = []
     for n in range(1, _ACTIONS + 1):
         kind = whole(_text(row, f"actiontype{n}") or _UNSET, f"actiontype{n}", where, -1, 100)
         value = number(_text(row, f"actionparam{n}") or "0", f"actionparam{n}", where)
         if kind == _STAY:
-            stay_s += value / 1000.0
+            stay_s = number(value, f"actionparam{n}", where, 0.0, 3_600_000.0) / 1000.0
+            if steps and steps[-1].act == Act.STAY:
+                steps[-1] = Step(Act.STAY, round(steps[-1].value + stay_s, 3))
+            elif stay_s:
+                steps.append(Step(Act.STAY, stay_s))
         elif kind == _PHOTO:
-            photo = True
+            steps.append(Step(Act.PICTURE))
         elif kind == _TILT:
-            tilt_deg = value
+            steps.append(Step(Act.TILT, number(value, f"actionparam{n}", where, -120.0, 120.0)))
         elif kind != -1:
             refuse(f"action {kind} (video or heading) has no place in a survey mission", where)
-    return stay_s, photo, tilt_deg
+    return tuple(steps)
 
 
-def _rows(mission: Mission) -> list[dict[str, str]]:
-    rows: list[dict[str, str]] = []
-    speed_mps, pitch_deg, distance_m = mission.cruise_speed_mps or 0.0, _pitch_of(mission), 0.0
-    for item in mission.items:
-        if item.command == Command.DO_CHANGE_SPEED:
-            speed_mps = item.params[1]
-        elif item.command == Command.DO_MOUNT_CONTROL:
-            pitch_deg = item.params[0]
-        elif item.command == Command.DO_SET_CAM_TRIGG_DIST:
-            distance_m = item.params[0]
-            if rows:
-                rows[-1]["photo_distinterval"] = plain(distance_m) if distance_m else _UNSET
-        elif item.command == IMAGE_START_CAPTURE and rows:
-            rows[-1].update(actiontype1=str(_PHOTO), actionparam1="0")
-        elif item.command == Command.NAV_WAYPOINT and item.longitude_deg is not None and item.latitude_deg is not None:
-            rows.append(_row(item, speed_mps, pitch_deg, distance_m))
-    return rows
+def write_litchi(mission: Mission) -> str:
+    """Return the waypoints.
+
+    Raises MissionFormatError with fewer than two waypoints or more than Litchi sends at once, with heights that it does
+    not know, or more to do at a waypoint than it takes.
+    """
+    flight = as_waypoints(mission)
+    most = CAPACITIES["litchi"].waypoints or 0
+    if len(flight.waypoints) < _FEWEST:
+        refuse(f"{len(flight.waypoints)} waypoints; Litchi flies {_FEWEST} or more", "the mission")
+    if len(flight.waypoints) > most:
+        refuse(
+            f"{len(flight.waypoints)} waypoints; Litchi sends {most} at once, and the next in the air only with signal",
+            "the mission",
+            "Plan smaller sorties, or with a larger height tolerance",
+        )
+    out = io.StringIO()
+    writer = csv.DictWriter(out, _COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    tilted = False
+    for n, waypoint in enumerate(flight.waypoints):
+        # A tilt at a waypoint is in whole degrees, and the gimbal stays there.
+        pitch_deg = round(waypoint.pitch_deg) if tilted and waypoint.pitch_deg is not None else waypoint.pitch_deg
+        writer.writerow(_row(replace(waypoint, pitch_deg=pitch_deg), flight.frame, n))
+        tilted |= any(step.act == Act.TILT for step in waypoint.steps)
+    return out.getvalue()
 
 
-def _row(item: MissionItem, speed_mps: float, pitch_deg: float | None, distance_m: float) -> dict[str, str]:
-    if item.frame not in (Frame.GLOBAL_RELATIVE_ALT, Frame.GLOBAL_TERRAIN_ALT):
-        refuse("Litchi knows heights above take-off and above ground only, not above sea level", "the mission")
+def _row(waypoint: Waypoint, frame: int, number_of_row: int) -> dict[str, str]:
+    place = f"the mission, waypoint {number_of_row}"
+    if not _LOWEST_M <= waypoint.height_m <= _HIGHEST_M:
+        refuse(f"a height of {waypoint.height_m:g} m; Litchi flies {_LOWEST_M:g} to {_HIGHEST_M:g} m", place)
+    actions = [action for step in waypoint.steps for action in _actions_for(step)]
+    if len(actions) > _ACTIONS:
+        refuse(f"{len(actions)} actions; Litchi takes {_ACTIONS} at a waypoint", place)
     row = dict.fromkeys(_COLUMNS, "0")
     row |= {f"actiontype{n}": _UNSET for n in range(1, _ACTIONS + 1)}
-    terrain = item.frame == Frame.GLOBAL_TERRAIN_ALT
-    row |= {
-        "latitude": plain(item.latitude_deg or 0.0),
-        "longitude": plain(item.longitude_deg or 0.0),
-        "altitude(m)": plain(item.altitude_m),
-        "altitudemode": str(_ABOVE_GROUND if terrain else _ABOVE_TAKEOFF),
-        "speed(m/s)": plain(speed_mps),
-        "gimbalmode": "0" if pitch_deg is None else str(_INTERPOLATE),
-        "gimbalpitchangle": plain(pitch_deg or 0.0),
+    for n, (kind, param) in enumerate(actions, start=1):
+        row |= {f"actiontype{n}": str(kind), f"actionparam{n}": str(param)}
+    return row | {
+        "latitude": plain(waypoint.latitude_deg),
+        "longitude": plain(waypoint.longitude_deg),
+        "altitude(m)": plain(waypoint.height_m),
+        "altitudemode": str(_ABOVE_GROUND if frame == Frame.GLOBAL_TERRAIN_ALT else _ABOVE_TAKEOFF),
+        "speed(m/s)": plain(waypoint.speed_mps or 0.0),
+        "gimbalmode": "0" if waypoint.pitch_deg is None else str(_INTERPOLATE),
+        "gimbalpitchangle": plain(float(waypoint.pitch_deg or 0.0)),
         "photo_timeinterval": _UNSET,
-        "photo_distinterval": plain(distance_m) if distance_m else _UNSET,
+        "photo_distinterval": plain(waypoint.interval_m) if waypoint.interval_m else _UNSET,
     }
-    stay_s = item.params[0]
-    if stay_s > 0 and not math.isnan(stay_s):
-        row |= {"actiontype2": str(_STAY), "actionparam2": plain(stay_s * 1000.0)}
-    return row
 
 
-def _pitch_of(mission: Mission) -> float | None:
-    """Straight down from the start where a mission takes pictures and leaves the gimbal alone."""
-    commands = {item.command for item in mission.items}
-    takes_pictures = commands & {Command.DO_SET_CAM_TRIGG_DIST, IMAGE_START_CAPTURE}
-    return -90.0 if takes_pictures and Command.DO_MOUNT_CONTROL not in commands else None
+def _actions_for(step: Step) -> list[tuple[int, int]]:
+    """Return Litchi's actions for a step: (type, whole parameter), milliseconds or degrees."""
+    if step.act == Act.PICTURE:
+        return [(_PHOTO, 0)]
+    if step.act == Act.TILT:
+        return [(_TILT, round(step.value))]
+    left_ms, found = round(step.value * 1000.0), []
+    while left_ms > 0:
+        found.append((_STAY, min(left_ms, _LONGEST_STAY_MS)))
+        left_ms -= _LONGEST_STAY_MS
+        if len(found) > _ACTIONS:
+            break
+    return found
 
 
 def _text(row: Mapping[str, str | None], name: str) -> str:

@@ -6,28 +6,17 @@ Home, fence, rally points and transects are not carried: DJI's own home and fenc
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from xml.etree.ElementTree import Element
 
-from flightplan.formats.checks import (
-    IMAGE_START_CAPTURE,
-    altitude,
-    command_item,
-    latitude,
-    longitude,
-    number,
-    refuse,
-    speed,
-    whole,
-    xml_of,
-)
-from flightplan.mission import Command, Frame, Mission, MissionItem
+from flightplan.formats.checks import altitude, latitude, longitude, number, refuse, speed, whole, xml_of
+from flightplan.formats.waypoint_flight import Act, Step, Waypoint, WaypointFlight, as_mission
+from flightplan.mission import Command, Frame, Mission
 
 _KML = "http://www.opengis.net/kml/2.2"
 _WPML_PREFIX = "http://www.dji.com/wpmz/"
-_MOUNT_MAVLINK_TARGETING = 2.0
 _FRAMES = {"relativeToStartPoint": Frame.GLOBAL_RELATIVE_ALT, "realTimeFollowSurface": Frame.GLOBAL_TERRAIN_ALT}
-_FINISH = {"goHome": Command.NAV_RETURN_TO_LAUNCH, "autoLand": Command.NAV_LAND}
+_FINISH = {"goHome": Command.NAV_RETURN_TO_LAUNCH, "autoLand": Command.NAV_LAND, "noAction": None}
 
 
 def is_wpml(root_text: bytes) -> bool:
@@ -45,18 +34,25 @@ def read_wpml(data: bytes, where: str) -> Mission:
     folders = [f for f in root.iter(f"{{{_KML}}}Folder") if f.find(f"{{{_KML}}}Placemark") is not None]
     if len(folders) > 1:
         refuse(f"{len(folders)} waylines in one file; a mission is one of them", where)
-    first: list[MissionItem] = []
+    if not folders:
+        speed_mps = _optional_speed(names.text(config, "globalTransitionalSpeed"), "globalTransitionalSpeed", where)
+        return Mission((), cruise_speed_mps=speed_mps)
     security = names.text(config, "takeOffSecurityHeight")
-    if folders and security is not None:
-        first.append(MissionItem(Command.NAV_TAKEOFF, altitude_m=altitude(security, where, "takeOffSecurityHeight")))
-    items = [*first, *_flown(folders[0], names, where)] if folders else []
-    finish = _FINISH.get(names.text(config, "finishAction") or "")
-    if finish is not None and folders:
-        items.append(
-            MissionItem(finish, Frame.MISSION if finish == Command.NAV_RETURN_TO_LAUNCH else Frame.GLOBAL_RELATIVE_ALT)
-        )
-    auto = names.text(folders[0] if folders else config, "autoFlightSpeed" if folders else "globalTransitionalSpeed")
-    return Mission(tuple(items), cruise_speed_mps=None if auto is None else speed(auto, "autoFlightSpeed", where))
+    finish = names.text(config, "finishAction")
+    if finish not in _FINISH:
+        refuse(f"finishAction {finish!r} has no place in a mission here", where)
+    auto = _optional_speed(names.text(folders[0], "autoFlightSpeed"), "autoFlightSpeed", where)
+    transit = _optional_speed(names.text(config, "globalTransitionalSpeed"), "globalTransitionalSpeed", where)
+    frame, waypoints = _flown(folders[0], names, auto, where)
+    flight = WaypointFlight(
+        waypoints=waypoints,
+        frame=frame,
+        takeoff_m=None if security is None else altitude(security, where, "takeOffSecurityHeight"),
+        finish=_FINISH[finish],
+        cruise_speed_mps=auto,
+        first_speed_mps=transit,
+    )
+    return as_mission(flight)
 
 
 # Reading --------------------------------------------------------------------------------------------------------------
@@ -82,82 +78,91 @@ class _Names:
         return None if found is None else found.strip()
 
 
-def _flown(folder: Element, names: _Names, where: str) -> list[MissionItem]:
-    mode = names.text(folder, "executeHeightMode") or "relativeToStartPoint"
+def _flown(folder: Element, names: _Names, auto: float | None, where: str) -> tuple[Frame, tuple[Waypoint, ...]]:
+    mode = names.text(folder, "executeHeightMode")
     if mode not in _FRAMES:
         refuse(
-            f"heights are {mode!r}: above the ellipsoid, which no autopilot's frame is",
+            f"heights are {mode!r}, neither above the take-off point nor above the surface",
             where,
             "Plan it in DJI Pilot relative to the take-off point",
         )
-    auto = speed(names.text(folder, "autoFlightSpeed") or "0", "autoFlightSpeed", where)
-    flown_mps, intervals = auto, dict[int, list[float]]()
-    items: list[MissionItem] = []
+    waypoints: list[Waypoint] = []
+    groups: list[_Group] = []
     for expected, placemark in enumerate(folder.findall(f"{{{_KML}}}Placemark")):
         place = f"{where}, placemark {expected}"
         if whole(names.text(placemark, "index"), "index", place) != expected:
             refuse(f"index {names.text(placemark, 'index')} where {expected} should be", place)
-        wanted = speed(names.text(placemark, "waypointSpeed") or "0", "waypointSpeed", place) or auto
-        if wanted is not None and wanted != flown_mps:
-            items.append(command_item(Command.DO_CHANGE_SPEED, (1.0, wanted, -1.0, 0.0)))
-            flown_mps = wanted
         lon, lat = _coordinates(placemark, place)
         height = altitude(names.text(placemark, "executeHeight"), place, "executeHeight")
-        actions = _Actions()
-        for group in placemark.findall(names.wpml("actionGroup")):
-            actions.take(group, names, place)
-        items += [
-            command_item(Command.DO_MOUNT_CONTROL, (p, 0.0, 0.0, 0.0), _MOUNT_MAVLINK_TARGETING)
-            for p in actions.pitch_deg
-        ]
-        items.append(
-            MissionItem(Command.NAV_WAYPOINT, _FRAMES[mode], (actions.hover_s, 0.0, 0.0, 0.0), lon, lat, height)
-        )
-        items += [command_item(IMAGE_START_CAPTURE, (0.0, 0.0, 1.0, 0.0))] * actions.pictures
-        if intervals.pop(expected, None) and actions.interval_m is None:
-            items.append(command_item(Command.DO_SET_CAM_TRIGG_DIST, (0.0, 0.0, 0.0, 0.0)))
-        if actions.interval_m is not None:
-            intervals.setdefault(actions.until, []).append(actions.interval_m)
-            items.append(command_item(Command.DO_SET_CAM_TRIGG_DIST, (actions.interval_m, 0.0, 1.0, 0.0)))
-    return items
+        wanted = _optional_speed(names.text(placemark, "waypointSpeed"), "waypointSpeed", place)
+        waypoints.append(Waypoint(lon, lat, height, speed_mps=wanted or auto))
+        groups += [_group(element, names, place) for element in placemark.findall(names.wpml("actionGroup"))]
+    for group in groups:
+        _act(group, waypoints)
+    waypoints[-1] = replace(waypoints[-1], speed_mps=waypoints[-2].speed_mps if len(waypoints) > 1 else None)
+    return _FRAMES[mode], tuple(waypoints)
 
 
-@dataclass
-class _Actions:
-    """What a placemark's action groups ask for."""
+@dataclass(frozen=True)
+class _Group:
+    """Actions at each of some waypoints, or pictures every so many metres from the first of them to the last."""
 
-    pitch_deg: list[float] = field(default_factory=list)
-    hover_s: float = 0.0
-    pictures: int = 0
-    interval_m: float | None = None
-    until: int = -1
+    start: int
+    end: int
+    steps: tuple[Step, ...]
+    interval_m: float | None
+    where: str
 
-    def take(self, group: Element, names: _Names, where: str) -> None:
-        """Take in one action group."""
-        trigger = names.text(group, "actionTrigger", "actionTriggerType")
-        if trigger == "multipleDistance":
-            given = names.text(group, "actionTrigger", "actionTriggerParam")
-            self.interval_m = number(given, "actionTriggerParam", where, 0.01, 1e5)
-            self.until = whole(names.text(group, "actionGroupEndIndex"), "actionGroupEndIndex", where)
-            return
-        if trigger != "reachPoint":
-            refuse(f"an action triggered by {trigger!r} has no place in a mission here", where)
-        for action in group.findall(names.wpml("action")):
-            self._act(action, names, where)
 
-    def _act(self, action: Element, names: _Names, where: str) -> None:
-        kind = names.text(action, "actionActuatorFunc")
-        param = "actionActuatorFuncParam"
-        if kind == "takePhoto":
-            self.pictures += 1
-        elif kind == "gimbalRotate":
-            if names.text(action, param, "gimbalPitchRotateEnable") == "1":
-                angle = names.text(action, param, "gimbalPitchRotateAngle")
-                self.pitch_deg.append(number(angle, "gimbalPitchRotateAngle", where, -120.0, 120.0))
-        elif kind == "hover":
-            self.hover_s += number(names.text(action, param, "hoverTime"), "hoverTime", where, 0.0, 3600.0)
-        else:
-            refuse(f"action {kind!r} has no place in a mission here", where)
+def _group(group: Element, names: _Names, where: str) -> _Group:
+    start = whole(names.text(group, "actionGroupStartIndex"), "actionGroupStartIndex", where)
+    end = whole(names.text(group, "actionGroupEndIndex"), "actionGroupEndIndex", where)
+    trigger = names.text(group, "actionTrigger", "actionTriggerType")
+    steps = [_step(action, names, where) for action in group.findall(names.wpml("action"))]
+    taken = tuple(step for step in steps if step is not None)
+    if trigger == "multipleDistance":
+        if taken != (Step(Act.PICTURE),):
+            refuse("actions every so many metres that are not one picture have no place in a mission here", where)
+        given = names.text(group, "actionTrigger", "actionTriggerParam")
+        return _Group(start, end, (), number(given, "actionTriggerParam", where, 0.01, 1e5), where)
+    if trigger != "reachPoint":
+        refuse(f"an action triggered by {trigger!r} has no place in a mission here", where)
+    return _Group(start, end, taken, None, where)
+
+
+def _step(action: Element, names: _Names, where: str) -> Step | None:
+    kind = names.text(action, "actionActuatorFunc")
+    param = "actionActuatorFuncParam"
+    if kind == "takePhoto":
+        return Step(Act.PICTURE)
+    if kind == "hover":
+        stay_s = number(names.text(action, param, "hoverTime"), "hoverTime", where, 0.0, 3600.0)
+        return Step(Act.STAY, stay_s) if stay_s else None
+    if kind != "gimbalRotate":
+        refuse(f"action {kind!r} has no place in a mission here", where)
+    if names.text(action, param, "gimbalRotateMode") != "absoluteAngle":
+        refuse("a gimbal turned by a difference has no place in a mission here", where)
+    if names.text(action, param, "gimbalPitchRotateEnable") != "1":
+        return None
+    angle = names.text(action, param, "gimbalPitchRotateAngle")
+    return Step(Act.TILT, number(angle, "gimbalPitchRotateAngle", where, -120.0, 120.0))
+
+
+def _act(group: _Group, waypoints: list[Waypoint]) -> None:
+    if not group.start <= group.end < len(waypoints):
+        refuse(f"actions from waypoint {group.start} to {group.end} of {len(waypoints)}", group.where)
+    if group.interval_m is None:
+        for n in range(group.start, group.end + 1):
+            waypoints[n] = replace(waypoints[n], steps=(*waypoints[n].steps, *group.steps))
+        return
+    for n in range(group.start, group.end):
+        if waypoints[n].interval_m:
+            refuse("pictures by distance are asked for twice on one way", group.where)
+        waypoints[n] = replace(waypoints[n], interval_m=group.interval_m)
+
+
+def _optional_speed(text: str | None, what: str, where: str) -> float | None:
+    return None if text is None else speed(text, what, where)
 
 
 def _coordinates(placemark: Element, where: str) -> tuple[float, float]:

@@ -269,8 +269,9 @@ def test_real_fences_and_rally_points(shared_data: Path):
 
 def test_the_waygen_mission_photographs_each_point_with_the_gimbal_down(shared_data: Path):
     items = read_mission(shared_data / "missions" / "waygen.kmz").items
-    assert [i.command for i in items[:5]] == [178, 205, 16, 2000, 16]
-    assert items[0].params[1] == 2.4
+    # The way there at the speed of ways; from the first point on slowly.
+    assert [i.command for i in items[:6]] == [16, 205, 2000, 178, 16, 2000]
+    assert items[3].params[1] == 2.4
     assert items[1].params[0] == -90.0
     assert items[-1].command == 20
 
