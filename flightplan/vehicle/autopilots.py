@@ -20,6 +20,11 @@ _PX4_AUTO = {1: "READY", 2: "TAKEOFF", 3: "LOITER", 4: "MISSION", 5: "RTL", 6: "
 _PX4_AUTO_MAIN = 4
 _MULTIROTORS = frozenset({2, 3, 4, 13, 14, 15, 29, 35})
 _VTOLS = frozenset({19, 20, 21, 22, 23, 24, 25})
+# Message id and seconds between two, of what preflight and flight watch.
+_STREAMS = {33: 1.0, 1: 1.0, 42: 1.0, 245: 1.0, 24: 2.0, 242: 5.0, 147: 5.0, 2: 5.0}
+_ARDUPILOT_STREAMS = {193: 1.0, 168: 5.0, 136: 2.0}
+# Where frames come without angles, or without a place, those of the telemetry stand in.
+_PX4_STREAMS = {230: 1.0, 231: 5.0, 141: 2.0, 33: 0.2, 30: 0.2}
 # MAV_PARAM_TYPE -> how PX4 puts the four bytes of an integer into the float field.
 _BYTEWISE = {1: "<Bxxx", 2: "<bxxx", 3: "<Hxx", 4: "<hxx", 5: "<I", 6: "<i"}
 
@@ -83,6 +88,11 @@ class Dialect:
     def mission_mode(self) -> str:
         """The name of the mode that flies a mission."""
         return "MISSION" if self.firmware is Firmware.PX4 else "AUTO"
+
+    @property
+    def streams(self) -> dict[int, float]:
+        """Ids of the messages to ask for, and the seconds between two."""
+        return {**_STREAMS, **(_PX4_STREAMS if self.firmware is Firmware.PX4 else _ARDUPILOT_STREAMS)}
 
     def mode_name(self, custom_mode: int) -> str:
         """Return a flight mode's name; "mode N" for a number that nobody knows."""

@@ -12,15 +12,17 @@ from typing import Any
 
 from flightplan.clock import Clock, WallClock
 from flightplan.errors import VehicleError, VehicleTimeoutError
-from flightplan.vehicle.autopilots import Dialect
+from flightplan.vehicle.autopilots import Dialect, Order
 from flightplan.vehicle.connection import Address, ardupilotmega, open_connection
+from flightplan.vehicle.items import KINDS
 from flightplan.vehicle.messages import CommandAnswer, Conversation, Message, command_long
+from flightplan.vehicle.opaque import opaque_id
 from flightplan.vehicle.parameters import read_parameters, write_parameter
 from flightplan.vehicle.signing import SigningKey
 
 HEARTBEAT_EVERY_S = 1.0
-# Message id and seconds between two, of what preflight and flight watch.
-_STREAMS = {33: 1.0, 1: 1.0, 42: 1.0, 193: 1.0, 245: 1.0, 24: 2.0, 242: 5.0, 168: 5.0}
+DEAD_MAN_S = 10.0
+_LOOK_S = 0.3
 
 
 class Link:
@@ -33,6 +35,7 @@ class Link:
         self.heard_s: float | None = None
         self.vehicle: Any = None
         self.latest: dict[str, Message] = {}
+        self.list_ids: dict[int, int] = {}
         self.on_sent: Callable[[bytes], None] | None = None
         self.vehicle_signs = False
         self._wanted_system: int | None = None
@@ -43,6 +46,7 @@ class Link:
         self._ended = False
         self._boot_s = 0.0
         self._heartbeat_s = self._heartbeat_boot_s = float("-inf")
+        self._waited_s = float("-inf")
         self._ends: tuple[Hashable, Hashable] = (None, None)
 
     @classmethod
@@ -124,6 +128,7 @@ class Link:
         with self._condition:
             while not predicate():
                 self._raise_failure()
+                self._waited_s = self.clock.now_s()
                 self._heartbeat_if_due()
                 before_s = self.clock.now_s()
                 slice_s = min(deadline_s - before_s, HEARTBEAT_EVERY_S)
@@ -140,8 +145,13 @@ class Link:
         """Let time pass, listening."""
         self.wait_until(lambda: False, seconds)
 
-    def hold(self, conversation: Conversation, timeout_s: float) -> bool:
-        """Hold a conversation with the vehicle to its end; False when the clock's seconds ran out first."""
+    def hold(
+        self, conversation: Conversation, timeout_s: float, interrupt: Callable[[], list[Message] | None] | None = None
+    ) -> bool:
+        """Hold a conversation with the vehicle to its end; False when the clock's seconds ran out first.
+
+        `interrupt` is asked a few times a second for what to say out of turn, with the link to itself.
+        """
         deadline_s = self.clock.now_s() + timeout_s
 
         def answer(message: Message) -> None:
@@ -157,6 +167,10 @@ class Link:
                 if now_s >= deadline_s:
                     return False
                 due_s = min(conversation.next_s, deadline_s)
+                if interrupt is not None:
+                    with self._condition:
+                        self._send_all(interrupt() or ())
+                    due_s = min(due_s, now_s + _LOOK_S)
                 if due_s > now_s and self.wait_until(lambda: conversation.done, due_s - now_s):
                     break
                 if self.clock.now_s() < due_s:
@@ -166,6 +180,10 @@ class Link:
             return True
         finally:
             stop()
+
+    def order(self, order: Order) -> CommandAnswer:
+        """Give the vehicle an order, and return its answer."""
+        return self.command(order.command, *order.params)
 
     def command(
         self, command: int, *params: float, timeout_s: float = 3.0, tries: int = 3, listen_s: float = 0.5
@@ -199,7 +217,7 @@ class Link:
 
     def ask_for(self, streams: dict[int, float] | None = None, *, timeout_s: float = 3.0) -> list[int]:
         """Ask for messages by id at so many seconds apart; return the ids that the vehicle did not agree to send."""
-        wanted = streams or _STREAMS
+        wanted = streams or self.dialect.streams
         results: list[int] = []
         stop = self.listen(
             lambda m: results.append(m.result) if m.get_type() == "COMMAND_ACK" and m.command == 511 else None
@@ -287,6 +305,8 @@ class Link:
                     self.heard_s = self.clock.now_s()
                     self.vehicle_signs = self.vehicle_signs or bool(message.get_signed())
                     self.latest[kind] = message
+                    if kind == "MISSION_CURRENT":
+                        self.list_ids.update({k: i for k in KINDS if (i := opaque_id(message, k)) is not None})
                     self._boot_s = getattr(message, "time_boot_ms", self._boot_s * 1000) / 1000
                     for listener in tuple(self._listeners):
                         listener(message)
@@ -309,8 +329,14 @@ class Link:
         return bool(self.system_id) and system == self.system_id
 
     def _heartbeat_if_due(self) -> None:
-        """Send a heartbeat once a second of our clock, or of the vehicle's where a simulator's runs faster."""
+        """Send a heartbeat once a second of our clock, or of the vehicle's where a simulator's runs faster.
+
+        A dead man's switch: the receiving thread alone does not keep it up when nobody has waited for the vehicle in
+        DEAD_MAN_S. A vehicle that nobody watches then does what its ground station failsafe says.
+        """
         now_s, boot_s = self.clock.now_s(), self._boot_s
+        if now_s - self._waited_s > DEAD_MAN_S:
+            return
         if max(now_s - self._heartbeat_s, boot_s - self._heartbeat_boot_s) >= HEARTBEAT_EVERY_S - 0.05:
             self._heartbeat_s, self._heartbeat_boot_s = now_s, boot_s
             self.send(ardupilotmega.MAVLink_heartbeat_message(6, 8, 0, 0, 4, 3))

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Any, BinaryIO
 
 TLOG, CAPTURES, EVENTS, SORTIE = "flight.tlog", "captures.jsonl", "events.jsonl", "sortie.json"
+CHANGES = "parameters.jsonl"
 
 
 @dataclass(frozen=True)
@@ -25,10 +26,11 @@ class FlightEvent:
 
 @dataclass(frozen=True)
 class FlightCapture:
-    """One camera feedback, and whether it was taken on effort.
+    """One frame as the vehicle reported it, and whether it was taken on effort.
 
     `transect` is None off effort; `on_line` False has its `reason`. Angles are those that the vehicle sent: the
-    airframe's, where there is no gimbal. `time_utc` is None when the vehicle did not know the time.
+    airframe's, where there is no gimbal; the `camera_` ones are told only by a camera that knows them. `time_utc` is
+    None when the vehicle did not know the time. `source` is the message that told of it.
     """
 
     index: int
@@ -46,6 +48,10 @@ class FlightCapture:
     reason: str | None
     along_m: float | None
     cross_track_m: float | None
+    source: str | None = None
+    camera_roll_deg: float | None = None
+    camera_pitch_deg: float | None = None
+    camera_yaw_deg: float | None = None
 
 
 class FlightLog:
@@ -79,6 +85,11 @@ class FlightLog:
     def event(self, event: FlightEvent) -> None:
         """Write one event."""
         self._events.write(_line(asdict(event)))
+
+    def change(self, record: Mapping[str, Any]) -> None:
+        """Write down a parameter that was changed on the vehicle."""
+        with (self.folder / CHANGES).open("ab", buffering=0) as file:
+            file.write(_line(record))
 
     def keep(self, name: str, text: str) -> None:
         """Leave a text beside the log."""

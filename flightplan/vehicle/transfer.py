@@ -12,6 +12,7 @@ from typing import Any
 
 from flightplan.vehicle.connection import ardupilotmega
 from flightplan.vehicle.items import KINDS, WireItem, differences
+from flightplan.vehicle.opaque import opaque_id
 
 Message = Any
 ACCEPTED, ERROR, INVALID_SEQUENCE, DENIED = 0, 1, 13, 14
@@ -47,12 +48,16 @@ class Holding(StrEnum):
 
 @dataclass(frozen=True)
 class TransferEnd:
-    """How a transfer ended: what the vehicle holds, and why it is not what was asked. `item` is a place in the list."""
+    """How a transfer ended: what the vehicle holds, and why it is not what was asked. `item` is a place in the list.
+
+    `opaque_id` is the name that the vehicle gives to the list it holds, None where it gives none.
+    """
 
     holding: Holding
     reason: str | None = None
     item: int | None = None
     attempts: int = 1
+    opaque_id: int | None = None
 
 
 @dataclass(frozen=True)
@@ -188,6 +193,7 @@ class Download(_Phase):
     def __init__(self, kind: int) -> None:
         super().__init__(kind)
         self.count: int | None = None
+        self.opaque_id: int | None = None
         self._items: dict[int, WireItem] = {}
 
     @property
@@ -207,6 +213,7 @@ class Download(_Phase):
         name = message.get_type()
         if name == "MISSION_COUNT" and self.count is None:
             self.count = message.count
+            self.opaque_id = opaque_id(message)
             return self._ask()
         if name in ("MISSION_ITEM_INT", "MISSION_ITEM") and self.count is not None:
             if message.seq != len(self._items):
@@ -320,7 +327,7 @@ class Put:
         if found:
             more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
             return self._retry_or_give_up(Refusal(f"read back, it differs: {found[0]}{more}"), now_s)
-        return self._finish(Holding.EXACTLY)
+        return self._finish(Holding.EXACTLY, read.opaque_id)
 
     def _judge_cleared(self, read: Download, now_s: float) -> list[Message]:
         # ArduPilot may keep item 0, its home, in an empty mission.
@@ -346,10 +353,10 @@ class Put:
         self._phase = Clear(self.kind)
         return self._phase.start(now_s)
 
-    def _finish(self, holding: Holding) -> list[Message]:
+    def _finish(self, holding: Holding, identifier: int | None = None) -> list[Message]:
         why = self._why if holding is not Holding.EXACTLY else None
         reason = why.reason if why else None
         if holding is Holding.UNKNOWN and reason is None:
             reason = f"the vehicle does not forget its {KINDS[self.kind]}"
-        self.end = TransferEnd(holding, reason, why.item if why else None, max(self.attempt, 1))
+        self.end = TransferEnd(holding, reason, why.item if why else None, max(self.attempt, 1), identifier)
         return []

@@ -52,7 +52,7 @@ class RecordedLink:
 
     def __init__(self) -> None:
         self.clock = SimpleNamespace(now_s=lambda: self.now_s)
-        self.now_s, self.mode, self.on_sent = 1.8e9, "STABILIZE", None
+        self.now_s, self.mode, self.on_sent, self.latest = 1.8e9, "STABILIZE", None, {}
 
     def listen(self, listener):
         self.listener = listener
@@ -65,7 +65,8 @@ class RecordedLink:
             self.now_s = 1.8e9 + (row["boot_ms"] or 0) / 1000
             if row["msg"] == "HEARTBEAT":
                 self.mode = MODES[row["custom_mode"]]
-            self.listener(message_of(row))
+            self.latest[row["msg"]] = message = message_of(row)
+            self.listener(message)
 
 
 def watch(shared_data: Path, folder: Path, name: str) -> tuple[FlightWatch, EffortMap]:
