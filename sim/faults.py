@@ -21,6 +21,7 @@ from flightplan.errors import VehicleError
 from sim.vehicle.autopilot import SimulatedVehicle
 from sim.vehicle.exposures import Shutter
 from sim.vehicle.place import Home
+from sim.vehicle.plane import PlaneVehicle
 from sim.vehicle.px4 import Px4Vehicle
 
 Span = tuple[float, float]
@@ -231,11 +232,15 @@ class FaultyVehicle(SimulatedVehicle):
             self.parameter_changed("SIM_BATT_VOLTAGE")
 
 
+class FaultyPlane(FaultyVehicle, PlaneVehicle):
+    """A fixed wing to which `Faults` happen."""
+
+
 class FaultyPx4(FaultyVehicle, Px4Vehicle):
     """A PX4-like vehicle to which `Faults` happen."""
 
 
-FAULTY: Mapping[str, type[FaultyVehicle]] = {"copter": FaultyVehicle, "px4": FaultyPx4}
+FAULTY: Mapping[str, type[FaultyVehicle]] = {"copter": FaultyVehicle, "plane": FaultyPlane, "px4": FaultyPx4}
 
 
 def _read(path: Path) -> dict[str, Any]:

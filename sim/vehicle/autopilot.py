@@ -20,6 +20,7 @@ from sim.vehicle.items import FENCE, MISSION, RALLY, home_item
 from sim.vehicle.missions import COMPLETE, MissionRun
 from sim.vehicle.modes import COPTER
 from sim.vehicle.parameters import Parameters
+from sim.vehicle.piloting import Pilot
 from sim.vehicle.place import Home, LocalGrid
 from sim.vehicle.telemetry import Telemetry
 from sim.vehicle.transfers import Transfers
@@ -76,7 +77,7 @@ class SimulatedVehicle:
         self.home = home
         self.grid = LocalGrid(home)
         self.frame = airframe or Airframe()
-        self.body = Body(self.frame, math.radians(home.yaw_deg))
+        self.body = self._make_body()
         self.battery = Battery(battery_ah)
         self.parameters = self._make_parameters({"MAV_SYSID": system_id, **(parameters or {})})
         if battery_ah is not None:
@@ -104,6 +105,7 @@ class SimulatedVehicle:
         self._yaw_aligned = False
         self.time_s = 0.0
         self.armed = False
+        self.motor_turns = True
         self.armed_s = self.touched_s = math.inf
         self.disarmed_s = -math.inf
         self.heard_s: float | None = None
@@ -116,6 +118,9 @@ class SimulatedVehicle:
         self.shutter = self._make_shutter()
         self._assemble()
 
+    def _make_body(self) -> Body:
+        return Body(self.frame, math.radians(self.home.yaw_deg))
+
     def _make_parameters(self, values: Mapping[str, float]) -> Parameters:
         return Parameters(values)
 
@@ -127,7 +132,7 @@ class SimulatedVehicle:
 
     def _assemble(self) -> None:
         """Make the parts in which one autopilot differs from another."""
-        self.flight = Flight(self)
+        self.flight: Pilot = Flight(self)
         self.mission = MissionRun(self)
         self.failsafes = Failsafes(self)
         self.arming = Arming(self)
@@ -254,6 +259,10 @@ class SimulatedVehicle:
         """The air's velocity north and east where the vehicle is (m/s)."""
         return self.air.wind(self.body.u)
 
+    def ground_u(self) -> float:
+        """The height of the ground under it, in metres above where it was switched on."""
+        return 0.0
+
     def battery_percent(self) -> int:
         """Charge left by count, 0 to 100."""
         capacity = self.parameters["BATT_CAPACITY"]
@@ -287,10 +296,8 @@ class SimulatedVehicle:
         if self.flight.mode == self.modes.auto:
             self.mission.landed()
         self.armed, self.disarmed_s = False, self.time_s
-        self.flight.landed = True
-        self.flight.stage = 0
         self.body.rest()
-        self.flight.control.relax()
+        self.flight.rest()
         self.failsafes.rest()
         if self.mission.state == COMPLETE:
             self.mission.seq = 0
@@ -319,7 +326,7 @@ class SimulatedVehicle:
             self.air.speed_mps = self.parameters[name]
         elif name == "SIM_WIND_DIR":
             self.air.from_deg = self.parameters[name]
-        self.flight.control.configure(self.parameters)
+        self.flight.configure()
 
     # --- time -----------------------------------------------------------------------------------------------------
 

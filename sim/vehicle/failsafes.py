@@ -14,6 +14,8 @@ EKF_PATIENCE_S = 8.0  # from the loss of GPS to the failsafe, as recorded
 AIDING_S = 15.0  # to giving up dead reckoning
 PLACE_S = 5.0  # to the camera's distance trigger falling silent
 SMART_RTL_S = 22.2
+# What a failsafe does.
+NOTHING, ACT_LAND, RETURN, STOP, HOLD = range(5)
 _FENCE_NAMES = {ALTITUDE: "Max Alt", CIRCLE: "Circle", POLYGON: "Polygon"}
 
 
@@ -31,6 +33,10 @@ class Failsafes:
         "aiding": "EKF3 IMU{} stopped aiding",
         "smart": "SmartRTL deactivated: bad position",
     }
+
+    # ArduCopter's BATT_FS_LOW_ACT and FENCE_ACTION; what is not named returns.
+    battery_actions: ClassVar[dict[int, int]] = {0: NOTHING, 1: ACT_LAND, 6: STOP, 7: HOLD}
+    fence_actions: ClassVar[dict[int, int]] = {2: ACT_LAND, 4: STOP}
 
     def __init__(self, vehicle: SimulatedVehicle) -> None:
         self._vehicle = vehicle
@@ -100,7 +106,7 @@ class Failsafes:
         self.battery = True
         vehicle.say(4, f"Battery 1 is low {volts:.2f}V used {used:.0f} mAh")
         vehicle.say(4, "Battery Failsafe")
-        self._act(int(p["BATT_FS_LOW_ACT"]))
+        self._act(self.battery_actions.get(int(p["BATT_FS_LOW_ACT"]), RETURN))
 
     def _watch_station(self) -> None:
         vehicle = self._vehicle
@@ -114,7 +120,7 @@ class Failsafes:
             in_mission = int(p["FS_OPTIONS"]) & 2 and vehicle.flight.mode == vehicle.modes.auto
             landing = int(p["FS_OPTIONS"]) & 8 and vehicle.flight.landing
             if not in_mission and not landing:
-                self._act({1: 2, 2: 2, 3: 2, 4: 2, 5: 1, 7: 7}.get(int(p["FS_GCS_ENABLE"]), 2))
+                self._act({5: ACT_LAND, 7: HOLD}.get(int(p["FS_GCS_ENABLE"]), RETURN))
         elif not silent and self.gcs:
             self.gcs = False
             self._say(4, "gcs cleared")
@@ -133,7 +139,7 @@ class Failsafes:
             action = int(p["FENCE_ACTION"])
             if action and vehicle.flight.mode not in (vehicle.modes.back, vehicle.modes.land):
                 self._say(6, "recovery")
-                self._act({1: 2, 2: 1, 3: 2, 4: 6, 5: 2}.get(action, 2))
+                self._act(self.fence_actions.get(action, RETURN))
         elif self.breach and not breach:
             vehicle.say(5, "Fence breach cleared")
         self.breach = breach
@@ -180,18 +186,18 @@ class Failsafes:
                 self._vehicle.say(severity, text.format(lane))
 
     def _act(self, action: int) -> None:
-        """Take one of ArduCopter's battery actions: 0 none, 1 land, 2 return, 6 brake, 7 hold."""
+        """Take an action, whichever failsafe it is for."""
         vehicle = self._vehicle
-        if not vehicle.armed or action == 0:
+        if not vehicle.armed or action == NOTHING:
             return
         if vehicle.flight.landed:
             vehicle.disarm()
             return
-        if action == 1 or not vehicle.position_ok:
+        if action == ACT_LAND or not vehicle.position_ok:
             vehicle.change_mode(vehicle.modes.land)
-        elif action == 6:
+        elif action == STOP:
             vehicle.change_mode(vehicle.modes.brake)
-        elif action == 7:
+        elif action == HOLD:
             vehicle.change_mode(vehicle.modes.hold)
         elif vehicle.flight.mode != vehicle.modes.back:
             vehicle.change_mode(vehicle.modes.back)

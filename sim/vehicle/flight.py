@@ -70,6 +70,25 @@ class Flight:
         """Whether it is on its way to the take-off height."""
         return self.stage == TAKEOFF and not self.landed
 
+    @property
+    def destination(self) -> Point | None:
+        """Where it is flying to, None when nowhere."""
+        return self.waypoints.destination if self.waypoints.active else None
+
+    @property
+    def wanted_u(self) -> float:
+        """The height that it steers for."""
+        return self.control.u
+
+    def rest(self) -> None:
+        """The motors have stopped on the ground."""
+        self.landed, self.stage = True, IDLE
+        self.control.relax()
+
+    def configure(self) -> None:
+        """Take up changed parameters."""
+        self.control.configure(self._vehicle.parameters)
+
     def enter(self, mode: int) -> None:
         """Change the flight mode; what it needs has been checked."""
         vehicle = self._vehicle

@@ -12,15 +12,16 @@ MISSION, FENCE, RALLY = 0, 1, 2
 MAX_ITEMS = {MISSION: 650, FENCE: 84, RALLY: 84}
 
 NAMES = {
-    16: "WP", 17: "LoitUnlim", 18: "LoitTurns", 19: "LoitTime", 20: "RTL", 21: "Land", 22: "Takeoff", 82: "SplineWP",
+    16: "WP", 17: "LoitUnlim", 18: "LoitTurns", 19: "LoitTime", 20: "RTL", 21: "Land", 22: "Takeoff",
+    31: "LoitAltitude", 82: "SplineWP",
     93: "Delay", 112: "CondDelay", 114: "CondDist", 115: "CondYaw", 177: "Jump", 178: "ChangeSpeed", 179: "SetHome",
     181: "SetRelay", 182: "RepeatRelay", 183: "SetServo", 184: "RepeatServo", 189: "LandStart", 195: "SetROI",
     197: "ROINone", 201: "SetROI", 202: "DigiCamCfg", 203: "DigiCamCtrl", 205: "SetMountControl", 206: "SetCamTrigDst",
     207: "FenceEnable", 208: "Parachute", 1000: "GimbalPitchYaw", 2000: "ImageStartCapture", 2001: "ImageStopCapture",
     2500: "VideoStartCapture", 2501: "VideoStopCapture",
 }  # fmt: skip
-_POSITIONED = frozenset({16, 17, 18, 19, 21, 22, 82, 189, 195, 201})
-_NAVIGATION = frozenset({16, 17, 18, 19, 20, 21, 22, 82, 93})
+_POSITIONED = frozenset({16, 17, 18, 19, 21, 22, 31, 82, 189, 195, 201})
+_NAVIGATION = frozenset({16, 17, 18, 19, 20, 21, 22, 31, 82, 93})
 _FENCE = frozenset({5000, 5001, 5002, 5003, 5004})
 _RALLY = frozenset({5100})
 _POSITION_FRAMES = frozenset({0, 3, 5, 6, 10, 11})

@@ -87,8 +87,8 @@ class MissionRun:
             return
         if item.command == 22:
             self._reached(self.seq + 1, spoken=False)
-        elif item.command in (16, 82, 19, 18, 93):
-            hold_s = item.params[0]
+        elif item.command in (16, 82, 19, 18, 31, 93):
+            hold_s = item.params[0] if item.command != 31 else 0.0
             if item.command == 18:
                 radius = abs(item.params[2]) or 10.0
                 hold_s = item.params[0] * 2 * math.pi * radius / max(math.sqrt(radius * 1.25), 0.5)

@@ -37,6 +37,7 @@ class Telemetry:
     """The streams. Message builders are pure functions of the vehicle's state; `UNASKED` stream without a request."""
 
     UNASKED: ClassVar[dict[int, float]] = {}
+    vtol_state: int = mav.MAV_VTOL_STATE_MC
 
     def __init__(self, vehicle: SimulatedVehicle) -> None:
         self._vehicle = vehicle
@@ -239,12 +240,12 @@ class Telemetry:
         vehicle = self._vehicle
         flight, body = vehicle.flight, vehicle.body
         bearing = distance = 0
-        if flight.waypoints.active:
+        if flight.destination is not None:
             n, e, _ = vehicle.position
-            dn, de = flight.waypoints.destination[0] - n, flight.waypoints.destination[1] - e
+            dn, de = flight.destination[0] - n, flight.destination[1] - e
             distance = min(round(math.hypot(dn, de)), 65535)
             bearing = round(math.degrees(math.atan2(de, dn)))
-        error = flight.control.u - vehicle.position[2] if vehicle.armed else 0.0
+        error = flight.wanted_u - vehicle.position[2] if vehicle.armed else 0.0
         return mav.MAVLink_nav_controller_output_message(
             math.degrees(body.roll), math.degrees(body.pitch), bearing, bearing, distance, error, 0.0, 0.0
         )
@@ -309,7 +310,7 @@ class Telemetry:
             state = mav.MAV_LANDED_STATE_LANDING
         else:
             state = mav.MAV_LANDED_STATE_IN_AIR
-        return mav.MAVLink_extended_sys_state_message(mav.MAV_VTOL_STATE_MC, state)
+        return mav.MAVLink_extended_sys_state_message(self.vtol_state, state)
 
     def _version(self) -> Any:
         version = [ord(c) for c in "overfly\0"]

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from sim.vehicle.failsafes import Failsafes
+from sim.vehicle.failsafes import ACT_LAND, NOTHING, RETURN, Failsafes
 
 if TYPE_CHECKING:
     from sim.vehicle.px4 import Px4Vehicle
 
-_ACT_AT_CRITICAL = {2: 1, 3: 2}  # COM_LOW_BAT_ACT to the action beneath: land, return
-_EMERGENCY_LAND = 1
+_ACT_AT_CRITICAL = {2: ACT_LAND, 3: RETURN}  # by COM_LOW_BAT_ACT
 
 
 class Px4Failsafes(Failsafes):
@@ -51,8 +50,8 @@ class Px4Failsafes(Failsafes):
         self._stage = level
         vehicle = self._px4
         vehicle.say(2, {1: "Low battery level", 2: "Critical battery level", 3: "Emergency battery level"}[level])
-        action = _ACT_AT_CRITICAL.get(round(vehicle.told["COM_LOW_BAT_ACT"]), 0)
+        action = _ACT_AT_CRITICAL.get(round(vehicle.told["COM_LOW_BAT_ACT"]), NOTHING)
         if level >= 2 and action:
             self.battery = True
             vehicle.say(4, "Failsafe activated: battery")
-            self._act(_EMERGENCY_LAND if level == 3 else action)
+            self._act(ACT_LAND if level == 3 else action)
