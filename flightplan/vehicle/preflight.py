@@ -57,6 +57,9 @@ def run_preflight(
     sortie uses, None when nobody planned it.
     """
     setup = setup or FlightSetup()
+    # What it does not have is asked for in vain, and that takes time: better while it is still getting ready.
+    parameters = link.parameters(parameter_names(link.dialect))
+    storage = check_storage(link, setup)
     said: list[str] = []
 
     def note(message: object) -> None:
@@ -71,7 +74,6 @@ def run_preflight(
             link.pause(1.0)
     finally:
         stop()
-    parameters = link.parameters(parameter_names(link.dialect))
     checks = [
         check_aircraft(link, setup),
         check_signing(link),
@@ -82,7 +84,7 @@ def run_preflight(
         check_home(link, mission),
         check_ground(link, mission, setup),
         check_camera(link, setup),
-        check_storage(link, setup),
+        storage,
         check_remote_id(link),
         check_clock(link, setup),
         *check_parameters(link.dialect, parameters, mission, setup),
@@ -92,7 +94,7 @@ def run_preflight(
 
 def check_again(link: Link, mission: Mission, setup: FlightSetup, before: Preflight) -> Preflight:
     """Return the table with what parameters decide looked at again, after some were changed."""
-    parameters = link.parameters(parameter_names(link.dialect))
+    parameters = {**before.parameters, **link.parameters(before.parameters)}
     new = {c.name: c for c in check_parameters(link.dialect, parameters, mission, setup)}
     return Preflight(tuple(new.get(c.name, c) for c in before.checks), parameters)
 
