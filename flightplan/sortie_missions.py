@@ -29,6 +29,8 @@ from flightplan.visibility import line_of_sight
 from flightplan.ways import Ways, ways_over
 
 _MOST_CUTS = 4
+_TOO_HIGH = 1.3
+_STRETCHES = tuple(1 + 0.05 * i for i in range(13))
 _POINTED_BY_MAVLINK = 2.0
 
 
@@ -142,6 +144,7 @@ def build_sorties(
     if flying.terrain is not None:
         warnings.append(
             f"height above ground is {low:.0f} to {high:.0f} m on the way; asked for {flying.altitude_agl_m:.0f} m"
+            + (": slower, it follows the ground more closely" if high > _TOO_HIGH * flying.altitude_agl_m else "")
         )
     _check_sight(sorties, flying, warnings)
     return Flown(sorties, outside_m, (low, high), tuple((d.flight, d.profile) for d in drafts), shares, separation)
@@ -247,7 +250,7 @@ class _Maker:
         rounds = -(-len(flights) // fleet.drones)
         # Flights as long as a battery lasts seldom share out evenly: shorter ones may, at the price of more ways home.
         for each in range(rounds, rounds + 3):
-            for stretch in (1.02, 1.1, 1.2, 1.35, 1.5):
+            for stretch in _STRETCHES:
                 longest_s = stretch * total_s / (fleet.drones * each)
                 shorter = self._cut(replace(limits, longest_s=longest_s))
                 seconds = estimated_makespan_s(shorter, fleet.drones)

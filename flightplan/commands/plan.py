@@ -11,11 +11,12 @@ import click
 from flightplan.cameras import camera_from_file, camera_named
 from flightplan.commands.area_options import area_options, areas_asked, clearance_asked
 from flightplan.commands.design_options import EFFORTS, design_asked, design_options, efforts_said
+from flightplan.commands.operation_options import operation_options
 from flightplan.commands.pattern_options import pattern_options
 from flightplan.commands.plan_document import design_of_part, joined_document, plan_document
 from flightplan.conditions import Conditions
 from flightplan.console import OverflyCommand, finish, json_option, say
-from flightplan.drones import drone_library
+from flightplan.drones import drone_from_file, drone_library
 from flightplan.plan_files import save_plan
 from flightplan.planning import plan_survey
 from flightplan.request import DEFAULT_BUFFER_M, DEFAULT_DRONE, PlanRequest
@@ -29,6 +30,8 @@ Examples:
   overfly plan colony.kml --camera overfly-demo --height 60 --front 75 --side 70 --out plan
   overfly plan park.gpkg --camera overfly-demo --height 80 --lines 15 --species zebra --out plan
   overfly plan park.gpkg --camera overfly-demo --height 80 --length 90 --allocate neyman --earlier 2025.csv --out plan
+  overfly plan hills.gpkg --camera "DJI Mavic 3E wide" --gsd 2 --spacing 400 --terrain dem.tif --wind 6,240 --out plan
+      --drones 3 --max-distance 2000 --line-of-sight
   overfly plan park.zip --camera overfly-demo --height 80 --spacing 400 --launch-file camps.kml --out plan
       --obstacles lines.gpkg --obstacle-height h:m:agl --airspace zones.geojson --permit "CTR Mara"
 """
@@ -45,13 +48,14 @@ Examples:
 @click.option("--side", "side_percent", type=float, metavar="PCT", help="Overlap between lines: full coverage.")
 @design_options
 @pattern_options
+@operation_options
 @click.option("--seed", type=int, default=1, show_default=True, metavar="N", help="Of the random start of the lines.")
 @click.option(
     "--drone",
     default=DEFAULT_DRONE,
     show_default=True,
-    metavar="NAME",
-    help=f"One of: {', '.join(d.name for d in drone_library())}.",
+    metavar="NAME|FILE",
+    help=f"A file, or one of: {', '.join(d.name for d in drone_library())}.",
 )
 @click.option("--speed", "speed_mps", type=float, metavar="M/S", help="Speed on the lines.")
 @click.option(
@@ -82,7 +86,6 @@ Examples:
 )
 @click.option("--force-height", is_flag=True, help="Fly below a species' least height all the same.")
 @click.option("--ceiling", "ceiling_agl_m", type=float, metavar="M", help="Greatest height above ground allowed here.")
-@click.option("--wind", "wind_mps", type=float, metavar="M/S", help="The wind forecast, against what the drone bears.")
 @click.option(
     "--date", "when", metavar="DATE", help="Day, or time with its offset (2026-03-01T07:30+03:00): sun and glint."
 )
@@ -124,6 +127,8 @@ def plan_command(
     parts = areas_asked(area, asked)
     clearance = clearance_asked(asked)
     taken_by = camera_from_file(Path(camera)) if Path(camera).is_file() else camera_named(camera)
+    if Path(asked["drone"]).is_file():
+        asked["drone"] = drone_from_file(Path(asked["drone"]))
     design = design_asked(asked)
     plans = []
     for park in parts:

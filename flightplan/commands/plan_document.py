@@ -9,6 +9,7 @@ from typing import Any
 from flightplan.areas import StudyArea
 from flightplan.design import StratumDesign, Transect
 from flightplan.errors import PlanError
+from flightplan.plain_values import to_plain
 from flightplan.plan import SurveyPlan
 from flightplan.plan_files import PAGE_FILE
 
@@ -30,6 +31,16 @@ def plan_document(plan: SurveyPlan, folder: Path, files: dict[str, dict[str, str
         "altitude_agl_m": plan.altitude_agl_m,
         "gsd_cm": plan.gsd_cm,
         "speed_mps": plan.speed_mps,
+        "drones": plan.drones,
+        "makespan_min": None if plan.makespan_s is None else round(plan.makespan_s / 60, 2),
+        "batteries": len(plan.sorties),
+        "images": sum(s.image_count or 0 for s in plan.sorties),
+        "storage_gb": round(sum(s.storage_mb or 0.0 for s in plan.sorties) / 1000, 3),
+        "return_height_m": plan.return_height_m,
+        "separation": to_plain(plan.separation),
+        "wind": to_plain(plan.wind),
+        "terrain": to_plain(plan.terrain),
+        "delivered": to_plain(plan.delivered),
         "sorties": [
             {
                 "name": s.identifier,
@@ -38,6 +49,15 @@ def plan_document(plan: SurveyPlan, folder: Path, files: dict[str, dict[str, str
                 "energy_share": round(s.energy_share, 4),
                 "duration_min": round(s.duration_s / 60, 2),
                 "length_km": round(s.length_m / 1000, 3),
+                "drone": s.drone,
+                "launch": s.launch,
+                "takeoff_min": round(s.takeoff_offset_s / 60, 2),
+                "transit_offset_m": s.transit_offset_m,
+                "return_height_m": s.return_height_m,
+                "furthest_m": s.furthest_m,
+                "hidden_share": None if s.visibility is None else round(s.visibility.hidden_share, 4),
+                "images": s.image_count,
+                "storage_mb": s.storage_mb,
                 "files": {kind: str(folder / name) for kind, name in files[s.identifier].items()},
             }
             for s in plan.sorties
@@ -57,6 +77,7 @@ def joined_document(documents: Sequence[dict[str, Any]], folder: Path) -> dict[s
     return {
         "plan": str(folder),
         **{key: sum(d[key] for d in documents) for key in ("lines", "length_km", "duration_min", "metres_outside")},
+        **{key: sum(d[key] for d in documents) for key in ("batteries", "images", "storage_gb")},
         "coverage": sum(d["coverage"] * d["area_km2"] for d in documents) / area_km2,
         "not_covered_m2": sum(d["not_covered_m2"] for d in documents),
         "area_km2": area_km2,
