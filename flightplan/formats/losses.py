@@ -66,6 +66,6 @@ def _litchi(mission: Mission) -> list[str]:
     steps = [step for waypoint in flight.waypoints for step in waypoint.steps]
     if any(step.act == Act.TILT and step.value != round(step.value) for step in steps):
         lost.append("fractions of a degree of the gimbal")
-    if any(step.act == Act.STAY and round(step.value * 1000) != step.value * 1000 for step in steps):
+    if any(step.act == Act.STAY and round(step.value * 1000) / 1000 != step.value for step in steps):
         lost.append("fractions of a millisecond of a stay")
     return lost

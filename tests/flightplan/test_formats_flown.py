@@ -311,6 +311,7 @@ def merged(done: list[tuple[str, float]]) -> list[tuple[str, float]]:
     start=st.floats(1, 20),
     suffix=st.sampled_from([".kmz", ".csv"]),
 )
+@example(steps=[waypoint(1, 1, 4.001)], start=3.0, suffix=".csv")
 @example(steps=[trigger(5.0), waypoint(1, 1), OFF, trigger(5.0)], start=3.0, suffix=".csv")
 def test_what_can_be_said_is_flown_the_same(
     tmp_path_factory: pytest.TempPathFactory, steps: list[MissionItem], start: float, suffix: str
