@@ -9,25 +9,34 @@ from typing import Any
 import click
 
 from flightplan.clock import SimulatedClock
+from flightplan.commands.fly_options import FlyOptions, fly_options, table_of
 from flightplan.console import EXIT_FAILED, EXIT_SKIPPED, OverflyCommand, json_option, print_document, say
 from flightplan.errors import WorkspaceError
-from flightplan.plan import Sortie
+from flightplan.plan import Sortie, SurveyPlan
 from flightplan.terrain import Terrain
-from flightplan.vehicle.campaign import choose_sorties, describe, fly_one, resume_one
+from flightplan.vehicle.campaign import authorise, choose_sorties, describe, fly_one, resume_one
+from flightplan.vehicle.controls import HELP, Keyboard
 from flightplan.vehicle.flight import FlightResult, Outcome
+from flightplan.vehicle.link import Link
+from flightplan.vehicle.loading import restore_parameters
 from flightplan.vehicle.logs import FlightEvent
 from flightplan.vehicle.resume import Assessment, assess, log_folders
 
+_CHECKS = "checks"
 _EXAMPLE = """
 \b
 Examples:
   overfly fly plan --connect tcp:127.0.0.1:5760 --out flights
   overfly fly plan/S1.waypoints --connect serial:/dev/ttyUSB0:57600 --live --system-id 12 --out flights
+  overfly fly plan --check --connect udpin:0.0.0.0:14550 --live --system-id 1 --out flights
   overfly fly plan --resume --connect tcp:127.0.0.1:5760 --out flights
 
 \b
 A vehicle that is not a simulator on this machine needs --live and its system id.
-A simulator's parameters are set to what a survey needs, a real vehicle's only with --set.
+A simulator's parameters are set to what a survey needs, a real vehicle's with --set, --set-parameters or your yes;
+each change is in the flight's parameters.jsonl, and --restore-parameters takes them back.
+--check prints the preflight table and arms nothing. Nothing flies past a fail without --override NAME.
+In the air: p pauses, c continues, r returns home, l lands.
 Completed sorties are not flown again unless named with --sortie.
 With --live one sortie is flown, the next of the plan: then comes a new battery.
 --resume reads the logs in --out, and flies only what no good frame covers of each sortie that has been begun:
@@ -56,8 +65,9 @@ Ctrl-C ends the watch, not the flight.
     "--terrain",
     type=click.Path(path_type=Path),
     metavar="DEM",
-    help="With --resume: the elevation model that the plan was made with.",
+    help="The elevation model that the plan was made with: height above ground from here, and --resume.",
 )
+@fly_options
 @click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), metavar="DIR", help="For logs.")
 @json_option
 @click.pass_obj
@@ -75,51 +85,65 @@ def fly_command(
     terrain: Path | None,
     out: Path,
     as_json: bool,
+    options: FlyOptions,
 ) -> None:
     """Fly a plan folder or one mission file, and log every frame with whether it counts."""
     if live and system_id is None:
         raise click.UsageError("--live needs --system-id N.")
-    if terrain is not None and not resume:
-        raise click.UsageError("--terrain goes with --resume.")
-    flying: dict[str, Any] = {
-        "out": out,
-        "clock": obj if isinstance(obj, SimulatedClock) else None,
-        "live": live,
-        "system_id": system_id,
-        "overrides": overrides,
-        "parameters": _parameters(parameters),
-        "timeout_s": timeout_s,
-        "on_event": _show,
-    }
-    if resume:
-        _resume(plan, identifier, terrain, url, as_json, flying)
+    if options.check_only and resume:
+        raise click.UsageError("--check looks at a flight of the plan; --resume chooses its own.")
+    if options.restore_parameters:
+        _restore(url, options, timeout_s, out, as_json, live=live, system_id=system_id)
         return
-    sorties = choose_sorties(_read_sorties(plan), identifier, out)
-    results: dict[str, FlightResult] = {}
-    for sortie in sorties[:1] if live else sorties:
-        say(f"Sortie {sortie.identifier}")
-        results[sortie.identifier] = result = fly_one(sortie, url, **flying)
-        if result.outcome is not Outcome.COMPLETED:
-            break
+    survey = _read_plan(plan)
+    model = None if terrain is None else Terrain.from_file(terrain, survey.area.surroundings_deg if survey else None)
+    with Keyboard() as keyboard:
+        if keyboard.is_terminal:
+            say(HELP)
+        flying: dict[str, Any] = {
+            "out": out / _CHECKS if options.check_only else out,
+            "clock": obj if isinstance(obj, SimulatedClock) else None,
+            "live": live,
+            "system_id": system_id,
+            "overrides": overrides,
+            "parameters": _parameters(parameters),
+            "timeout_s": timeout_s,
+            "setup": options.setup(survey.drone if survey else None, model, keyboard, live=live),
+            "signing": options.signing(),
+            "on_event": _show,
+        }
+        if resume:
+            _resume(survey, plan, identifier, model, url, as_json, flying)
+            return
+        sorties = choose_sorties(survey.sorties if survey else (_read_sortie(plan),), identifier, out)
+        results: dict[str, FlightResult] = {}
+        for sortie in sorties[:1] if live else sorties:
+            say(f"Sortie {sortie.identifier}")
+            results[sortie.identifier] = result = fly_one(sortie, url, **flying)
+            if result.outcome is not Outcome.COMPLETED:
+                break
     left = [s.identifier for s in sorties if s.identifier not in results]
     _finish(results, left, out, as_json)
 
 
 def _resume(
-    folder: Path, identifier: str | None, terrain: Path | None, url: str, as_json: bool, flying: dict[str, Any]
+    plan: SurveyPlan | None,
+    folder: Path,
+    identifier: str | None,
+    model: Terrain | None,
+    url: str,
+    as_json: bool,
+    flying: dict[str, Any],
 ) -> None:
-    from flightplan.plan_files import load_plan
-
-    if folder.is_file() and folder.suffix != ".json":
+    if plan is None:
         raise WorkspaceError(
             "a mission file does not say where may be flown", where=str(folder), hint="Resume from the plan's folder"
         )
-    plan, out = load_plan(folder), flying["out"]
+    out = flying["out"]
     named = [s for s in plan.sorties if identifier in (None, s.identifier)]
     if not named:
         raise WorkspaceError(f"there is no sortie {identifier}", where=str(folder))
     begun = [s for s in named if log_folders(out, s.identifier)]
-    model = None if terrain is None else Terrain.from_file(terrain, plan.area.surroundings_deg)
     results: dict[str, FlightResult] = {}
     left: dict[str, Assessment] = {}
 
@@ -145,16 +169,33 @@ def _resume(
     _finish(results, not_begun, out, as_json, left)
 
 
-def _read_sorties(path: Path) -> tuple[Sortie, ...]:
-    if path.is_dir():
-        from flightplan.plan_files import load_plan
+def _restore(
+    url: str, options: FlyOptions, timeout_s: float, out: Path, as_json: bool, *, live: bool, system_id: int | None
+) -> None:
+    with Link.connect(url, timeout_s=timeout_s, system_id=system_id, signing=options.signing()) as link:
+        authorise(link, live=live, system_id=system_id)
+        restored = restore_parameters(link, out, lambda kind, text: say(f"  {kind}: {text}"))
+    if as_json:
+        print_document({"restored": restored, "log": str(out)})
+    elif not restored:
+        click.echo("No settings of this vehicle were changed.")
 
-        return load_plan(path).sorties
+
+def _read_plan(path: Path) -> SurveyPlan | None:
+    """Read a plan's folder, or its plan.json; None for one mission file."""
+    if path.is_file() and path.suffix != ".json":
+        return None
+    from flightplan.plan_files import load_plan
+
+    return load_plan(path)
+
+
+def _read_sortie(path: Path) -> Sortie:
     from flightplan.formats import read_mission
 
     mission = read_mission(path)
     transects = tuple(dict.fromkeys(i.transect for i in mission.items if i.transect))
-    return (Sortie(path.stem, transects, mission, length_m=0.0, duration_s=0.0, energy_share=0.0),)
+    return Sortie(path.stem, transects, mission, length_m=0.0, duration_s=0.0, energy_share=0.0)
 
 
 def _parameters(texts: tuple[str, ...]) -> dict[str, float]:
@@ -180,8 +221,8 @@ def _finish(
     assessed: dict[str, Assessment] | None = None,
 ) -> None:
     """Print the flights; after resuming, `assessed` is what all flights of each sortie together leave."""
-    failed = [r for r in results.values() if r.outcome is not Outcome.COMPLETED]
-    outcome = failed[0].outcome if failed else Outcome.COMPLETED
+    failed = [r for r in results.values() if r.outcome not in (Outcome.COMPLETED, Outcome.CHECKED)]
+    outcome = next((r.outcome for r in results.values() if r.outcome is not Outcome.COMPLETED), Outcome.COMPLETED)
     flights = {name: describe(result) for name, result in results.items()}
     gaps = [{"sortie": n, **g} for n, f in flights.items() for g in f["gaps"]]
     if assessed is not None:
@@ -203,6 +244,8 @@ def _finish(
         )
     else:
         for name, flight in flights.items():
+            if flight["outcome"] in (Outcome.CHECKED, Outcome.NOT_FLOWN):
+                click.echo(table_of(flight["preflight"]))
             why = f": {flight['reason']}" if flight["reason"] else ""
             click.echo(
                 f"{name}: {flight['outcome']}{why}; {flight['capture_count']} frames, "

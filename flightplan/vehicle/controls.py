@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import select
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, TextIO
 
@@ -19,7 +20,7 @@ ORDERS: dict[str, Callable[[Dialect], Order]] = {
     "r": Dialect.return_home,
     "l": Dialect.land,
 }
-HELP = "Keys: p pause, c continue, r return home, l land. Ctrl-C ends the watch, not the flight."
+HELP = "Keys: x cancels loading; in the air p pause, c continue, r return home, l land. Ctrl-C ends the watch only."
 
 
 def no_keys() -> str:
@@ -56,6 +57,22 @@ class Keyboard:
             import termios
 
             termios.tcsetattr(self._stream.fileno(), termios.TCSADRAIN, self._before)
+
+    @contextmanager
+    def lines(self) -> Iterator[None]:
+        """Give the terminal back for a question that is answered with Enter."""
+        if self._before is None:
+            yield
+            return
+        import termios
+        import tty
+
+        number = self._stream.fileno()
+        termios.tcsetattr(number, termios.TCSADRAIN, self._before)
+        try:
+            yield
+        finally:
+            tty.setcbreak(number)
 
     def __call__(self) -> str:
         """Return what was typed since the last call."""

@@ -16,7 +16,7 @@ from flightplan.vehicle.effort import EffortMap
 from flightplan.vehicle.entry import log_entry
 from flightplan.vehicle.items import KINDS
 from flightplan.vehicle.link import Link
-from flightplan.vehicle.loading import load_lists, put, set_one, set_parameters, still_holds
+from flightplan.vehicle.loading import CANCEL_KEY, load_lists, put, set_one, set_parameters, still_holds
 from flightplan.vehicle.logbook import append_entry
 from flightplan.vehicle.logs import SORTIE, FlightCapture, FlightEvent, FlightLog
 from flightplan.vehicle.outcome import FlightResult, Outcome
@@ -120,6 +120,9 @@ def _fly(
     watch.on_silence = words_on_silence(link.dialect, preflight.parameters)
     try:
         setup.clearance(link, watch.tell)
+        typed = setup.keys()
+        if CANCEL_KEY in typed:
+            raise PreflightError("the operator cancelled it before take-off", where=link.address.url)
         still_holds(link, transfers)
         depart(link, mission, preflight.parameters)
     except PreflightError as error:

@@ -56,7 +56,7 @@ HELD = {MISSION: TransferEnd(Holding.EXACTLY), FENCE: TransferEnd(Holding.EXACTL
 class Standing:
     """A vehicle on the ground, as its messages tell."""
 
-    signing, vehicle_signs = None, False
+    signing, vehicle_signs, listener = None, False, staticmethod(lambda message: None)
 
     def __init__(
         self,
