@@ -39,6 +39,7 @@ class LazyGroup(click.Group):
         "init": "overfly.commands.init:init_command",
         "design": "flightplan.commands.design:design_command",
         "plan": "overfly.commands.plan:plan_command",
+        "mend": "flightplan.commands.mend:mend_command",
         "convert": "flightplan.commands.convert:convert_command",
         "fly": "flightplan.commands.fly:fly_command",
         "sim": "overfly.cli:sim",
