@@ -17,13 +17,13 @@ from flightplan.plan import Sortie, SurveyPlan
 from flightplan.plan_layers import Hazards, footprints_path, hazards_of
 
 TONES = 8
-CARD_WIDTH, CARD_MAX_HEIGHT = 560.0, 460.0
+CARD_WIDTH, CARD_MAX_HEIGHT = 900.0, 520.0
 
 _ARROW_PX = 5.0
 _LABEL_ROOM_PX = 17.0
 _TICK_ROOM_PX = (125.0, 70.0)
 _MARGIN_SHARE = 0.05
-_CARD_ASPECT = 1.5
+_CARD_ASPECT = 1.7
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def map_of_sortie(plan: SurveyPlan, index: int) -> PlanMap:
     path = shapely.LineString(mission_path(plan.sorties[index].mission))
     west, south, east, north = plan.area.frame.localise(path).bounds
     above_m = plan.design.strip_width_m
-    # Landscape, so that two of them stand beside each other on a sheet, and two below.
+    # Landscape, so that profile, lines and checklist have room below it on a sheet.
     beside_m = max(above_m, (_CARD_ASPECT * (north - south + 2 * above_m) - (east - west)) / 2)
     bounds = (west - beside_m, south - above_m, east + beside_m, north + above_m)
     canvas = Canvas(plan.area.frame, bounds, width=CARD_WIDTH, max_height=CARD_MAX_HEIGHT)

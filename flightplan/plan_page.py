@@ -11,13 +11,14 @@ from flightplan.areas import WHOLE
 from flightplan.design import FULL, RANDOM, SYSTEMATIC
 from flightplan.plan import Sortie, SurveyPlan
 from flightplan.plan_map import TONES, PlanMap, effort_lines, map_of_plan, map_of_sortie
+from flightplan.sortie_sheet import Sheet, place, sheet_of, span
 
 MOST_SORTIE_MAPS = 60
 
 
 @dataclass(frozen=True)
 class SortieRow:
-    """What the page says of a sortie. `images` is the effort over the trigger distance."""
+    """What the page says of a sortie. Without a count of its own, `images` is the effort over the trigger distance."""
 
     number: int
     tone: int
@@ -27,10 +28,11 @@ class SortieRow:
     heights_home_m: str
     home: str
     drawn: PlanMap | None
+    sheet: Sheet | None
 
 
 def plan_page(plan: SurveyPlan) -> str:
-    """Return the page: map, sorties, warnings, and a sheet with a map of each sortie and room to write.
+    """Return the page: map, sorties, warnings, and a sheet of each sortie that prints on one side of A4.
 
     The same plan gives the same text. Beyond `MOST_SORTIE_MAPS` sorties have no map of their own, which the page says.
     """
@@ -60,17 +62,19 @@ def _row(plan: SurveyPlan, index: int) -> SortieRow:
         float(np.hypot(*np.diff(plan.area.frame.to_local(line), axis=0).T).sum())
         for line in effort_lines(sortie.mission)
     )
-    heights = [i.altitude_m for i in sortie.mission.items if i.longitude_deg is not None]
-    low, high = min(heights), max(heights)
+    images = round(effort_m / plan.trigger_distance_m) if sortie.image_count is None else sortie.image_count
+    heights = np.array([i.altitude_m for i in sortie.mission.items if i.longitude_deg is not None])
+    with_sheet = index < MOST_SORTIE_MAPS
     return SortieRow(
         number=index + 1,
         tone=index % TONES,
         sortie=sortie,
         transects=_span(sortie.transects),
-        images=round(effort_m / plan.trigger_distance_m),
-        heights_home_m=f"{low:.0f}" if high - low < 0.5 else f"{low:.0f} to {high:.0f}",
-        home=_place(sortie.mission.home),
-        drawn=map_of_sortie(plan, index) if index < MOST_SORTIE_MAPS else None,
+        images=images,
+        heights_home_m=span(heights),
+        home=place(sortie.mission.home),
+        drawn=map_of_sortie(plan, index) if with_sheet else None,
+        sheet=sheet_of(plan, sortie, images) if with_sheet else None,
     )
 
 
@@ -90,16 +94,6 @@ def _span(transects: tuple[str, ...]) -> str:
     return ", ".join(parts)
 
 
-def _place(home: tuple[float, float] | None) -> str:
-    """A place as people type it into a ground station: latitude first, and it says so."""
-    if home is None:
-        return "not known"
-    longitude, latitude = home
-    return (
-        f"{abs(latitude):.5f}° {'N' if latitude >= 0 else 'S'}, {abs(longitude):.5f}° {'E' if longitude >= 0 else 'W'}"
-    )
-
-
 def _design(plan: SurveyPlan) -> str:
     design = plan.design
     if design.kind == FULL:
@@ -108,4 +102,4 @@ def _design(plan: SurveyPlan) -> str:
         return f"random lines, {design.spacing_m:.0f} m apart in the mean, seed {design.seed}"
     if design.kind == SYSTEMATIC:
         return f"systematic lines {design.spacing_m:.0f} m apart from a random start, seed {design.seed}"
-    return f"{design.kind} design, spacing {design.spacing_m:.0f} m, seed {design.seed}"
+    return f"{design.kind.replace('-', ' ')} design, spacing {design.spacing_m:.0f} m, seed {design.seed}"
