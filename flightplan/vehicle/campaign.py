@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from flightplan.clock import Clock
 from flightplan.errors import PreflightError, WorkspaceError
 from flightplan.plan import Sortie, SurveyPlan
 from flightplan.terrain import Terrain
+from flightplan.vehicle.attach import logged_sorties, recognise
 from flightplan.vehicle.flight import FlightResult, Outcome, fly_sortie
 from flightplan.vehicle.link import Link
 from flightplan.vehicle.logs import FlightCapture, FlightEvent
@@ -75,15 +76,22 @@ def fly_one(
     timeout_s: float = 30.0,
     setup: FlightSetup | None = None,
     signing: SigningKey | None = None,
+    others: Sequence[Sortie] = (),
     on_event: Callable[[FlightEvent], None] | None = None,
     on_capture: Callable[[FlightCapture], None] | None = None,
 ) -> FlightResult:
     """Connect, fly one sortie, and leave its log and summary in `out`/IDENTIFIER; an earlier log is set aside.
 
     `parameters` are set on the vehicle first: naming them is the consent. A simulator is given SAFE_PARAMETERS too.
+    A vehicle found in the air with this sortie's mission, one of the `others`' or that of a flight logged in `out`,
+    since the program that watched it was ended, is watched to its landing: the log is then that sortie's.
+    PreflightError when it is in the air with another mission.
     """
     with Link.connect(url, clock=clock, timeout_s=timeout_s, system_id=system_id, signing=signing) as link:
         simulated = authorise(link, live=live, system_id=system_id)
+        attach = link.armed
+        if attach:
+            sortie = recognise(link, [sortie, *others, *logged_sorties(out)])
         wanted = {**(SAFE_PARAMETERS if simulated and link.is_ardupilot else {}), **(parameters or {})}
         if not (sortie.mission.fence or sortie.mission.fence_circles):
             wanted = {name: value for name, value in wanted.items() if not name.startswith("FENCE_")}
@@ -94,11 +102,12 @@ def fly_one(
             energy_share=sortie.energy_share or None,
             overrides=overrides,
             parameters=wanted,
-            setup=replace(setup or FlightSetup(), sortie=sortie, simulated=simulated),
+            setup=replace(setup or FlightSetup(), sortie=sortie, simulated=simulated, attach=attach),
             on_event=on_event,
             on_capture=on_capture,
         )
-    summary = {"sortie": sortie.identifier, "simulated": simulated, "connected_to": url, **describe(result)}
+    summary = {"sortie": sortie.identifier, "simulated": simulated, "connected_to": url, "attached": attach}
+    summary |= describe(result)
     summary.pop("captures")
     summary.pop("events")
     _write_summary(result.log, summary)
@@ -119,18 +128,32 @@ def resume_one(
 
     `on_sortie` is told what will be flown. `flying` is as in `fly_one`. PlanError when it cannot be planned.
     """
-    before = assess(plan, sortie, log_folders(out, sortie.identifier))
-    if not before.missing:
+    resumed, before = next_resume(plan, sortie, out, terrain=terrain)
+    if resumed is None:
         return None, before
-    number = 1 + max((_resume_number(f, sortie.identifier) for f in log_folders(out, sortie.identifier)), default=0)
-    resumed = plan_resume(plan, sortie, before.missing, first_number=number, terrain=terrain)[0]
     if on_sortie is not None:
         on_sortie(resumed, before)
     result = fly_one(resumed, url, out=out, **flying)
+    return result, note_what_is_left(plan, sortie, result, out)
+
+
+def next_resume(
+    plan: SurveyPlan, sortie: Sortie, out: Path, *, terrain: Terrain | None = None
+) -> tuple[Sortie | None, Assessment]:
+    """Return one battery of what a sortie's logs in `out` miss, None when nothing is, and how it stands."""
+    folders = log_folders(out, sortie.identifier)
+    before = assess(plan, sortie, folders)
+    if not before.missing:
+        return None, before
+    number = 1 + max((_resume_number(f, sortie.identifier) for f in folders), default=0)
+    return plan_resume(plan, sortie, before.missing, first_number=number, terrain=terrain)[0], before
+
+
+def note_what_is_left(plan: SurveyPlan, sortie: Sortie, result: FlightResult, out: Path) -> Assessment:
+    """Assess a sortie after a resumed flight of it, and write into that flight's summary which gaps are left."""
     left = assess(plan, sortie, log_folders(out, sortie.identifier))
-    summary = {**_summary(result.log), "gaps_left": [asdict(m) for m in left.missing]}
-    _write_summary(result.log, summary)
-    return result, left
+    _write_summary(result.log, {**_summary(result.log), "gaps_left": [asdict(m) for m in left.missing]})
+    return left
 
 
 def was_resumed_to_the_end(out: Path, identifier: str) -> bool:

@@ -137,19 +137,18 @@ class Fleet:
                 self._post(clock, post, data)
             return
         for post in mail or self._posts:
-            ours, theirs = post.link.ends
+            ours = post.link.ends[0]
             before = post.vehicle.received_count
             post.vehicle.receive(post.link.receive(0.005 if mail else 0.0))
             self._post(clock, post, post.vehicle.collect())
             clock.taken(ours, post.vehicle.received_count - before)
-            if not post.link.connected:
-                clock.forget(ours)
-                clock.forget(theirs)
+            _forget_if_gone(clock, post)
 
     def _post(self, clock: SimulatedClock, post: _Post, data: bytes) -> None:
         if data and post.link.connected:
             clock.posted(post.link.ends[1], count_packets(data))
             post.link.send(data)
+            _forget_if_gone(clock, post)
 
     def _keep_pace(self) -> None:
         """Listen until the next step is due, and make the steps that are."""
@@ -169,6 +168,8 @@ class Fleet:
             if post.link.waits_on in ready and post.link.connected:
                 post.vehicle.receive(post.link.receive(0.0))
                 post.link.send(post.vehicle.collect())
+                if self._clock is not None:
+                    _forget_if_gone(self._clock, post)
 
     def _accept(self) -> bool:
         """Let in who knocks; True when somebody did."""
@@ -207,6 +208,13 @@ class _Post:
         if behind_s > _LATE_S * speed:
             self.started += behind_s / speed - _LATE_S
         return min(int(behind_s / STEP_S + 1e-6), max(1, int(CHUNK_S * max(speed, 1.0) / STEP_S)))
+
+
+def _forget_if_gone(clock: SimulatedClock, post: _Post) -> None:
+    """Have time wait no longer for mail to or from a ground station that has hung up."""
+    if not post.link.connected:
+        for end in post.link.ends:
+            clock.forget(end)
 
 
 def _open_posts(vehicles: Sequence[SimulatedVehicle], listen: str) -> list[_Post]:

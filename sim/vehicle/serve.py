@@ -112,6 +112,7 @@ class VehicleServer:
             wait_s = self._wait_s(started)
             self._receive(wait_s)
             if not self._link.connected:
+                self._forget_who_hung_up()
                 continue
             now = time.monotonic()
             if self._holding(now):
@@ -135,7 +136,7 @@ class VehicleServer:
     def _keep_step(self, clock: SimulatedClock) -> None:
         """Read what is on its way here; step when nobody is at work (see `flightplan.clock`)."""
         vehicle, link = self.vehicle, self._link
-        ours, theirs = link.ends
+        ours = link.ends[0]
         mail = clock.under_way(ours)
         if not mail and clock.settle(0.01):
             data = vehicle.step(CHUNK_S)
@@ -146,14 +147,19 @@ class VehicleServer:
         vehicle.receive(link.receive(0.005 if mail else 0.0))
         self._post(clock, vehicle.collect())
         clock.taken(ours, vehicle.received_count - before)
-        if not link.connected:
-            clock.forget(ours)
-            clock.forget(theirs)
+        self._forget_who_hung_up()
 
     def _post(self, clock: SimulatedClock, data: bytes) -> None:
         if data:
             clock.posted(self._link.ends[1], count_packets(data))
             self._link.send(data)
+            self._forget_who_hung_up()
+
+    def _forget_who_hung_up(self) -> None:
+        """Have time wait no longer for mail to or from a ground station that is gone."""
+        if self._clock is not None and not self._link.connected:
+            for end in self._link.ends:
+                self._clock.forget(end)
 
     def _guarded(self) -> None:
         try:
