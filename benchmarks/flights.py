@@ -37,7 +37,7 @@ from flightplan.vehicle.resume import assess, log_folders
 from sim.faults import Faults, FaultyVehicle
 from sim.vehicle import Exposure, Home, VehicleServer, Wind
 
-START_S, HEIGHT_M, MOST_ROUNDS = 1.79e9, 80.0, 12
+START_S, HEIGHT_M, MOST_ROUNDS, BATTERY_MAH = 1.79e9, 80.0, 12, 12_000
 OFF_LINE_M = 20.0
 """The cross-track limit, and what a wind gust leaves between the reported place and the frame's."""
 _FRAME = LocalFrame(34.83, -2.33)
@@ -103,6 +103,7 @@ def fly_until_done(plan: SurveyPlan, seed: int, out: Path) -> dict[str, Any]:
             faults=draw_faults(rng),
             wind=Wind(speed_mps, float(rng.uniform(0, 360)), speed_mps / 5),
             start_time_utc_s=START_S,
+            parameters={"BATT_CAPACITY": BATTERY_MAH},
         )
         result: FlightResult | None = None
         with VehicleServer(vehicle, clock=clock) as server:
