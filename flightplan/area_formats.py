@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import numpy as np
+
 from flightplan.area_features import MAX_BYTES, MAX_FEATURES, Feature
 from flightplan.area_geojson import name_in_geojson, read_geojson
 from flightplan.area_kml import read_kml, read_kmz
@@ -49,17 +51,9 @@ def read_features(path: Path, *, near: Bounds | None = None) -> list[Feature]:
         raise UnreadableFileError(
             "is a folder, not a file" if path.is_dir() else "there is no such file", where=str(path)
         )
-    suffix = path.suffix.lower()
-    if suffix in _OGR:
-        features = _OGR[suffix](path, near)
-    elif suffix in _PLAIN:
-        features = _PLAIN[suffix](path)
-    else:
-        raise UnreadableFileError(
-            f"cannot tell what a {path.suffix or 'file without suffix'} is",
-            where=str(path),
-            hint=f"Areas are read from {', '.join(sorted([*_PLAIN, *_OGR]))}",
-        )
+    # Numbers beyond all bounds are refused by name later, in better words than a warning's.
+    with np.errstate(all="ignore"):
+        features = _read(path, near)
     if not features and near is None:
         raise AreaError("holds no feature", where=str(path), hint="An area needs one polygon or more")
     if len(features) > MAX_FEATURES:
@@ -74,3 +68,16 @@ def read_features(path: Path, *, near: Bounds | None = None) -> list[Feature]:
 def stored_name(path: Path) -> str | None:
     """Return the name that a GeoJSON file gives itself, None without one."""
     return name_in_geojson(path) if _PLAIN.get(path.suffix.lower()) is read_geojson else None
+
+
+def _read(path: Path, near: Bounds | None) -> list[Feature]:
+    suffix = path.suffix.lower()
+    if suffix in _OGR:
+        return _OGR[suffix](path, near)
+    if suffix in _PLAIN:
+        return _PLAIN[suffix](path)
+    raise UnreadableFileError(
+        f"cannot tell what a {path.suffix or 'file without suffix'} is",
+        where=str(path),
+        hint=f"Areas are read from {', '.join(sorted([*_PLAIN, *_OGR]))}",
+    )
