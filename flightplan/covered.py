@@ -14,7 +14,7 @@ from flightplan.design import FULL, ZIGZAGS, StratumDesign, SurveyDesign
 from flightplan.paths import Airspace
 
 _WORTH_NAMING_M2 = 1.0
-_LOOKS_A_STRIP = 20
+_LOOKS_A_STRIP = 10
 
 
 def coverage_of(

@@ -143,7 +143,7 @@ def every_other(lines: Sweep) -> Sweep:
 
 
 def interleaved(number: int, stride: int) -> list[int]:
-    """Return an order of lines in which neighbours lie `stride` or `stride` + 1 apart, or further.
+    """Return an order of lines in which neighbours lie `stride` or `stride` - 1 apart, or further.
 
     Blocks of twice the stride are flown to and fro between their halves, each other block from its second half on; the
     last block takes what is left over.

@@ -14,8 +14,8 @@ TURNS = (STRAIGHT, DUBINS)
 
 DEFAULT_BANK_DEG = 30.0
 _GRAVITY_MPS2 = 9.81
-# Room between the furthest point of a turn and the edge of the air, which paths are kept a few metres inside of.
-_SPARE_M = 8.0
+# Paths are kept a few metres inside of the edge of the air, and turns a share of their radius.
+_SPARE_M, _SPARE_SHARE = 7.0, 0.15
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +82,9 @@ class Turning:
         A line goes on until its strip has seen a slanting border's corner, up to half a strip outside.
         """
         beyond_m = self.run_in_m + self.reach_m
-        return beyond_m + strip_width_m / 2 + _SPARE_M if self.radius_m or self.run_in_m else beyond_m
+        if not self.radius_m and not self.run_in_m:
+            return beyond_m
+        return beyond_m + strip_width_m / 2 + _SPARE_M + _SPARE_SHARE * self.radius_m
 
 
 def turn_radius_m(airspeed_mps: float, bank_deg: float, wind_mps: float = 0.0) -> float:

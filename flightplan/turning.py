@@ -20,7 +20,7 @@ from flightplan.frames import Floats
 _ARC = 16
 # Chords around a corner of the air lie nearer to it than the radius.
 _OUTWARD = 1 / float(np.cos(np.pi / (4 * _ARC)))
-_CLEARANCE_M = 0.2
+_CLEARANCE_SHARE = 1 / 8
 _SEARCH_RADII = 8.0
 _SHORTEST_M = 5.0
 _HAIR_M = 0.01
@@ -41,12 +41,19 @@ class TurningRoom:
     @cached_property
     def centres(self) -> Any:
         """Where circles may have their middle."""
-        return self._smaller_by(_CLEARANCE_M)
+        clearance_m = self.radius_m * _CLEARANCE_SHARE
+        smaller = shapely.buffer(self.flyable, -(self.radius_m * _OUTWARD + clearance_m), quad_segs=_ARC)
+        # Of few corners: ways are searched in it.
+        room = shapely.simplify(smaller, clearance_m * 0.9)
+        shapely.prepare(room)
+        return room
 
     @cached_property
     def reach_of_centres(self) -> Any:
-        """The same and a hair more: circles around its edge, rounding and all, are legal too."""
-        return self._smaller_by(_CLEARANCE_M / 2)
+        """The same and a hair more: ways may begin and end at its edge, rounding and all. Circles there are legal."""
+        room = shapely.buffer(self.centres, self.radius_m * _CLEARANCE_SHARE * 0.05, join_style="mitre")
+        shapely.prepare(room)
+        return room
 
     @cached_property
     def circled(self) -> Any:
@@ -68,7 +75,7 @@ class TurningRoom:
         if key not in self._leads:
             far = end + (self.run_in_m + _SEARCH_RADII * self.radius_m) * direction
             spans = self._safe(np.stack([end, far])[None])[0]
-            ahead = [max(low, self.run_in_m) for low, high in spans if high >= self.run_in_m]
+            ahead = [max(low, self.run_in_m) for low, high, _ in spans if high >= self.run_in_m]
             self._leads[key] = min(ahead) if ahead else np.nan
         lead = self._leads[key]
         return None if np.isnan(lead) else lead
@@ -82,13 +89,16 @@ class TurningRoom:
         reach = self.run_in_m + _SEARCH_RADII * self.radius_m
         wider = np.stack([segments[:, 0] - reach * along, segments[:, 1] + reach * along], axis=1)
         for i, spans in enumerate(self._safe(wider, inside=reach)):
-            if not spans:
-                continue
-            first, last = min(s[0] for s in spans) - reach, max(s[1] for s in spans) - reach
-            start = max(0.0, first + self.run_in_m + _HAIR_M)
-            end = min(length[i], last - self.run_in_m - _HAIR_M)
-            if end - start >= _SHORTEST_M:
-                trimmed[i] = segments[i, 0] + np.array([[start], [end]]) * along[i]
+            # Both ends in one part of the room: nothing leads from part to part but lines.
+            best = (0.0, 0.0)
+            for part in {s[2] for s in spans}:
+                first = min(s[0] for s in spans if s[2] == part) - reach
+                last = max(s[1] for s in spans if s[2] == part) - reach
+                start = max(0.0, first + self.run_in_m + _HAIR_M)
+                end = min(length[i], last - self.run_in_m - _HAIR_M)
+                best = max(best, (start, end), key=lambda s: (s[1] - s[0], -s[0]))
+            if best[1] - best[0] >= _SHORTEST_M:
+                trimmed[i] = segments[i, 0] + np.array(best)[:, None] * along[i]
         return trimmed
 
     def along(self, heading_deg: float, step_m: float) -> Any:
@@ -106,15 +116,11 @@ class TurningRoom:
         kept = kept[np.isfinite(kept[:, 0, 0])]
         return shapely.union_all(shapely.buffer(shapely.linestrings(kept), step_m / 2, cap_style="flat"))
 
-    def _smaller_by(self, clearance_m: float) -> Any:
-        room = shapely.buffer(self.flyable, -(self.radius_m * _OUTWARD + clearance_m), quad_segs=_ARC)
-        shapely.prepare(room)
-        return room
+    def _safe(self, lines: Floats, inside: float = 0.0) -> list[list[tuple[float, float, int]]]:
+        """Return for each line the stretches of it from which a turn is safe.
 
-    def _safe(self, lines: Floats, inside: float = 0.0) -> list[list[tuple[float, float]]]:
-        """Return for each line the stretches of it from which a turn is safe, as distances from its start.
-
-        Only those on the piece of legal air that holds the place `inside` metres along the line.
+        They are distances from its start, and the part of the room that the turn is in. Only those on the piece of
+        legal air that holds the place `inside` metres along the line.
         """
         if not len(lines):
             return []
@@ -123,13 +129,18 @@ class TurningRoom:
         along = run / length[:, None]
         left = np.column_stack([-along[:, 1], along[:, 0]]) * self.radius_m
         clear = _spans(lines, self.flyable, lines[:, 0], along)
-        sides = [_spans(lines + s * left[:, None], self.centres, lines[:, 0] + s * left, along) for s in (LEFT, RIGHT)]
+        parts = shapely.get_parts(self.centres)
+        sides = [
+            (number, _spans(lines + s * left[:, None], part, lines[:, 0] + s * left, along))
+            for s in (LEFT, RIGHT)
+            for number, part in enumerate(parts)
+        ]
         found = []
         for i in range(len(lines)):
             own = [(low, high) for low, high in clear[i] if low - 0.01 <= inside + 0.05 and inside - 0.05 <= high]
             low, high = own[0] if own else (0.0, -1.0)
-            spans = [(max(a, low), min(b, high)) for side in sides for a, b in side[i]]
-            found.append([(a, b) for a, b in spans if a <= b])
+            spans = [(max(a, low), min(b, high), part) for part, side in sides for a, b in side[i]]
+            found.append([s for s in spans if s[0] <= s[1]])
         return found
 
 

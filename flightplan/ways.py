@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 from math import acos, atan2, hypot, pi, sqrt
 
 import numpy as np
@@ -157,28 +158,51 @@ class TurningWays(Ways):
         return None
 
     def _rolled(self, start: Pose, end: Pose) -> Path | None:
-        found = []
-        for first in self._room.sides(start):
-            for last in self._room.sides(end):
-                ends = [np.array(pose.centre(s, self._room.radius_m)) for pose, s in ((start, first), (end, last))]
-                centres = self._way_of_centres(*ends)
-                if centres is not None:
-                    found.append(path_along_circles(start, end, centres, (first, last), self._room.radius_m))
-        return min((p for p in found if p is not None), key=lambda p: p.length, default=None)
+        """Return a path along circles, by a corner of the room where there is no space to change sides otherwise."""
+        radius_m = self._room.radius_m
+        both = [(a, b) for a in self._room.sides(start) for b in self._room.sides(end)]
+        for by_way in (False, True):
+            found = []
+            for sides in both:
+                first, last = (np.array(p.centre(s, radius_m)) for p, s in zip((start, end), sides, strict=True))
+                for stop in self._corners_of_room(first) if by_way else [None]:
+                    centres = self._way_of_centres(*(p for p in (first, stop, last) if p is not None))
+                    if centres is not None:
+                        found.append(path_along_circles(start, end, centres, sides, radius_m))
+            paths = [p for p in found if p is not None]
+            if paths:
+                return min(paths, key=lambda p: p.length)
+        return None
+
+    def _corners_of_room(self, centre: Floats) -> list[Floats]:
+        """Return the corners furthest out in each direction of the part of the room that holds a place."""
+        part = next(p for p in shapely.get_parts(self._room.reach_of_centres) if p.intersects(shapely.Point(centre)))
+        points = shapely.get_coordinates(part)
+        angles = 2 * pi * np.arange(_DEPARTURES) / _DEPARTURES
+        furthest = (points @ np.stack([np.cos(angles), np.sin(angles)])).argmax(axis=0)
+        return [points[i] for i in np.unique(furthest)]
 
     def _rolled_from(self, home: Floats, end: Pose) -> Path | None:
-        """Return a path from home, left in one of some directions, along circles; the first found is taken."""
-        departures = [Pose(float(home[0]), float(home[1]), 2 * pi * i / _DEPARTURES) for i in range(_DEPARTURES)]
-        # The circles that are left must hold home: its own directions, and that away from the nearest edge of the room.
-        nearest = np.asarray(shapely.shortest_line(self._room.centres, shapely.Point(home)).coords[0])
-        away = atan2(*(nearest - home)[::-1])
-        departures += [Pose(float(home[0]), float(home[1]), away - side * pi / 2) for side in (LEFT, RIGHT)]
-        paths = [self._rolled(start, end) for start in departures if self._room.sides(start)]
-        return min((p for p in paths if p is not None), key=lambda p: p.length, default=None)
+        """Return a path from home along circles, left towards where a straight way would lead, or else any way."""
+        first = self.airspace.route(home, end.point)[1] - home
+        nearest = np.asarray(shapely.shortest_line(self._room.centres, shapely.Point(home)).coords[0]) - home
+        towards, inward = atan2(first[1], first[0]), atan2(nearest[1], nearest[0])
+        # A circle through home must be legal: that around the nearest middle of one is, where any is.
+        for heading in (
+            towards,
+            inward - pi / 2,
+            inward + pi / 2,
+            *(2 * pi * i / _DEPARTURES for i in range(_DEPARTURES)),
+        ):
+            start = Pose(float(home[0]), float(home[1]), heading)
+            path = self._rolled(start, end)
+            if path is not None:
+                return path
+        return None
 
-    def _way_of_centres(self, start: Floats, end: Floats) -> Floats | None:
+    def _way_of_centres(self, *stops: Floats) -> Floats | None:
         try:
-            way = self._centre_ways.route(start, end)
+            way = np.concatenate([self._centre_ways.route(a, b) for a, b in pairwise(stops)])
         except PlanError:
             return None
         moved = np.concatenate([[True], np.hypot(*np.diff(way, axis=0).T) > 1e-6])
