@@ -99,11 +99,11 @@ def height_over_ground(mission: Mission, ground: GroundUnder) -> HeightOverGroun
 
 def return_height_m(
     path: Floats, home: Floats, area: StudyArea, terrain: Terrain, *, clearance_m: float, at_least_m: float
-) -> float:
+) -> tuple[float, float]:
     """Return the height above home, in whole metres, that clears the ground on a straight way home from anywhere.
 
     A failsafe comes home straight. The ground is the highest of every cell between a local path (N, 2) and home,
-    `clearance_m` is added, and the height is `at_least_m`.
+    `clearance_m` is added, and the height is `at_least_m`. The second number is the share of cells that are voids.
     """
     corners = np.concatenate([path, home[None]])
     swept = [shapely.Polygon([home, a, b]) for a, b in pairwise(path)]
@@ -111,7 +111,8 @@ def return_height_m(
     ground = terrain.range_within(area.frame.delocalise(shapely.buffer(region, min(terrain.cell_m, 100.0))))
     home_m = float(terrain.heights_m(area.frame.to_lonlat(home[None]))[0])
     # A hair is taken off before rounding up, so that 110.0000001 m does not become 111.
-    return float(np.ceil(max(ground.highest_m - home_m + clearance_m, at_least_m) - 1e-6))
+    height_m = float(np.ceil(max(ground.highest_m - home_m + clearance_m, at_least_m) - 1e-6))
+    return height_m, ground.void_share
 
 
 def _places(mission: Mission) -> list[tuple[int, tuple[float, float], float]]:

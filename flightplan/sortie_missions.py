@@ -220,7 +220,7 @@ class _Maker:
         if flying.terrain is None:
             return sortie
         profile = draft.profile
-        safe_m = return_height_m(
+        safe_m, void_share = return_height_m(
             flight.path,
             flight.home,
             area,
@@ -228,6 +228,11 @@ class _Maker:
             clearance_m=flying.operations.return_clearance_m,
             at_least_m=float(profile.altitude_home_m[0]),
         )
+        if void_share > 0:
+            warnings.append(
+                f"{name}: {void_share:.1%} of the ground on its straight ways home has no height: the return height"
+                " knows nothing of it"
+            )
         seen = line_of_sight(flight.path, profile.distance_m, profile.altitude_home_m, area, flying.terrain)
         rally = tuple(
             RallyPoint(r.longitude_deg, r.latitude_deg, max(r.altitude_home_m, safe_m)) for r in draft.mission.rally

@@ -64,7 +64,7 @@ def mission_timeline(
     assert mission.home is not None
     home = frame.to_local([mission.home])[0]
     speed_mps = drone.cruise_speed_mps
-    stops, speeds = [np.array([*home, 0.0])], []
+    stops, speeds, holds_s = [np.array([*home, 0.0])], [], []
     for item in mission.items:
         if item.command == Command.DO_CHANGE_SPEED:
             speed_mps = item.params[1]
@@ -72,6 +72,8 @@ def mission_timeline(
             place = frame.to_local([(item.longitude_deg, item.latitude_deg)])[0]
             stops.append(np.array([*place, item.altitude_m]))
             speeds.append(speed_mps)
+            # A waypoint's first parameter is how long to stay there; a take-off's is its pitch.
+            holds_s.append(item.params[0] if item.command == Command.NAV_WAYPOINT else 0.0)
     points = np.stack(stops)
     times, places = [np.zeros(1)], [points[:1]]
     vectors, asked_mps = np.diff(points[:, :2], axis=0), np.array(speeds)
@@ -80,7 +82,8 @@ def mission_timeline(
         costs = fly_legs(drone, vectors[asked_mps == speed], float(speed), wind)
         leg_s[asked_mps == speed], leg_mps[asked_mps == speed] = costs.seconds, costs.ground_mps
     now = 0.0
-    for (a, b), seconds, ground_mps in zip(pairwise(points), leg_s.tolist(), leg_mps.tolist(), strict=True):
+    legs = zip(pairwise(points), leg_s.tolist(), leg_mps.tolist(), holds_s, strict=True)
+    for (a, b), seconds, ground_mps, hold_s in legs:
         level_m, rise_m = float(np.hypot(*(b - a)[:2])), float(b[2] - a[2])
         if level_m < 0.01:
             seconds = abs(rise_m) / (drone.climb_mps if rise_m > 0 else drone.descent_mps)
@@ -91,6 +94,10 @@ def mission_timeline(
         times.append(now + spent[1:])
         places.append(a + share[1:, None] * (b - a))
         now += seconds
+        if hold_s > 0:
+            now += hold_s
+            times.append(np.array([now]))
+            places.append(b[None])
     over_home_m = float(points[-1][2])
     times.append(np.array([now + over_home_m / drone.descent_mps, now + over_home_m / drone.descent_mps + _LANDING_S]))
     places.append(np.array([[*points[-1][:2], 0.0]] * 2))
