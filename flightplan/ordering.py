@@ -153,11 +153,11 @@ def interleaved(number: int, stride: int) -> list[int]:
     for block in range(blocks):
         first = block * 2 * stride
         size = number - first if block == blocks - 1 else 2 * stride
-        half = (size + 1) // 2
+        half = size // 2 if block % 2 else (size + 1) // 2
         low, high = list(range(first, first + half)), list(range(first + half, first + size))
         a, b = (high, low) if block % 2 else (low, high)
         order += [i for pair in zip(a, b, strict=False) for i in pair]
-        order += a[len(b) :] or b[len(a) :]
+        order += a[len(b) :]
     return order
 
 
