@@ -13,6 +13,7 @@ from flightplan.errors import PreflightError, WorkspaceError
 from flightplan.plan import Sortie, SurveyPlan
 from flightplan.terrain import Terrain
 from flightplan.vehicle.attach import logged_sorties, recognise
+from flightplan.vehicle.autopilots import Airframe
 from flightplan.vehicle.flight import FlightResult, Outcome, fly_sortie
 from flightplan.vehicle.link import Link
 from flightplan.vehicle.logs import FlightCapture, FlightEvent
@@ -92,7 +93,8 @@ def fly_one(
         attach = link.armed
         if attach:
             sortie = recognise(link, [sortie, *others, *logged_sorties(out)])
-        wanted = {**(SAFE_PARAMETERS if simulated and link.is_ardupilot else {}), **(parameters or {})}
+        copter = link.is_ardupilot and link.dialect.airframe is Airframe.MULTIROTOR
+        wanted = {**(SAFE_PARAMETERS if simulated and copter else {}), **(parameters or {})}
         if not (sortie.mission.fence or sortie.mission.fence_circles):
             wanted = {name: value for name, value in wanted.items() if not name.startswith("FENCE_")}
         result = fly_sortie(

@@ -23,6 +23,8 @@ from flightplan.vehicle.signing import SigningKey
 HEARTBEAT_EVERY_S = 1.0
 DEAD_MAN_S = 10.0
 _LOOK_S = 0.3
+# A message may be as late as this; more than one restart within a flight is a second vehicle.
+_LATE_S, _TAKES_TURNS = 5.0, 3
 
 
 class Link:
@@ -45,6 +47,7 @@ class Link:
         self._failure: BaseException | None = None
         self._ended = False
         self._boot_s = 0.0
+        self._boots = 0
         self._heartbeat_s = self._heartbeat_boot_s = float("-inf")
         self._waited_s = float("-inf")
         self._ends: tuple[Hashable, Hashable] = (None, None)
@@ -307,7 +310,7 @@ class Link:
                     self.latest[kind] = message
                     if kind == "MISSION_CURRENT":
                         self.list_ids.update({k: i for k in KINDS if (i := opaque_id(message, k)) is not None})
-                    self._boot_s = getattr(message, "time_boot_ms", self._boot_s * 1000) / 1000
+                    self._note_boot(getattr(message, "time_boot_ms", None))
                     for listener in tuple(self._listeners):
                         listener(message)
             except Exception as error:  # told to whoever waits, instead of dronekit's log
@@ -316,6 +319,18 @@ class Link:
             if self._failure or (self._awaited is not None and self._awaited()):
                 self.clock.notify(self._condition)
         self.clock.taken(self._ends[0])
+
+    @property
+    def is_doubled(self) -> bool:
+        """Whether two vehicles speak with this system id: their clocks since boot take turns."""
+        return self._boots >= _TAKES_TURNS
+
+    def _note_boot(self, boot_ms: int | None) -> None:
+        if boot_ms is None:
+            return
+        if boot_ms / 1000 < self._boot_s - _LATE_S:
+            self._boots += 1
+        self._boot_s = boot_ms / 1000
 
     def _is_ours(self, message: Message, kind: str) -> bool:
         system = message.get_srcSystem()

@@ -82,10 +82,13 @@ class UdpPort(mavutil.mavfile):  # type: ignore[misc]
 
     def __init__(self, host: str, number: int, *, listen: bool) -> None:
         self.port = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._callers: dict[Any, None] = {} if listen else {(host, number): None}
+        self._callers: dict[Any, None] = {}
+        self._listens = listen
         try:
             if listen:
                 self.port.bind((host, number))
+            else:
+                self.port.connect((host, number))  # nobody else is listened to
             self.port.setblocking(False)
             super().__init__(
                 self.port.fileno(), host, source_system=GCS_SYSTEM, source_component=GCS_COMPONENT, input=listen
@@ -93,7 +96,6 @@ class UdpPort(mavutil.mavfile):  # type: ignore[misc]
         except BaseException:
             self.port.close()
             raise
-        self._listens = listen
 
     def recv(self, n: int | None = None) -> bytes:
         """Return one datagram; nothing when none has come, or when nobody is there yet."""
@@ -107,8 +109,10 @@ class UdpPort(mavutil.mavfile):  # type: ignore[misc]
 
     def write(self, buf: bytes) -> None:
         """Send to the address, or to all who have called; what cannot be sent is lost, as in the air."""
-        for address in tuple(self._callers):
-            with suppress(OSError):
+        with suppress(OSError):
+            if not self._listens:
+                self.port.send(buf)
+            for address in tuple(self._callers):
                 self.port.sendto(buf, address)
 
     def close(self) -> None:

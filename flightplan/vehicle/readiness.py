@@ -39,6 +39,9 @@ def check_aircraft(link: Link, setup: FlightSetup) -> Check:
     """Check that this is the kind of aircraft that the plan was made for, of a make that we can fly."""
     name, dialect = "aircraft", link.dialect
     said = f"{dialect.firmware}, {dialect.airframe}"
+    if link.is_doubled:
+        text = f"two vehicles speak as system {link.system_id}, and both would obey"
+        return Check(name, Status.FAIL, text, "Give each an id of its own, or connect to one of them.", binding=True)
     if dialect.firmware is Firmware.OTHER or dialect.airframe is Airframe.OTHER:
         return Check(name, Status.FAIL, said, "Fly it with its own ground station.", binding=True)
     if setup.drone is not None:

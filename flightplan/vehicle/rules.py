@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 WIND_MEAN_S = 20.0
 _LEAST_WAY_MPS = 2.0
-_DESCENT_MPS, _LANDING_S = 1.5, 10.0
-_MEASURED_AFTER_S, _MEASURED_SHARE = 60.0, 0.03
+# As ArduCopter was recorded: it waits 5 s over its home, and sinks the last 10 m at 0.5 m/s; 15 s to get going and to slow down.
+_DESCENT_MPS, _LAST_METRES, _LANDING_S = 1.5, 10.0, 40.0
+_MEASURED_AFTER_S, _MEASURED_SHARE = 30.0, 0.03
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Guard:
     """Holds a flight against its rules as it goes; times are seconds of any one clock.
 
     `planned_per_s` is the share of a battery that the plan expects a second of flight to take, None when nobody planned
-    it; what is measured over the first minute and 3 % counts when it is more.
+    it; what is measured, from 30 s and 3 % on, counts when it is more.
     """
 
     def __init__(self, rules: AbortRules, planned_per_s: float | None = None) -> None:
@@ -70,7 +71,8 @@ class Guard:
         if self.drain_per_s is None:
             return None
         way_mps = max(self.rules.return_mps - (self.wind_mps or 0.0), _LEAST_WAY_MPS)
-        return self.drain_per_s * (distance_m / way_mps + max(height_m, 0.0) / _DESCENT_MPS + _LANDING_S)
+        down_s = max(height_m - _LAST_METRES, 0.0) / _DESCENT_MPS + _LANDING_S
+        return self.drain_per_s * (distance_m / way_mps + down_s)
 
     def reason_to_return(self, distance_m: float, height_m: float) -> str | None:
         """Return why the flight has to be broken off now, None when it has not."""

@@ -56,7 +56,8 @@ HELD = {MISSION: TransferEnd(Holding.EXACTLY), FENCE: TransferEnd(Holding.EXACTL
 class Standing:
     """A vehicle on the ground, as its messages tell."""
 
-    signing, vehicle_signs, listener = None, False, staticmethod(lambda message: None)
+    signing, vehicle_signs, is_doubled, system_id = None, False, False, 1
+    listener = staticmethod(lambda message: None)
 
     def __init__(
         self,
