@@ -140,7 +140,7 @@ def test_too_much_wind_sends_it_home_and_says_so(tmp_path: Path) -> None:
 
 def test_a_battery_that_would_not_bring_it_home_sends_it_home_in_time(tmp_path: Path) -> None:
     setup = FlightSetup(rules=AbortRules(least_charge=0.5))
-    with served(battery_ah=1.2) as (url, clock, vehicle):
+    with served(battery_ah=2.5) as (url, clock, vehicle):
         result = fly_one(sortie(8, length_m=400.0), url, out=tmp_path, clock=clock, setup=setup)
         assert vehicle.flight.landed
     assert result.outcome is Outcome.CUT_SHORT
