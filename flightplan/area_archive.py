@@ -8,7 +8,7 @@ import zipfile
 import zlib
 from pathlib import Path
 
-from flightplan.area_features import MAX_BYTES
+from flightplan.area_features import MAX_BYTES, printable
 from flightplan.errors import UnreadableFileError
 
 _MAX_MEMBERS = 1_000
@@ -31,7 +31,7 @@ def member_names(path: Path) -> list[str]:
         with zipfile.ZipFile(path) as archive:
             names = [i.filename for i in archive.infolist() if not i.is_dir()]
     except _BROKEN as error:
-        raise UnreadableFileError(f"is not a readable zip: {error}", where=str(path)) from error
+        raise UnreadableFileError(f"is not a readable zip: {printable(str(error))}", where=str(path)) from error
     if len(names) > _MAX_MEMBERS:
         raise UnreadableFileError(f"holds {len(names)} files; the limit is {_MAX_MEMBERS}", where=str(path))
     return names
@@ -44,7 +44,9 @@ def read_member(path: Path, name: str) -> bytes:
         with zipfile.ZipFile(path) as archive, archive.open(name) as member:
             data = member.read(MAX_BYTES + 1)
     except _BROKEN as error:
-        raise UnreadableFileError(f"is not a readable zip: {name}: {error}", where=str(path)) from error
+        raise UnreadableFileError(
+            f"is not a readable zip: {printable(name)}: {printable(str(error))}", where=str(path)
+        ) from error
     if len(data) > MAX_BYTES:
-        raise UnreadableFileError(f"{name} unpacks to more than {MAX_BYTES / 1e6:.0f} MB", where=str(path))
+        raise UnreadableFileError(f"{printable(name)} unpacks to more than {MAX_BYTES / 1e6:.0f} MB", where=str(path))
     return data
