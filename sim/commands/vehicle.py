@@ -25,8 +25,14 @@ Faults, in the text or in a TOML file with the same names:
   cut, gps               FROM-TO[+FROM-TO] seconds after arming: no link, no position
   sag_s, sag_volts       when after arming the battery drops, and to what
   shots                  share of shots that the camera misses
-  restart, restart_s     item of an upload at which the vehicle starts anew; how long it is gone
+  restart, reboot_s      item of an upload, seconds after arming, at which the vehicle starts anew
+  restart_s              how long it is gone before it boots
+  motor_s                when after arming a motor stops: a quad falls, a fixed wing glides
+  compass_s, compass_deg, compass_lasts_s
+                         when the compass turns, by how much, how long the vehicle believes it
   refuse, lost_acks      item that is refused; how many acknowledgements of lists are lost
+  [[traffic]]            in a file only: callsign, from_s, until_s, north_m, east_m, height_m, course_deg, speed_mps
+"random" draws a bad day from the seed.
 """
 
 
@@ -38,7 +44,7 @@ Faults, in the text or in a TOML file with the same names:
 @click.option("--speed", default=1.0, show_default=True, type=click.FloatRange(0.01, 1000), help="Times wall time.")
 @click.option("--wind", default="0,180", show_default=True, help="MPS,FROM_DEG; a fifth of it in gusts.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Of wind, errors and faults.")
-@click.option("--faults", metavar="FILE|loss=0.2,...", help="What goes wrong: see below.")
+@click.option("--faults", metavar="FILE|loss=0.2,...|random", help="What goes wrong: see below.")
 @click.option(
     "--count",
     default=1,
@@ -57,7 +63,7 @@ def vehicle_command(
     speed_mps, from_deg = _numbers(wind, 2, "--wind", "MPS,DEG")
     place = Home(lon=lon, lat=lat, altitude_msl_m=altitude_m, yaw_deg=yaw_deg)
     air = Wind(speed_mps=speed_mps, from_deg=from_deg, gust_mps=speed_mps / 5)
-    make = KINDS[kind] if faults is None else partial(FAULTY[kind], faults=Faults.parse(faults))
+    make = KINDS[kind] if faults is None else partial(FAULTY[kind], faults=Faults.parse(faults, seed))
     fleet = Fleet(line_up(place, count, seed=seed, make=make, wind=air), listen, speed=speed)
     try:
         for vehicle, address in zip(fleet.vehicles, fleet.addresses, strict=True):

@@ -34,7 +34,7 @@ class Body:
     """The true state of the vehicle: metres north, east and up of home, m/s, and angles in radians."""
 
     __slots__ = (
-        "_frame", "accel_e", "accel_n", "accel_u", "airspeed", "down_s", "e", "lean_e", "lean_n", "n", "pitch", "roll",
+        "_frame", "accel_e", "accel_n", "accel_u", "airspeed", "e", "floor", "lean_e", "lean_n", "n", "pitch", "roll",
         "u", "ve", "vn", "vu", "yaw", "yaw_rate",
     )  # fmt: skip
 
@@ -47,6 +47,7 @@ class Body:
         self.yaw, self.yaw_rate = yaw_rad, 0.0
         self.roll = self.pitch = 0.0
         self.airspeed = 0.0
+        self.floor = 0.0
 
     def fly(self, dt: float, want_n: float, want_e: float, want_u: float, wind_n: float, wind_e: float) -> None:
         """Move for a time step under wanted accelerations (m/s²): level ones by leaning, against drag and wind."""
@@ -70,10 +71,23 @@ class Body:
         self.n += self.vn * dt
         self.e += self.ve * dt
         self.u += self.vu * dt
-        if self.u < 0.0:
-            self.u = 0.0
+        if self.u < self.floor:
+            self.u = self.floor
             self.rest()
         self._attitude()
+
+    def fall(self, dt: float) -> None:
+        """Fall for a time step without control: tumbling, against the air."""
+        self.accel_u = -GRAVITY_MPS2 + 0.05 * self.vu * self.vu
+        self.vn -= self.vn * 0.3 * dt
+        self.ve -= self.ve * 0.3 * dt
+        self.vu += self.accel_u * dt
+        self.n += self.vn * dt
+        self.e += self.ve * dt
+        self.u = max(self.u + self.vu * dt, self.floor)
+        self.yaw_rate = math.radians(300.0)
+        self.yaw = wrap_pi(self.yaw + self.yaw_rate * dt)
+        self.roll, self.pitch = 0.8 * math.sin(3 * self.yaw), 0.8 * math.cos(3 * self.yaw)
 
     def rest(self) -> None:
         """Stand still on the ground."""

@@ -28,7 +28,7 @@ class Arming:
         if not vehicle.initialised:
             return ["System not initialised"]
         mode = vehicle.flight.mode
-        if not vehicle.gps_fix and vehicle.time_s > self.from_s:
+        if not vehicle.gps_fix:
             faults.append("GPS 1: Bad fix")
         faults += vehicle.failsafes.arming_faults()
         fenced = bool(vehicle.parameters["FENCE_ENABLE"])

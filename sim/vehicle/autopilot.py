@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pymavlink.dialects.v20 import ardupilotmega as mav
 
+from flightplan.terrain import Terrain
+from sim.vehicle import equipment as carried
 from sim.vehicle.airframe import Airframe, Battery, Body
 from sim.vehicle.arming import Arming
 from sim.vehicle.boot import INITIALISED_S, Boot
 from sim.vehicle.commands import Commands
+from sim.vehicle.equipment import Aircraft, Equipment
 from sim.vehicle.exposures import Exposure, Shutter
 from sim.vehicle.failsafes import Failsafes
 from sim.vehicle.fence import Fence
@@ -21,19 +24,19 @@ from sim.vehicle.missions import COMPLETE, MissionRun
 from sim.vehicle.modes import COPTER
 from sim.vehicle.parameters import Parameters
 from sim.vehicle.piloting import Pilot
-from sim.vehicle.place import Home, LocalGrid
+from sim.vehicle.place import Home
+from sim.vehicle.radio import Radio
 from sim.vehicle.telemetry import Telemetry
 from sim.vehicle.transfers import Transfers
 from sim.vehicle.weather import Air, PositionError, Wind
+from sim.vehicle.whereabouts import Whereabouts
 
 STEP_S = 0.02
-MAX_HEIGHT_M, FARTHEST_M = 20_000.0, 1_000_000.0
-
 # After a flight it is some time before the vehicle counts as waiting: its ground station may still wait on its clock.
 AFTERWARDS_S = 60.0
 
 
-class SimulatedVehicle:
+class SimulatedVehicle(Whereabouts):
     """One vehicle. `receive` takes bytes, `step` moves time and returns the bytes to send, `collect` those due now.
 
     Parameters
@@ -53,6 +56,10 @@ class SimulatedVehicle:
         Values that differ from the defaults, as a parameter file would set them.
     system_id
         Its MAVLink system id.
+    terrain
+        The ground under it; None is a plane.
+    equipment, traffic
+        What it carries, and the aircraft that it hears of.
     """
 
     kind = "copter"
@@ -73,11 +80,12 @@ class SimulatedVehicle:
         start_time_utc_s: float = 1_790_000_000.0,
         parameters: Mapping[str, float] | None = None,
         system_id: int = 1,
+        terrain: Terrain | None = None,
+        equipment: Equipment | None = None,
+        traffic: Iterable[Aircraft] = (),
     ) -> None:
-        self.home = home
-        self.grid = LocalGrid(home)
         self.frame = airframe or Airframe()
-        self.body = self._make_body()
+        Whereabouts.__init__(self, home, self._make_body(home), terrain)
         self.battery = Battery(battery_ah)
         self.parameters = self._make_parameters({"MAV_SYSID": system_id, **(parameters or {})})
         if battery_ah is not None:
@@ -88,12 +96,13 @@ class SimulatedVehicle:
         self.air = Air(wind or Wind(), position_error or PositionError(), seed)
         self.air.speed_mps, self.air.from_deg = self.parameters["SIM_WIND_SPD"], self.parameters["SIM_WIND_DIR"]
         self._start_s = start_time_utc_s
-        self._mav = mav.MAVLink(None, srcSystem=system_id, srcComponent=1)
-        self._parser = mav.MAVLink(None)
-        self._parser.robust_parsing = True
-        self._out: list[bytes] = []
-        self._texts: list[tuple[int, str]] = []
+        self.equipment = equipment or Equipment()
+        self.traffic = tuple(traffic)
+        self.radio = Radio(system_id)
+        self.radio.signing.use(self.equipment.signing_key, start_time_utc_s)
         self._armings = 0
+        self._off_until_s = -math.inf
+        self.gps_works = True
         self._elapsed_steps = 0
         self.transfers = self._make_transfers()
         self.heard_count = 0
@@ -102,24 +111,21 @@ class SimulatedVehicle:
     def _switch_on(self) -> None:
         """Make everything that does not outlast a lack of power."""
         self._steps = 0
+        self._reboot_next = False
         self._yaw_aligned = False
+        self._lose_bearings()
         self.time_s = 0.0
         self.armed = False
         self.motor_turns = True
         self.armed_s = self.touched_s = math.inf
         self.disarmed_s = -math.inf
         self.heard_s: float | None = None
-        self.home_set = False
-        self.home_n = self.home_e = self.home_u = self.home_true_u = 0.0
-        self.gps_seen = self.gps_fix = self.aided = self.position_ok = False
-        self.position = (0.0, 0.0, 0.0)
-        self.velocity = (0.0, 0.0, 0.0)
         self.fence = Fence(self)
         self.shutter = self._make_shutter()
         self._assemble()
 
-    def _make_body(self) -> Body:
-        return Body(self.frame, math.radians(self.home.yaw_deg))
+    def _make_body(self, home: Home) -> Body:
+        return Body(self.frame, math.radians(home.yaw_deg))
 
     def _make_parameters(self, values: Mapping[str, float]) -> Parameters:
         return Parameters(values)
@@ -144,16 +150,16 @@ class SimulatedVehicle:
 
     def receive(self, data: bytes) -> None:
         """Take bytes from a ground station; answers are in the next `collect` or `step`."""
-        for message in self._parser.parse_buffer(data) or ():
-            if message.get_msgId() < 0:
-                continue
-            target = getattr(message, "target_system", 0)
-            if target not in (0, self._mav.srcSystem):
+        for message in self.radio.parse(data):
+            if self.is_off:
                 continue
             if message.get_type() == "HEARTBEAT":
                 if message.get_srcSystem() == int(self.parameters["MAV_GCS_SYSID"]):
                     self.heard_s = self.time_s
                     self.heard_count += 1
+                continue
+            if message.get_type() == "SETUP_SIGNING":
+                self.radio.signing.set_up(message, self.epoch_s)
                 continue
             if not self.transfers.handle(message, self.time_s):
                 self.commands.handle(message)
@@ -168,14 +174,12 @@ class SimulatedVehicle:
     def collect(self) -> bytes:
         """Return the bytes to send now, without moving time."""
         self.flush_texts()
-        data = b"".join(self._out)
-        self._out.clear()
-        return data
+        return self.radio.take()
 
     @property
     def received_count(self) -> int:
         """How many messages came, understood or not."""
-        return int(self._parser.total_packets_received)
+        return self.radio.received_count
 
     @property
     def exposures(self) -> list[Exposure]:
@@ -214,54 +218,58 @@ class SimulatedVehicle:
             and self.time_s - self.disarmed_s > AFTERWARDS_S
         )
 
+    @property
+    def is_off(self) -> bool:
+        """Whether it has no power, or its firmware has not begun."""
+        return self.elapsed_s < self._off_until_s
+
+    def reboot(self, silent_s: float = 3.0) -> None:
+        """Start anew, as after a watchdog or a loose connector: deaf and mute at first, motors stopped.
+
+        What is stored stays: parameters, and of an upload what was accepted. Streams, home, position and readiness are
+        lost.
+        """
+        self.transfers.forget_upload()
+        self.radio.fall_silent()
+        self._off_until_s = self.elapsed_s + silent_s
+        self._switch_on()
+
+    def reboot_soon(self) -> None:
+        """Start anew with the next step, so that what was said is heard."""
+        self._reboot_next = True
+
+    def lose_motor(self) -> None:
+        """A motor stops for good."""
+        self.motor_turns = False
+        if self.armed:
+            self.flight.motor_lost()
+
+    def mislead_compass(self, error: float) -> None:
+        """Have it believe in a heading that is off by an angle (radians); 0 when it has found out."""
+        if error == self.yaw_error:
+            return
+        found_out, self.yaw_error = error == 0.0, error
+        if found_out:
+            self.say(4, "EKF3 IMU0 emergency yaw reset")
+            self.say(4, "EKF3 IMU1 emergency yaw reset")
+
     # --- what its parts use ---------------------------------------------------------------------------------------
 
     def send(self, message: Any) -> None:
         """Queue a message."""
-        self._out.append(message.pack(self._mav))
+        self.radio.send(message)
 
     def say(self, severity: int, text: str) -> None:
         """Queue a STATUSTEXT, after the messages of the same step."""
-        self._texts.append((severity, text))
+        self.radio.say(severity, text)
 
     def flush_texts(self) -> None:
         """Send the texts said since the last messages."""
-        for severity, text in self._texts:
-            self.send(mav.MAVLink_statustext_message(severity, text[:50].encode()))
-        self._texts.clear()
-
-    @property
-    def altitude_msl_m(self) -> float:
-        """The height above mean sea level that it believes in."""
-        return self.home.altitude_msl_m + self.position[2]
-
-    @property
-    def altitude_home_m(self) -> float:
-        """The height above home that it believes in."""
-        return self.position[2] - self.home_u if self.home_set else 0.0
-
-    def reported_e7(self) -> tuple[int, int]:
-        """Latitude and longitude in 1e-7 degrees that it believes in."""
-        return self.grid.e7(self.position[0], self.position[1])
-
-    def up(self, altitude_m: float, frame: int) -> float:
-        """A height in a MAV_FRAME to metres above the place it was switched on."""
-        return altitude_m - self.home.altitude_msl_m if frame in (0, 5) else self.home_u + altitude_m
-
-    def place(self, lat_e7: int, lon_e7: int, altitude_m: float, frame: int) -> tuple[float, float, float] | None:
-        """A commanded place to local metres; None when it is nowhere a vehicle could fly to."""
-        if abs(lat_e7) > 900_000_000 or abs(lon_e7) > 1_800_000_000 or not abs(altitude_m) < MAX_HEIGHT_M:
-            return None
-        n, e = self.grid.local(lat_e7, lon_e7)
-        return (n, e, self.up(altitude_m, frame)) if math.hypot(n, e) < FARTHEST_M else None
+        self.radio.flush()
 
     def wind_now(self) -> tuple[float, float]:
         """The air's velocity north and east where the vehicle is (m/s)."""
         return self.air.wind(self.body.u)
-
-    def ground_u(self) -> float:
-        """The height of the ground under it, in metres above where it was switched on."""
-        return 0.0
 
     def battery_percent(self) -> int:
         """Charge left by count, 0 to 100."""
@@ -296,7 +304,8 @@ class SimulatedVehicle:
         if self.flight.mode == self.modes.auto:
             self.mission.landed()
         self.armed, self.disarmed_s = False, self.time_s
-        self.body.rest()
+        if self.body.u <= self.body.floor:
+            self.body.rest()
         self.flight.rest()
         self.failsafes.rest()
         if self.mission.state == COMPLETE:
@@ -332,16 +341,24 @@ class SimulatedVehicle:
 
     def _step(self) -> None:
         self._elapsed_steps += 1
+        self.radio.signing.advance(self.epoch_s)
+        if self._reboot_next:
+            self.reboot()
+        if self.is_off:
+            self._lie_or_fall()
+            return
         self._steps += 1
         self.time_s = now = self._steps * STEP_S
         if not self.boot.over:
             self.boot.tick()
         if self.armed:
             self.air.advance(STEP_S)
-        self._believe()
+        self._believe(self.air.error)
+        if not self.armed:
+            self._lie_or_fall()
         self.flight.step(STEP_S)
         if self.armed:
-            self._believe()
+            self._believe(self.air.error)
             self.battery.drain(STEP_S, self._current_a())
             self.shutter.tick()
             if self.flight.landed and now - self.touched_s >= 2.0:
@@ -354,18 +371,22 @@ class SimulatedVehicle:
                 self._yaw_aligned = True
                 self.say(6, "EKF3 IMU0 MAG0 in-flight yaw alignment complete")
                 self.say(6, "EKF3 IMU1 MAG0 in-flight yaw alignment complete")
-            self.gps_fix = self.gps_seen and bool(self.parameters["SIM_GPS1_ENABLE"])
+            self.gps_fix = self.gps_seen and self.gps_works and bool(self.parameters["SIM_GPS1_ENABLE"])
             self.failsafes.tick()
             if self._steps % 50 == 0:
                 self.arming.tick()
+                carried.tick(self)
         self.telemetry.tick()
         self.flush_texts()
 
-    def _believe(self) -> None:
+    def _lie_or_fall(self) -> None:
+        """Without power to its motors: on the ground, or on the way to it."""
         body = self.body
-        n, e, u = self.air.error
-        self.position = (body.n + n, body.e + e, body.u + u)
-        self.velocity = (body.vn, body.ve, body.vu)
+        body.floor = self.ground.under(body.n, body.e)
+        if body.u > body.floor:
+            body.fall(STEP_S)
+        else:
+            body.rest()
 
     def _current_a(self) -> float:
         frame = self.frame

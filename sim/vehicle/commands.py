@@ -47,6 +47,7 @@ class Commands:
             mav.MAV_CMD_DO_FENCE_ENABLE: self._fence,
             mav.MAV_CMD_PREFLIGHT_CALIBRATION: lambda p, m: FAILED if vehicle.armed else ACCEPTED,
             mav.MAV_CMD_DO_SET_HOME: self._home,
+            mav.MAV_CMD_PREFLIGHT_REBOOT_SHUTDOWN: self._reboot,
         }
         self._messages: dict[str, Callable[[Any], None]] = {
             "COMMAND_LONG": self._long,
@@ -61,6 +62,7 @@ class Commands:
             "MISSION_ITEM": self._guided_item,
             "MISSION_ITEM_INT": self._guided_item,
             "PING": self._ping,
+            "TERRAIN_CHECK": self._terrain_check,
             "TIMESYNC": self._timesync,
         }
 
@@ -232,6 +234,14 @@ class Commands:
         self._vehicle.parameters.set("FENCE_ENABLE", p[0])
         return ACCEPTED
 
+    def _reboot(self, p: Params, message: Any) -> int:
+        """Start anew: on the ground only, after the acknowledgement has left."""
+        vehicle = self._vehicle
+        if p[0] not in (1.0, 3.0) or vehicle.armed:
+            return FAILED
+        vehicle.reboot_soon()
+        return ACCEPTED
+
     def _home(self, p: Params, message: Any) -> int:
         vehicle = self._vehicle
         if not vehicle.position_ok:
@@ -321,6 +331,9 @@ class Commands:
         if m.target_system == 0:
             answer = mav.MAVLink_ping_message(m.time_usec, m.seq, m.get_srcSystem(), m.get_srcComponent())
             self._vehicle.send(answer)
+
+    def _terrain_check(self, m: Any) -> None:
+        self._send_once(mav.MAVLINK_MSG_ID_TERRAIN_REPORT)
 
     def _timesync(self, m: Any) -> None:
         if m.tc1 == 0:

@@ -89,6 +89,11 @@ class Flight:
         """Take up changed parameters."""
         self.control.configure(self._vehicle.parameters)
 
+    def motor_lost(self) -> None:
+        """A motor has stopped: the autopilot notices that it cannot hold its height."""
+        if not self.landed:
+            self._vehicle.say(0, "Potential Thrust Loss (1)")
+
     def enter(self, mode: int) -> None:
         """Change the flight mode; what it needs has been checked."""
         vehicle = self._vehicle
@@ -224,12 +229,11 @@ class Flight:
         """Fly for a time step."""
         vehicle = self._vehicle
         body, control = vehicle.body, self.control
-        if not vehicle.armed or (self.landed and self.stage != TAKEOFF):
+        if not vehicle.armed:
+            return
+        if self.landed and self.stage != TAKEOFF:
             body.rest()
-            if (
-                vehicle.armed
-                and vehicle.time_s - max(self._idle_since_s, vehicle.armed_s) > vehicle.parameters["DISARM_DELAY"]
-            ):
+            if vehicle.time_s - max(self._idle_since_s, vehicle.armed_s) > vehicle.parameters["DISARM_DELAY"]:
                 vehicle.disarm()
             return
         self._idle_since_s = vehicle.time_s
@@ -245,11 +249,21 @@ class Flight:
             want_n, want_e = control.level(dt, n, e, vn, ve)
         want_u = control.vertical(u, vu)
         wind_n, wind_e = vehicle.wind_now()
-        falling = body.vu
-        body.fly(dt, want_n, want_e, want_u, wind_n, wind_e)
-        body.turn(dt, self._heading())
-        if body.u <= 0.0 and self.stage == DESCEND:
-            self._touch(-falling)
+        falling, body.floor = body.vu, vehicle.ground.under(body.n, body.e)
+        if not vehicle.motor_turns:
+            body.fall(dt)
+        else:
+            if vehicle.yaw_error:
+                # It leans where it believes that the wanted direction is.
+                cosine, sine = math.cos(vehicle.yaw_error), math.sin(vehicle.yaw_error)
+                want_n, want_e = want_n * cosine + want_e * sine, want_e * cosine - want_n * sine
+            body.fly(dt, want_n, want_e, want_u, wind_n, wind_e)
+            body.turn(dt, self._heading() - vehicle.yaw_error)
+        if body.u <= body.floor:
+            if self.stage == DESCEND and vehicle.motor_turns:
+                self._touch(-falling)
+            elif falling < 0.0 or self.stage != TAKEOFF:
+                self._crash(-falling)
 
     def _guide(self, dt: float) -> None:
         vehicle, stage = self._vehicle, self.stage
@@ -325,7 +339,7 @@ class Flight:
         if vehicle.time_s < self._until_s:
             control.vu = control.au = 0.0
             return
-        height = vehicle.position[2] - vehicle.home_u
+        height = vehicle.position[2] - (vehicle.body.floor if vehicle.ground.known else vehicle.home_u)
         fast = (p["LAND_SPEED_HIGH"] or p["WPNAV_SPEED_DN"]) / 100
         slow = p["LAND_SPEED"] / 100
         above = height - p["LAND_ALT_LOW"] / 100
@@ -363,6 +377,12 @@ class Flight:
         vehicle.body.rest()
         vehicle.say(6, f"SIM Hit ground at {speed_mps:.6f} m/s")
         vehicle.touched_s = vehicle.time_s
+
+    def _crash(self, speed_mps: float) -> None:
+        vehicle = self._vehicle
+        vehicle.say(6, f"SIM Hit ground at {speed_mps:.6f} m/s")
+        vehicle.say(2, "Crash: Disarming: AngErr=90>30, Accel=0.1<3.0")
+        vehicle.disarm()
 
     def _heading(self) -> float:
         behaviour = int(self._vehicle.parameters["WP_YAW_BEHAVIOR"])

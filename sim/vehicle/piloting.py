@@ -99,6 +99,10 @@ class Pilot(Protocol):
         """Take up changed parameters."""
         ...
 
+    def motor_lost(self) -> None:
+        """A motor has stopped."""
+        ...
+
     def step(self, dt: float) -> None:
         """Fly for a time step."""
         ...

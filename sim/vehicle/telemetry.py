@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pymavlink.dialects.v20 import ardupilotmega as mav
 
+from sim.vehicle.equipment import CAMERA_COMPONENT, storage_information
 from sim.vehicle.missions import COMPLETE, NOT_STARTED
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ STREAMS: dict[int, tuple[int, ...]] = {
     11: (mav.MAVLINK_MSG_ID_VFR_HUD,),
     12: (
         mav.MAVLINK_MSG_ID_SYSTEM_TIME, mav.MAVLINK_MSG_ID_WIND, mav.MAVLINK_MSG_ID_BATTERY_STATUS,
-        mav.MAVLINK_MSG_ID_EKF_STATUS_REPORT,
+        mav.MAVLINK_MSG_ID_EKF_STATUS_REPORT, mav.MAVLINK_MSG_ID_TERRAIN_REPORT,
     ),
 }  # fmt: skip
 _NAN = float("nan")
@@ -59,7 +60,10 @@ class Telemetry:
             mav.MAVLINK_MSG_ID_EXTENDED_SYS_STATE: self._landed,
             mav.MAVLINK_MSG_ID_AUTOPILOT_VERSION: self._version,
             mav.MAVLINK_MSG_ID_GPS_GLOBAL_ORIGIN: self.origin,
+            mav.MAVLINK_MSG_ID_TERRAIN_REPORT: self.terrain_report,
         }
+        if vehicle.equipment.card_mb is not None:
+            self._builders[mav.MAVLINK_MSG_ID_STORAGE_INFORMATION] = lambda: storage_information(vehicle)
         self._period: dict[int, float] = {mav.MAVLINK_MSG_ID_HEARTBEAT: 1.0, **self.UNASKED}
         self._due: dict[int, float] = dict.fromkeys(self._period, 0.0)
         self._next_s = 0.0
@@ -88,7 +92,8 @@ class Telemetry:
         message = builder() if builder else None
         if message is None:
             return False
-        self._vehicle.send(message)
+        component = CAMERA_COMPONENT if message_id == mav.MAVLINK_MSG_ID_STORAGE_INFORMATION else 1
+        self._vehicle.radio.send(message, component)
         return True
 
     def tick(self) -> None:
@@ -141,7 +146,7 @@ class Telemetry:
             mav.MAVLink_camera_feedback_message(
                 round(vehicle.epoch_s * 1e6), 0, 0, index & 0xFFFF, lat_e7, lon_e7, round(vehicle.altitude_msl_m, 2),
                 round(vehicle.altitude_home_m, 2), math.degrees(body.roll), math.degrees(body.pitch),
-                math.degrees(body.yaw) % 360, 0.0, 0, 0,
+                math.degrees(vehicle.believed_yaw) % 360, 0.0, 0, 0,
             )
         )  # fmt: skip
 
@@ -183,6 +188,17 @@ class Telemetry:
             lat, lon, round(vehicle.home.altitude_msl_m * 1000), round(vehicle.time_s * 1e6)
         )
 
+    def terrain_report(self) -> Any:
+        """Build TERRAIN_REPORT: the ground under the vehicle above mean sea level; without a model, a spacing of 0."""
+        vehicle = self._vehicle
+        lat, lon = vehicle.reported_e7()
+        if not vehicle.ground.known:
+            return mav.MAVLink_terrain_report_message(lat, lon, 0, 0.0, 0.0, 0, 0)
+        under = vehicle.ground.under(vehicle.body.n, vehicle.body.e)
+        return mav.MAVLink_terrain_report_message(
+            lat, lon, 100, vehicle.home.altitude_msl_m + under, vehicle.position[2] - under, 0, 504
+        )
+
     def _sys_status(self) -> Any:
         vehicle = self._vehicle
         gps = 0x20 if vehicle.gps_seen else 0
@@ -220,7 +236,13 @@ class Telemetry:
     def _attitude(self) -> Any:
         body = self._vehicle.body
         return mav.MAVLink_attitude_message(
-            round(self._vehicle.time_s * 1000), body.roll, body.pitch, body.yaw, 0.0, 0.0, body.yaw_rate
+            round(self._vehicle.time_s * 1000),
+            body.roll,
+            body.pitch,
+            self._vehicle.believed_yaw,
+            0.0,
+            0.0,
+            body.yaw_rate,
         )
 
     def _position(self) -> Any:
@@ -230,7 +252,7 @@ class Telemetry:
             return mav.MAVLink_global_position_int_message(boot_ms, 0, 0, 0, 0, 0, 0, 0, 0)
         lat, lon = vehicle.reported_e7()
         vn, ve, vu = vehicle.velocity
-        heading = round(math.degrees(vehicle.body.yaw) % 360 * 100) % 36000
+        heading = round(math.degrees(vehicle.believed_yaw) % 360 * 100) % 36000
         return mav.MAVLink_global_position_int_message(
             boot_ms, lat, lon, round(vehicle.altitude_msl_m * 100) * 10, round(vehicle.altitude_home_m * 1000),
             round(vn * 100), round(ve * 100), round(-vu * 100), heading,
@@ -255,7 +277,7 @@ class Telemetry:
         vn, ve, vu = vehicle.velocity
         throttle = 0 if vehicle.flight.landed else min(100, round(37 * vehicle.body.thrust_ratio**0.5))
         return mav.MAVLink_vfr_hud_message(
-            vehicle.body.airspeed, math.hypot(vn, ve), int(math.degrees(vehicle.body.yaw) % 360), throttle,
+            vehicle.body.airspeed, math.hypot(vn, ve), int(math.degrees(vehicle.believed_yaw) % 360), throttle,
             vehicle.altitude_msl_m if vehicle.gps_seen else 0.0, vu,
         )  # fmt: skip
 

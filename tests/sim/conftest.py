@@ -45,19 +45,19 @@ class Station:
     def until(self, time_s: float) -> None:
         """Let the vehicle's time run to a moment, with a heartbeat a second."""
         vehicle = self.vehicle
-        while vehicle.time_s < time_s - 1e-6:
-            if vehicle.time_s >= self._heartbeat_s:
+        while vehicle.elapsed_s < time_s - 1e-6:
+            if vehicle.elapsed_s >= self._heartbeat_s:
                 self._heartbeat_s += 1.0
-                if not self.silent[0] < vehicle.time_s < self.silent[1]:
+                if not self.silent[0] < vehicle.elapsed_s < self.silent[1]:
                     self.send(mav.MAVLink_heartbeat_message(6, 8, 0, 0, 0, 3))
             self._take(vehicle.step(0.1))
-            self.path.append((vehicle.time_s, *vehicle.position))
+            self.path.append((vehicle.elapsed_s, *vehicle.position))
 
     def run(self, seconds: float, done: Callable[[], bool] | None = None) -> None:
         """Let time pass, or until something is so."""
-        end_s = self.vehicle.time_s + seconds
-        while self.vehicle.time_s < end_s - 1e-6 and not (done is not None and done()):
-            self.until(min(self.vehicle.time_s + 0.5, end_s))
+        end_s = self.vehicle.elapsed_s + seconds
+        while self.vehicle.elapsed_s < end_s - 1e-6 and not (done is not None and done()):
+            self.until(min(self.vehicle.elapsed_s + 0.5, end_s))
 
     def upload(self, items: Iterable[Row], kind: int = 0) -> int:
         """Upload items as a plain ground station does; return the type of the MISSION_ACK that ends it."""
@@ -80,7 +80,7 @@ class Station:
         return [m.text for _, m in self.messages("STATUSTEXT")]
 
     def _take(self, data: bytes) -> None:
-        self.heard += [(self.vehicle.time_s, m) for m in self._parser.parse_buffer(data) or ()]
+        self.heard += [(self.vehicle.elapsed_s, m) for m in self._parser.parse_buffer(data) or ()]
 
 
 def item_message(row: Row, seq: int, kind: int = 0) -> Any:

@@ -18,6 +18,7 @@ from sim.vehicle.boot import Boot
 from sim.vehicle.commands import ACCEPTED, FAILED, Commands, Params
 from sim.vehicle.modes import PLANE, PLANE_AUTO, PLANE_TAKEOFF
 from sim.vehicle.parameters import Parameters
+from sim.vehicle.place import Home
 from sim.vehicle.plane.body import PlaneBody, Wing
 from sim.vehicle.plane.failsafes import PlaneFailsafes
 from sim.vehicle.plane.flight import PlaneFlight
@@ -35,9 +36,9 @@ class PlaneVehicle(SimulatedVehicle):
     banner = ("ArduPlane V4.6.0 (overfly)", "overfly simulated vehicle", "Frame: FIXED WING")
     body: PlaneBody
 
-    def _make_body(self) -> Body:
+    def _make_body(self, home: Home) -> Body:
         self.wing = Wing()
-        return PlaneBody(self.wing, math.radians(self.home.yaw_deg))
+        return PlaneBody(self.wing, math.radians(home.yaw_deg))
 
     def _make_parameters(self, values: Mapping[str, float]) -> Parameters:
         return Parameters(values, DEFAULTS)

@@ -161,6 +161,9 @@ class PlaneFlight:
         """The motor has stopped on the ground."""
         self.landed, self.stage, self.destination = True, IDLE, None
 
+    def motor_lost(self) -> None:
+        """The motor has stopped: nothing is said, it sinks."""
+
     def configure(self) -> None:
         """Parameters are read where they are used."""
 
@@ -169,10 +172,12 @@ class PlaneFlight:
     def step(self, dt: float) -> None:
         """Fly for a time step."""
         vehicle, body = self._vehicle, self._vehicle.body
-        if not vehicle.armed or (self.landed and self.stage not in (RUN, ROLL_OUT)):
+        if not vehicle.armed:
+            return
+        if self.landed and self.stage not in (RUN, ROLL_OUT):
             body.rest()
             waited_s = vehicle.time_s - max(self._idle_since_s, vehicle.armed_s)
-            if vehicle.armed and self.mode != PLANE_AUTO and waited_s > vehicle.parameters["DISARM_DELAY"] > 0:
+            if self.mode != PLANE_AUTO and waited_s > vehicle.parameters["DISARM_DELAY"] > 0:
                 vehicle.disarm()
             return
         self._idle_since_s = vehicle.time_s
@@ -183,7 +188,8 @@ class PlaneFlight:
         bank, climb = self._steer(dt)
         falling = body.vu
         body.glide(dt, bank, climb, self._wanted_speed(), wind_n, wind_e, motor=vehicle.motor_turns)
-        if body.u <= vehicle.ground_u():
+        body.floor = vehicle.ground.under(body.n, body.e)
+        if body.u <= body.floor:
             self._touch(-falling)
         elif self.mode == PLANE_AUTO:
             vehicle.mission.tick()
@@ -301,9 +307,9 @@ class PlaneFlight:
 
     def _come_down(self, bank: float) -> tuple[float, float]:
         """The glide slope from the last waypoint to the landing point, and the flare."""
-        vehicle = self._vehicle
+        vehicle, body = self._vehicle, self._vehicle.body
         assert self.destination is not None
-        height = vehicle.position[2] - vehicle.ground_u()
+        height = vehicle.position[2] - body.floor
         if height <= vehicle.parameters["LAND_FLARE_ALT"]:
             return 0.0, -_FLARE_SINK_MPS
         slope = self._start[2] + (self.destination[2] - self._start[2]) * self._share_flown()
@@ -316,7 +322,7 @@ class PlaneFlight:
 
     def _touch(self, speed_mps: float) -> None:
         vehicle, body = self._vehicle, self._vehicle.body
-        body.u = vehicle.ground_u()
+        body.u = body.floor
         vehicle.say(6, f"SIM Hit ground at {speed_mps:.6f} m/s")
         self.landed, self._stopped_s = True, math.inf
         if speed_mps > 4.0 or abs(body.roll) > math.radians(40.0):
@@ -367,4 +373,4 @@ class PlaneFlight:
             n, e = (self.destination or vehicle.position)[:2]
         else:
             n, e = vehicle.grid.local(item.x, item.y)
-        return n, e, vehicle.up(item.z, item.frame)
+        return n, e, vehicle.up(item.z, item.frame, (n, e))

@@ -85,7 +85,8 @@ class Px4Telemetry(Telemetry):
         vehicle.send(
             mav.MAVLink_camera_image_captured_message(
                 round(vehicle.time_s * 1000), usec, 1, lat_e7, lon_e7, round(vehicle.altitude_msl_m * 1000),
-                round(vehicle.altitude_home_m * 1000), quaternion(body.roll, body.pitch, body.yaw), index, 1, b"",
+                round(vehicle.altitude_home_m * 1000), quaternion(body.roll, body.pitch, vehicle.believed_yaw),
+                index, 1, b"",
             )
         )  # fmt: skip
 
