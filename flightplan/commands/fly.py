@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import click
 
 from flightplan.clock import SimulatedClock
 from flightplan.commands.fly_options import FlyOptions, fly_options, table_of
+from flightplan.commands.fly_together import addresses, fly_together, read_separation
 from flightplan.console import EXIT_FAILED, EXIT_SKIPPED, OverflyCommand, json_option, print_document, say
 from flightplan.errors import WorkspaceError
 from flightplan.plan import Sortie, SurveyPlan
@@ -30,6 +32,7 @@ Examples:
   overfly fly plan/S1.waypoints --connect serial:/dev/ttyUSB0:57600 --live --system-id 12 --out flights
   overfly fly plan --check --connect udpin:0.0.0.0:14550 --live --system-id 1 --out flights
   overfly fly plan --resume --connect tcp:127.0.0.1:5760 --out flights
+  overfly fly plan --connect tcp:127.0.0.1:5760 --connect tcp:127.0.0.1:5770 --out flights
 
 \b
 A vehicle that is not a simulator on this machine needs --live and its system id.
@@ -41,6 +44,10 @@ Completed sorties are not flown again unless named with --sortie.
 With --live one sortie is flown, the next of the plan: then comes a new battery.
 --resume reads the logs in --out, and flies only what no good frame covers of each sortie that has been begun:
 from the last good frame less the overlap, in folders named SORTIE-resume-N; then it says what is still missing.
+A vehicle found in the air with a mission of this plan or of a flight in --out, because the program that watched it was
+ended, is watched on to its landing; with any other mission it is left alone.
+Several --connect fly the sorties together: each take-off waits until its way is clear of those in the air, vehicles
+that come too close wait in the air, and one that fails does not stop the others. A digit chooses one for keys, a all.
 Ctrl-C ends the watch, not the flight.
 """
 
@@ -48,11 +55,28 @@ Ctrl-C ends the watch, not the flight.
 @click.command("fly", cls=OverflyCommand, epilog=_EXAMPLE)
 @click.argument("plan", type=click.Path(path_type=Path))
 @click.option(
-    "--connect", "url", required=True, metavar="URL", help="tcp:, udp: or udpin:HOST:PORT, or serial:DEVICE:BAUD."
+    "--connect",
+    "connect",
+    required=True,
+    multiple=True,
+    metavar="URL",
+    help="tcp:, udp: or udpin:HOST:PORT, or serial:DEVICE:BAUD. Repeat it for several vehicles.",
 )
 @click.option("--sortie", "identifier", metavar="ID", help="Fly this one only.")
 @click.option("--live", is_flag=True, help="This is a real vehicle.")
-@click.option("--system-id", type=click.IntRange(1, 255), metavar="N", help="The MAVLink system id of the vehicle.")
+@click.option(
+    "--system-id",
+    "system_ids",
+    type=click.IntRange(1, 255),
+    multiple=True,
+    metavar="N",
+    help="The MAVLink system id of the vehicle; of several, one for each --connect.",
+)
+@click.option(
+    "--separation",
+    metavar="M,M",
+    help="Between several vehicles: metres over the ground, or in height. [default: 50,15]",
+)
 @click.option("--override", "overrides", multiple=True, metavar="NAME", help="Fly past this failed check. Repeatable.")
 @click.option(
     "--set", "parameters", multiple=True, metavar="NAME=VALUE", help="Set this parameter of the vehicle. Repeatable."
@@ -74,10 +98,11 @@ Ctrl-C ends the watch, not the flight.
 def fly_command(
     obj: object,
     plan: Path,
-    url: str,
+    connect: tuple[str, ...],
     identifier: str | None,
     live: bool,
-    system_id: int | None,
+    system_ids: tuple[int, ...],
+    separation: str | None,
     overrides: tuple[str, ...],
     parameters: tuple[str, ...],
     timeout_s: float,
@@ -88,8 +113,12 @@ def fly_command(
     options: FlyOptions,
 ) -> None:
     """Fly a plan folder or one mission file, and log every frame with whether it counts."""
-    if live and system_id is None:
+    urls, rules = addresses(connect), read_separation(separation)
+    if live and not system_ids:
         raise click.UsageError("--live needs --system-id N.")
+    if system_ids and len(system_ids) != len(urls):
+        raise click.UsageError("Give as many --system-id as --connect, in the same order.")
+    url, system_id = urls[0], system_ids[0] if system_ids else None
     if options.check_only and resume:
         raise click.UsageError("--check looks at a flight of the plan; --resume chooses its own.")
     if options.restore_parameters:
@@ -112,15 +141,25 @@ def fly_command(
             "signing": options.signing(),
             "on_event": _show,
         }
+        if len(urls) > 1:
+            flown = fly_together(
+                survey, urls, identifier=identifier, system_ids=system_ids, rules=rules, resume=resume, model=model,
+                keyboard=keyboard, flying=flying,
+            )  # fmt: skip
+            _finish(flown.results, flown.left, out, as_json, flown.assessed, flown.vehicles)
+            return
         if resume:
             _resume(survey, plan, identifier, model, url, as_json, flying)
             return
         sorties = choose_sorties(survey.sorties if survey else (_read_sortie(plan),), identifier, out)
         results: dict[str, FlightResult] = {}
         for sortie in sorties[:1] if live else sorties:
+            if sortie.identifier in results:
+                continue
             say(f"Sortie {sortie.identifier}")
-            results[sortie.identifier] = result = fly_one(sortie, url, **flying)
-            if result.outcome is not Outcome.COMPLETED:
+            result = fly_one(sortie, url, others=survey.sorties if survey else (), **flying)
+            results[result.log.name] = result
+            if result.outcome is not Outcome.COMPLETED or result.log.name != sortie.identifier:
                 break
     left = [s.identifier for s in sorties if s.identifier not in results]
     _finish(results, left, out, as_json)
@@ -219,8 +258,12 @@ def _finish(
     out: Path,
     as_json: bool,
     assessed: dict[str, Assessment] | None = None,
+    vehicles: Sequence[Mapping[str, Any]] = (),
 ) -> None:
-    """Print the flights; after resuming, `assessed` is what all flights of each sortie together leave."""
+    """Print the flights; after resuming, `assessed` is what all flights of each sortie together leave.
+
+    `vehicles` are those that flew together, with what kept one from going on.
+    """
     failed = [r for r in results.values() if r.outcome not in (Outcome.COMPLETED, Outcome.CHECKED)]
     outcome = next((r.outcome for r in results.values() if r.outcome is not Outcome.COMPLETED), Outcome.COMPLETED)
     flights = {name: describe(result) for name, result in results.items()}
@@ -240,6 +283,7 @@ def _finish(
                 "events": [{"sortie": n, **e} for n, f in flights.items() for e in f["events"]],
                 "datums": {"longitude_deg": "WGS 84", "altitude_msl_m": "mean sea level", "altitude_home_m": "home"},
                 "log": str(out),
+                **({"vehicles": vehicles} if vehicles else {}),
             }
         )
     else:
@@ -257,11 +301,14 @@ def _finish(
                 click.echo(f"  {m.transect}, line {m.line}: {m.from_m:.0f} to {m.to_m:.0f} m")
         if assessed == {}:
             click.echo("No sortie has been begun: there is nothing to resume.")
-        elif assessed is None and not flights:
+        elif assessed is None and not flights and not left:
             click.echo("Every sortie was flown before. Name one with --sortie to fly it again.")
         elif left:
             click.echo(f"Not flown yet: {', '.join(left)}")
-    if failed:
+    for vehicle in vehicles:
+        if vehicle["error"]:
+            say(f"Vehicle {vehicle['number']}: {vehicle['error']}")
+    if failed or any(v["error"] for v in vehicles):
         raise click.exceptions.Exit(EXIT_FAILED)
     if any(a.missing for a in (assessed or {}).values()):
         raise click.exceptions.Exit(EXIT_SKIPPED)

@@ -1,0 +1,187 @@
+"""`overfly fly` with several vehicles: one screen over all of them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from flightplan.clock import Clock, WallClock
+from flightplan.console import say
+from flightplan.drones import Drone, drone_named
+from flightplan.errors import WorkspaceError
+from flightplan.plan import Sortie, SurveyPlan
+from flightplan.terrain import Terrain
+from flightplan.vehicle.campaign import choose_sorties, next_resume, note_what_is_left
+from flightplan.vehicle.controls import Keyboard
+from flightplan.vehicle.flight import FlightResult
+from flightplan.vehicle.logs import FlightEvent
+from flightplan.vehicle.resume import Assessment, assess, log_folders
+from flightplan.vehicle.screen import KEYS, table
+from flightplan.vehicle.separation import Separation, share_out, take_off_times
+from flightplan.vehicle.setup import Change, Consent
+from flightplan.vehicle.timeline import predict
+from flightplan.vehicle.together import Member, Together
+
+
+@dataclass(frozen=True)
+class Flown:
+    """How several vehicles got on; `assessed` is what all flights of each resumed sortie together leave."""
+
+    members: tuple[Member, ...]
+    left: list[str]
+    assessed: dict[str, Assessment] | None
+
+    @property
+    def results(self) -> dict[str, FlightResult]:
+        """The flights by the names of their logs, vehicle by vehicle."""
+        return {r.log.name: r for m in self.members for r in m.results.values()}
+
+    @property
+    def vehicles(self) -> list[dict[str, Any]]:
+        """Each vehicle for JSON."""
+        return [
+            {
+                "number": m.number,
+                "connected_to": m.url,
+                "sorties": list(m.results),
+                "left": list(m.left),
+                "error": None if m.error is None else str(m.error),
+            }
+            for m in self.members
+        ]
+
+
+def addresses(given: Sequence[str]) -> tuple[str, ...]:
+    """Return the addresses of repeated --connect, commas between several. UsageError for one that is named twice."""
+    urls = tuple(url.strip() for text in given for url in text.split(",") if url.strip())
+    twice = {url for url in urls if urls.count(url) > 1}
+    if twice:
+        raise click.UsageError(f"--connect {', '.join(sorted(twice))} is named twice.")
+    return urls
+
+
+def read_separation(text: str | None) -> Separation:
+    """Read "HORIZONTAL,VERTICAL" in metres; BadParameter when it is not that."""
+    if text is None:
+        return Separation()
+    try:
+        horizontal_m, vertical_m = (float(part) for part in text.split(","))
+    except ValueError as error:
+        raise click.BadParameter(f"{text} is not METRES,METRES", param_hint="--separation") from error
+    return Separation(horizontal_m=horizontal_m, vertical_m=vertical_m)
+
+
+def fly_together(
+    plan: SurveyPlan | None,
+    urls: Sequence[str],
+    *,
+    identifier: str | None,
+    system_ids: Sequence[int],
+    rules: Separation,
+    resume: bool,
+    model: Terrain | None,
+    keyboard: Keyboard,
+    flying: dict[str, Any],
+) -> Flown:
+    """Fly a plan's sorties, or what is missing of those begun, on the vehicles at `urls`."""
+    if plan is None:
+        raise WorkspaceError("one mission file is for one vehicle", hint="Give a plan's folder")
+    live, out = flying["live"], flying["out"]
+    if live and len(system_ids) != len(urls):
+        raise click.UsageError("--live needs a --system-id for each --connect, in their order.")
+    resumed = _what_is_missing(plan, identifier, out, model) if resume else {}
+    asked = [s for s, _ in resumed.values()] if resume else list(choose_sorties(plan.sorties, identifier, out))
+    shares = share_out(asked, len(urls))
+    members = [
+        Member(n, url, sorties, system_ids[n - 1] if system_ids else None)
+        for n, (url, sorties) in enumerate(zip(urls, shares, strict=True), 1)
+    ]
+    drone = plan.aircraft or drone_named(plan.drone or "")
+    _tell_times(plan, members, rules, drone, live=live)
+    clock: Clock = flying["clock"] or WallClock()
+    setup = replace(flying["setup"], consent=_one_at_a_time(flying["setup"].consent))
+    rest = {k: v for k, v in flying.items() if k not in ("clock", "system_id", "setup", "on_event")}
+    together = Together(
+        members, frame=plan.area.frame, drone=drone, rules=rules, clock=clock, one_each=live, setup=setup,
+        on_event=_show, **rest,
+    )  # fmt: skip
+    with ExitStack() as stack:
+        together.fly(_look(together, clock, keyboard, stack))
+    results = {n: r for m in members for n, r in m.results.items()}
+    left = [s.identifier for s in asked if s.identifier not in results]
+    if not resume:
+        return Flown(together.members, left, None)
+    for sortie, original in resumed.values():
+        if sortie.identifier in results:
+            note_what_is_left(plan, original, results[sortie.identifier], out)
+    assessed = {
+        s.identifier: assess(plan, s, log_folders(out, s.identifier))
+        for s in plan.sorties
+        if identifier in (None, s.identifier) and log_folders(out, s.identifier)
+    }
+    return Flown(together.members, left, assessed)
+
+
+def _what_is_missing(
+    plan: SurveyPlan, identifier: str | None, out: Path, model: Terrain | None
+) -> dict[str, tuple[Sortie, Sortie]]:
+    """Return, for each sortie begun that misses something, one battery's flight of that, and the sortie."""
+    found = {}
+    for sortie in plan.sorties:
+        if identifier not in (None, sortie.identifier) or not log_folders(out, sortie.identifier):
+            continue
+        resumed, before = next_resume(plan, sortie, out, terrain=model)
+        if resumed is not None:
+            say(f"Sortie {resumed.identifier}: {before.missing_m:.0f} m of {before.line_m:.0f} m are missing")
+            found[sortie.identifier] = resumed, sortie
+    return found
+
+
+def _tell_times(plan: SurveyPlan, members: Sequence[Member], rules: Separation, drone: Drone, *, live: bool) -> None:
+    queues = [m.sorties[:1] if live else m.sorties for m in members]
+    timelines = [[predict(s.mission, plan.area.frame, drone) for s in queue] for queue in queues]
+    offsets = [[s.takeoff_offset_s for s in queue] for queue in queues]
+    starts = take_off_times(timelines, rules, not_before_s=offsets)
+    for member, queue, times in zip(members, queues, starts, strict=True):
+        flights = ", ".join(f"{s.identifier} at {t / 60:.0f} min" for s, t in zip(queue, times, strict=True))
+        say(f"Vehicle {member.number}, {member.url}: {flights or 'nothing to fly'}")
+
+
+def _one_at_a_time(consent: Consent) -> Consent:
+    lock = threading.Lock()
+
+    def ask(changes: Sequence[Change]) -> bool:
+        with lock:
+            return consent(changes)
+
+    return ask
+
+
+def _look(together: Together, clock: Clock, keyboard: Keyboard, stack: ExitStack) -> Callable[[], None]:
+    """Return what is done a few times a second: keys are handed on, and the screen is drawn where there is one."""
+    from rich.console import Console
+    from rich.live import Live
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        if keyboard.is_terminal:
+            say(KEYS)
+        return lambda: together.desk.type(keyboard())
+    live = stack.enter_context(Live(console=console, auto_refresh=False))
+
+    def look() -> None:
+        together.desk.type(keyboard())
+        live.update(table(together, clock.now_s()), refresh=True)
+
+    return look
+
+
+def _show(member: Member, event: FlightEvent) -> None:
+    name = member.sortie.identifier if member.sortie else ""
+    say(f"  {event.time_utc[11:19]} [{member.number} {name}] {event.kind}: {event.text}")
