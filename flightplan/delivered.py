@@ -17,7 +17,7 @@ from flightplan.terrain import Terrain
 WORTH_SAYING = 0.05
 """A share of overlap lost to hills that a plan warns of."""
 
-_ACROSS = np.linspace(-0.5, 0.5, 5)
+_LEAST_ACROSS, _MOST_ACROSS = 5, 33
 _FINEST_STEP_M, _COARSEST_STEP_M = 10.0, 60.0
 
 
@@ -57,8 +57,8 @@ def delivered(
 ) -> Delivered | None:
     """Return what flights with their heights deliver of what was asked at `altitude_agl_m`; None without lines.
 
-    Five places across each strip are looked at. A footprint grows with the height above the ground that it shows, so an
-    overlap of p at height H is 1 − (1 − p)·H/h at height h.
+    Places across each strip are looked at a cell apart, 5 to 33 of them. A footprint grows with the height above the
+    ground that it shows, so an overlap of p at height H is 1 − (1 − p)·H/h at height h.
     """
     heights, grounds, places, names = [], [], [], []
     for flight, profile in flights:
@@ -130,7 +130,9 @@ def judge(got: Delivered, *, front_overlap: float, side_overlap: float | None, a
 
 
 def _strips(flight: Flight, strip_width_m: float, cell_m: float) -> Iterable[tuple[str, Floats, Floats]]:
-    """Yield of each run its transect, distances along the flight (K,), and points across its strip (K, 5, 2)."""
+    """Yield of each run its transect, distances along the flight (K,), and points across its strip (K, M, 2)."""
+    number = int(np.clip(np.ceil(strip_width_m / cell_m) + 1, _LEAST_ACROSS, _MOST_ACROSS))
+    shares = np.linspace(-0.5, 0.5, number)
     step_m = float(np.clip(cell_m, _FINEST_STEP_M, _COARSEST_STEP_M))
     flown_m = 0.0
     for way, run in zip(flight.ways, [*flight.runs, None], strict=True):
@@ -140,7 +142,7 @@ def _strips(flight: Flight, strip_width_m: float, cell_m: float) -> Iterable[tup
         along = (run.ends[1] - run.ends[0]) / run.length_m
         across = np.array([along[1], -along[0]]) * strip_width_m
         at = np.linspace(0.0, run.length_m, int(np.ceil(run.length_m / step_m)) + 1)
-        points = run.ends[0] + at[:, None, None] * along + _ACROSS[None, :, None] * across
+        points = run.ends[0] + at[:, None, None] * along + shares[None, :, None] * across
         yield run.transect, flown_m + at, points
         flown_m += run.length_m
 

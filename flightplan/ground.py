@@ -105,10 +105,10 @@ def return_height_m(
     A failsafe comes home straight. The ground is the highest of every cell between a local path (N, 2) and home,
     `clearance_m` is added, and the height is `at_least_m`. The second number is the share of cells that are voids.
     """
-    corners = np.concatenate([path, home[None]])
-    swept = [shapely.Polygon([home, a, b]) for a, b in pairwise(path)]
-    region = shapely.union_all([shapely.buffer(shapely.MultiPoint(corners), 1.0), *swept])
-    ground = terrain.range_within(area.frame.delocalise(shapely.buffer(region, min(terrain.cell_m, 100.0))))
+    # Hulls, since a triangle without area (a leg straight away from home) is a line.
+    swept = shapely.convex_hull([shapely.MultiPoint([home, a, b]) for a, b in pairwise(path)])
+    region = shapely.union_all(shapely.buffer(swept, min(terrain.cell_m, 100.0), quad_segs=4))
+    ground = terrain.range_within(area.frame.delocalise(region))
     home_m = float(terrain.heights_m(area.frame.to_lonlat(home[None]))[0])
     # A hair is taken off before rounding up, so that 110.0000001 m does not become 111.
     height_m = float(np.ceil(max(ground.highest_m - home_m + clearance_m, at_least_m) - 1e-6))

@@ -144,7 +144,7 @@ def plan_resume(
     next good frame. They are named SORTIE-resume-N from `first_number`. PlanError when it cannot be flown, or when
     the sortie followed terrain and none is given.
     """
-    aircraft = drone or drone_named(plan.drone or "")
+    aircraft = drone or plan.aircraft or drone_named(plan.drone or "")
     home = sortie.mission.home
     if home is None or plan.allowance_m is None or plan.buffer_m is None:
         raise PlanError("the plan does not say where may be flown, or from where", where=sortie.identifier)
