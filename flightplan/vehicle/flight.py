@@ -25,6 +25,8 @@ from flightplan.vehicle.setup import FlightSetup
 from flightplan.vehicle.transfer import TransferEnd
 from flightplan.vehicle.watch import FlightWatch
 
+_ROUNDS = 3
+
 
 def fly_sortie(
     link: Link,
@@ -155,8 +157,10 @@ def _settle(
     asked_for: Mapping[str, float],
 ) -> Preflight:
     """Change what may be changed with consent, and tell the table. What was asked for by name is not changed back."""
-    changes = tuple(c for c in preflight.changes if c.name not in asked_for)
-    if changes and (setup.simulated or setup.consent(changes)):
+    for _ in range(_ROUNDS):  # one change may let another fault be seen
+        changes = tuple(c for c in preflight.changes if c.name not in asked_for)
+        if not changes or not (setup.simulated or setup.consent(changes)):
+            break
         for change in changes:
             set_one(link, change, watch.tell, log.change)
         preflight = check_again(link, mission, setup, preflight)

@@ -152,7 +152,7 @@ def comes_back_high_enough(question: Question, own: str | None, *, keeps_height:
     if need_m is None:
         need_m = question.extent.highest_m if not keeps_height else -math.inf
     if lowest_m >= need_m - _RETURNS_HIGHER_M:
-        return passed(name, f"it comes back at {lowest_m:.0f} m or higher")
+        return passed(name, f"it comes back at {lowest_m:.0f} m" + (" or higher" if keeps_height else ""))
     new = math.ceil(need_m) / _metres(own)
     change = question.change(own, new, "so that it clears the ground on its way home")
     return failed(name, f"it may come back at {lowest_m:.0f} m above home, and {need_m:.0f} m is needed", change)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 WIND_MEAN_S = 20.0
 _LEAST_WAY_MPS = 2.0
-# As ArduCopter was recorded: it waits 5 s over its home, and sinks the last 10 m at 0.5 m/s; 15 s to get going and to slow down.
+# As ArduCopter was recorded: it waits 5 s over its home and sinks the last 10 m at 0.5 m/s; 15 s to turn and to slow
+# down.
 _DESCENT_MPS, _LAST_METRES, _LANDING_S = 1.5, 10.0, 40.0
 _MEASURED_AFTER_S, _MEASURED_SHARE = 30.0, 0.03
 

@@ -1,7 +1,8 @@
 """Frames as vehicles report them: CAMERA_FEEDBACK (ArduPilot), CAMERA_IMAGE_CAPTURED (cameras, PX4), CAMERA_TRIGGER.
 
 One frame may be reported in two of these ways. The first of the two that tell a place is kept to for the whole flight;
-a trigger alone (PX4 without feedback) counts only while neither has been heard, with its place from the telemetry.
+a trigger alone (PX4 without feedback) counts only when neither comes within PATIENCE_S, with its place from the
+telemetry.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any
 FEEDBACK, CAPTURED, TRIGGER = "CAMERA_FEEDBACK", "CAMERA_IMAGE_CAPTURED", "CAMERA_TRIGGER"
 _EARLIEST_UTC_US = 1e15
 _STALE_MS = 3000
+PATIENCE_S = 2.0
 
 
 @dataclass(frozen=True)
@@ -37,35 +39,40 @@ class Shot:
 
 
 class Shots:
-    """Turns messages into frames, each told once."""
+    """Turns messages into frames, each told once. What is wrong is left in `problems`."""
 
     def __init__(self) -> None:
         self.source: str | None = None
         self.problems: list[str] = []
         self._latest: dict[str, Any] = {}
+        self._triggered: list[tuple[float, Shot]] = []
 
-    def hear(self, message: Any) -> Shot | None:
-        """Take any message; return the frame that it reports, if it does. What is wrong is left in `problems`."""
+    def hear(self, message: Any, now_s: float) -> list[Shot]:
+        """Take any message; return the frames that are known of by it, most often none."""
         kind = message.get_type()
         if kind in ("GLOBAL_POSITION_INT", "ATTITUDE"):
             self._latest[kind] = message
-            return None
-        if kind not in (FEEDBACK, CAPTURED, TRIGGER):
-            return None
-        if kind == TRIGGER:
-            if self.source not in (None, TRIGGER):
-                return None
-        elif self.source in (None, TRIGGER):
-            self._settle_on(kind)
-        elif kind != self.source:
-            return None
-        self.source = self.source or kind
-        return {FEEDBACK: self._feedback, CAPTURED: self._captured, TRIGGER: self._trigger}[kind](message)
+        shot = None
+        if kind == TRIGGER and self.source in (None, TRIGGER):
+            shot = self._trigger(message)
+            if shot is not None and self.source is None:
+                self._triggered.append((now_s, shot))
+                shot = None
+        elif kind in (FEEDBACK, CAPTURED) and self.source in (None, TRIGGER, kind):
+            if self.source == TRIGGER:
+                self.problems.append(f"frames are told by {kind} from here on, before only by their trigger")
+            self.source = kind
+            self._triggered.clear()
+            shot = self._feedback(message) if kind == FEEDBACK else self._captured(message)
+        return [*self._overdue(now_s), *([] if shot is None else [shot])]
 
-    def _settle_on(self, kind: str) -> None:
-        if self.source == TRIGGER:
-            self.problems.append(f"frames are told by {kind} from here on, before only by their trigger")
-        self.source = kind
+    def _overdue(self, now_s: float) -> list[Shot]:
+        if not self._triggered or now_s - self._triggered[0][0] < PATIENCE_S:
+            return []
+        self.source = TRIGGER
+        shots = [shot for _, shot in self._triggered]
+        self._triggered.clear()
+        return shots
 
     def _feedback(self, m: Any) -> Shot:
         return Shot(

@@ -128,10 +128,10 @@ class FlightWatch:
         handler = _HANDLERS.get(message.get_type())
         if handler is not None:
             handler(self, message)
-        shot = self._shots.hear(message)
+        shots = self._shots.hear(message, self._link.clock.now_s())
         while self._shots.problems:
             self.tell("camera", self._shots.problems.pop(0))
-        if shot is not None:
+        for shot in shots:
             self._frame(shot)
 
     def _heartbeat(self, message: Any) -> None:
