@@ -111,19 +111,19 @@ def forbidden_offsets(
 
     Both are looked at every 2 s, and the distance asked for is larger by what they fly in between.
     """
-    a, b = (t.at(np.arange(0.0, t.duration_s + STEP_S, STEP_S)) for t in (one, other))
-    moved_m = sum(float(np.nanmax(np.hypot(*np.diff(p[:, :2], axis=0).T))) for p in (a, b)) / 2
-    risen_m = sum(float(np.nanmax(np.abs(np.diff(p[:, 2])))) for p in (a, b)) / 2
+    # The last look is at the landing, whenever that is: which costs a step of slack.
+    a, b = (t.at(np.minimum(np.arange(0.0, t.duration_s + STEP_S, STEP_S), t.duration_s)) for t in (one, other))
+    moved_m = sum(float(np.hypot(*np.diff(p[:, :2], axis=0).T).max()) for p in (a, b)) / 2
+    risen_m = sum(float(np.abs(np.diff(p[:, 2])).max()) for p in (a, b)) / 2
     near = np.zeros(len(a) + len(b), dtype=bool)
     for start in range(0, len(a), 500):
         part = a[start : start + 500]
-        with np.errstate(invalid="ignore"):
-            level = np.hypot(part[:, None, 0] - b[None, :, 0], part[:, None, 1] - b[None, :, 1])
-            apart = np.abs(part[:, None, 2] - b[None, :, 2])
-            i, j = np.nonzero((level < horizontal_m + moved_m) & _level_with(apart, vertical_m, risen_m))
+        level = np.hypot(part[:, None, 0] - b[None, :, 0], part[:, None, 1] - b[None, :, 1])
+        apart = np.abs(part[:, None, 2] - b[None, :, 2])
+        i, j = np.nonzero((level < horizontal_m + moved_m) & _level_with(apart, vertical_m, risen_m))
         near[np.unique(start + i - j + len(b))] = True
     edges = np.flatnonzero(np.diff(np.concatenate([[0], near.astype(np.int8), [0]])))
-    slack = STEP_S + margin_s
+    slack = 2 * STEP_S + margin_s
     found: list[tuple[int, int]] = []
     for first, past in zip(edges[::2], edges[1::2], strict=True):
         low = int(np.floor((first - len(b)) * STEP_S - slack))
