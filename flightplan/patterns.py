@@ -87,6 +87,10 @@ class Turning:
         return beyond_m + strip_width_m / 2 + _SPARE_M + _SPARE_SHARE * self.radius_m
 
 
+ON_THE_SPOT = Turning(0.0, 0.0, 0.0)
+"""How a multirotor turns where nothing was asked."""
+
+
 def turn_radius_m(airspeed_mps: float, bank_deg: float, wind_mps: float = 0.0) -> float:
     """Return the radius of a circle over ground that a bank can hold all around: (v + w)² / (g tan bank).
 

@@ -23,6 +23,7 @@ FLOWN_STEP_DEG = 3.0
 
 _ITEM_STEP_DEG = 20.0
 _DEPARTURES = 8
+_SAME_PLACE_M, _BEND_DEG = 1e-3, 20.0
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Ways:
 
     def between(self, before: Run, after: Run) -> Floats:
         """Return the way from one run's end to the next one's start, (N, 2), both included."""
-        if follows_on(before, after):
+        if meets(before, after):
             return np.stack([before.ends[1], before.ends[1]])
         if not self.run_in_m:
             return self.airspace.route(before.ends[1], after.ends[0])
@@ -103,7 +104,7 @@ class TurningWays(Ways):
 
     def between(self, before: Run, after: Run) -> Floats:
         """Return the way from one run's end to the next one's start, (N, 2), both included."""
-        if follows_on(before, after):
+        if meets(before, after):
             return super().between(before, after)
         key = before.ends.tobytes() + after.ends.tobytes()
         if key not in self._known:
@@ -232,10 +233,15 @@ def ways_over(airspace: Airspace, run_in_m: float = 0.0) -> Ways:
 
 
 def follows_on(before: Run, after: Run) -> bool:
-    """Say whether a run goes on where the one before it, of the same transect, ends, without a turn to speak of."""
-    if before.transect != after.transect or np.any(np.abs(before.ends[1] - after.ends[0]) > 1e-6):
+    """Say whether a run is the same transect going on where the one before it ends."""
+    return before.transect == after.transect and meets(before, after)
+
+
+def meets(before: Run, after: Run) -> bool:
+    """Say whether a run begins where the one before it ends, without a turn to speak of."""
+    if np.any(np.abs(before.ends[1] - after.ends[0]) > _SAME_PLACE_M):
         return False
-    return float(_direction(before) @ _direction(after)) > 0.94
+    return bool(_direction(before) @ _direction(after) > np.cos(np.radians(_BEND_DEG)))
 
 
 def _direction(run: Run) -> Floats:

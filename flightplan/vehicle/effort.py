@@ -17,6 +17,7 @@ from flightplan.mission import Command, Mission, MissionItem
 
 CROSS_TRACK_M, ALONG_SLACK_M = 15.0, 5.0
 _TRIGGER_TIME, _IMAGE_START, _IMAGE_STOP = 214, 2000, 2001
+_STOP_SLACK = 1.2
 _FLOWN_TO = frozenset({16, 17, 18, 19, 21, 22, 82})
 
 
@@ -119,11 +120,14 @@ class EffortMap:
     def _find_legs(self, mission: Mission) -> Iterable[EffortLeg]:
         here: tuple[int, MissionItem] | None = None
         triggering, distance_m, transect = False, None, None
+        stopped_on: str | None = None
         for number, item in enumerate(mission.items, self.first_item):
             state = _trigger(item)
             if state is not None:
                 triggering, distance_m = state
                 transect = item.transect or transect if triggering else None
+            if _is_single(item):
+                stopped_on = item.transect or f"line at item {number}"
             if item.command not in _FLOWN_TO or not _has_position(item):
                 continue
             if triggering and here is not None:
@@ -131,10 +135,24 @@ class EffortMap:
                 start, end = self._frame.to_local(np.array(ends, dtype=np.float64))
                 name = item.transect or transect or here[1].transect or f"line at item {number}"
                 yield EffortLeg(name, here[0], number, distance_m, tuple(start), tuple(end))
+            elif stopped_on is not None and stopped_on == item.transect and here is not None:
+                # Hover and capture: from stop to stop of one line. A picture is at both ends; more need not be.
+                ends = [(i.longitude_deg, i.latitude_deg) for i in (here[1], item)]
+                start, end = self._frame.to_local(np.array(ends, dtype=np.float64))
+                apart_m = float(np.hypot(*(end - start))) * _STOP_SLACK
+                yield EffortLeg(stopped_on, here[0], number, apart_m, tuple(start), tuple(end))
+            stopped_on = stopped_on if item.transect == stopped_on else None
             here = (number, item)
 
 
+def _is_single(item: MissionItem) -> bool:
+    """Say whether an item takes one picture where the vehicle is, and leaves no camera running."""
+    return item.command == Command.DO_DIGICAM_CONTROL or (item.command == _IMAGE_START and item.params[2] == 1)
+
+
 def _trigger(item: MissionItem) -> tuple[bool, float | None] | None:
+    if _is_single(item):
+        return None
     if item.command == Command.DO_SET_CAM_TRIGG_DIST:
         return item.params[0] > 0, item.params[0] or None
     if item.command == _TRIGGER_TIME:

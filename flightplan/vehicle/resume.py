@@ -17,16 +17,19 @@ import numpy as np
 from flightplan.drones import DEFAULT_WIND_SHARE, Drone, drone_named
 from flightplan.errors import PlanError, Skip
 from flightplan.frames import Floats, LocalFrame
+from flightplan.hovering import Hover
 from flightplan.mission import Command
 from flightplan.mission_builder import Fences, build_mission, mission_path
 from flightplan.ordering import Run
 from flightplan.paths import Airspace
+from flightplan.patterns import ON_THE_SPOT
 from flightplan.plan import Sortie, SurveyPlan
 from flightplan.profile import Profile, follow_terrain, level_profile
 from flightplan.sorties import MAX_ITEMS, Flight, cut_sorties
 from flightplan.terrain import Terrain
 from flightplan.vehicle.effort import ALONG_SLACK_M, CROSS_TRACK_M
 from flightplan.vehicle.logs import CAPTURES, FlightCapture, read_captures
+from flightplan.ways import ways_over
 
 # Frames this many trigger distances apart have a missed one between them.
 _MISSED_ONE, _LATE = 1.5, 1.1
@@ -148,7 +151,16 @@ def plan_resume(
     home = sortie.mission.home
     if home is None or plan.allowance_m is None or plan.buffer_m is None:
         raise PlanError("the plan does not say where may be flown, or from where", where=sortie.identifier)
-    airspace = Airspace.over(plan.area, allowance_m=plan.allowance_m, buffer_m=plan.buffer_m)
+    turning = plan.turning or ON_THE_SPOT
+    airspace = Airspace.over(
+        plan.area,
+        allowance_m=plan.allowance_m,
+        buffer_m=plan.buffer_m,
+        turn_radius_m=turning.radius_m,
+        run_in_m=turning.run_in_m,
+    )
+    ways = ways_over(airspace, turning.run_in_m)
+    hover = None if plan.hover_s is None else Hover(plan.trigger_distance_m, plan.hover_s)
     launch = airspace.nearest(plan.area.frame.to_local([home])[0])
     speed_mps = plan.speed_mps
     transit_mps = max(speed_mps, aircraft.cruise_speed_mps)
@@ -162,6 +174,8 @@ def plan_resume(
         altitude_agl_m=plan.altitude_agl_m,
         wind_share=wind_share,
         fixed_homes=[launch],
+        ways=ways,
+        hover=hover,
     )
     fences = Fences(plan.area, airspace)
     sorties = []
@@ -176,12 +190,14 @@ def plan_resume(
             speed_mps=speed_mps,
             transit_speed_mps=transit_mps,
             trigger_distance_m=plan.trigger_distance_m,
+            hover=hover,
         )
         mission = replace(mission, home_altitude_msl_m=sortie.mission.home_altitude_msl_m)
         energy_wh = flight.energy_wh + aircraft.climb_wh(profile.ascent_m) * (1 + wind_share)
         if len(mission.items) > MAX_ITEMS:
             raise PlanError(f"{len(mission.items)} mission items, and an autopilot holds {MAX_ITEMS}", where=name)
-        if airspace.metres_outside(plan.area.frame.to_local(mission_path(mission))) > 0:
+        as_flown = [plan.area.frame.to_local(mission_path(mission)), *(ways.as_flown(way) for way in flight.ways)]
+        if any(airspace.metres_outside(path) > 0 for path in as_flown):
             raise PlanError("a way would lie in an exclusion or outside of the area and its allowance", where=name)
         if energy_wh > aircraft.battery_wh:
             raise PlanError("its climbs take more than a battery has", where=name)
@@ -216,6 +232,31 @@ class _Line:
 
 
 def _lines(sortie: Sortie, frame: LocalFrame) -> Iterator[_Line]:
+    yield from _triggered_lines(sortie, frame)
+    yield from _stopped_lines(sortie, frame)
+
+
+def _stopped_lines(sortie: Sortie, frame: LocalFrame) -> Iterator[_Line]:
+    """Return the lines on which the vehicle stops for each picture: what it flies from the first to the last of one."""
+    passed: list[tuple[float, float, float]] = []
+    transect: str | None = None
+    for item in (*sortie.mission.items, None):
+        positioned = item is not None and item.longitude_deg is not None and item.latitude_deg is not None
+        if transect is not None and (item is None or (positioned and item.transect != transect)):
+            line = _Line(transect, frame.to_local([p[:2] for p in passed]), np.array([p[2] for p in passed]))
+            if line.length_m > 0:
+                yield line
+            transect = None
+        if item is None:
+            continue
+        if item.command == Command.IMAGE_START_CAPTURE and item.transect is not None:
+            transect = item.transect
+        elif item.longitude_deg is not None and item.latitude_deg is not None:
+            passed = [*passed, (item.longitude_deg, item.latitude_deg, item.altitude_m)] if transect else []
+            passed = passed or [(item.longitude_deg, item.latitude_deg, item.altitude_m)]
+
+
+def _triggered_lines(sortie: Sortie, frame: LocalFrame) -> Iterator[_Line]:
     here: tuple[float, float, float] | None = None
     passed: list[tuple[float, float, float]] = []
     armed: str | None = None

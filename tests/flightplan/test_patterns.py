@@ -21,6 +21,8 @@ from flightplan.patterns import Pattern, turn_radius_m
 from flightplan.plan import SurveyPlan
 from flightplan.planning import plan_survey
 from flightplan.request import PlanRequest
+from flightplan.vehicle.effort import EffortMap
+from flightplan.vehicle.resume import assess, plan_resume
 
 FRAME = LocalFrame(34.83, -2.33)
 CAMERA = camera_named("overfly-demo")
@@ -272,3 +274,34 @@ def test_a_wing_does_not_hover() -> None:
     with pytest.raises(PlanError, match="cannot stop for its pictures"):
         plan(drone=WING, pattern=Pattern(hover_s=2.0))
     assert drone_named(WING).kind == "fixed wing"
+
+
+def test_stops_are_effort_and_the_ways_between_lines_are_not() -> None:
+    area = study_area(shapely.box(-300, -300, 300, 300))
+    result = plan(area, pattern=Pattern(hover_s=2.0))
+    for sortie in result.sorties:
+        legs = EffortMap(sortie.mission).legs
+        assert {leg.transect for leg in legs} == set(sortie.transects)
+        for name in sortie.transects:
+            (transect,) = [t for s in result.strata for t in s.transects if t.identifier == name]
+            assert sum(leg.length_m for leg in legs if leg.transect == name) == pytest.approx(
+                transect.length_m, abs=0.1
+            )
+
+
+@pytest.mark.parametrize(("drone", "pattern"), [(WING, Pattern()), ("overfly-demo", Pattern(hover_s=2.0))])
+def test_turns_and_stops_are_no_effort_and_can_be_resumed(drone: str, pattern: Pattern) -> None:
+    result = plan(drone=drone, pattern=pattern)
+    planned_m = sum(t.length_m for s in result.strata for t in s.transects)
+    on_effort_m = [sum(leg.length_m for leg in EffortMap(s.mission).legs) for s in result.sorties]
+    assert sum(on_effort_m) == pytest.approx(planned_m, rel=1e-4)
+    sortie = result.sorties[0]
+    nothing_flown = assess(result, sortie, [])
+    assert nothing_flown.missing_m == pytest.approx(on_effort_m[0], rel=1e-4)
+    again = plan_resume(result, sortie, nothing_flown.missing[:2])
+    commands = {i.command for s in again for i in s.mission.items}
+    assert (Command.IMAGE_START_CAPTURE in commands) == (pattern.hover_s is not None)
+    assert (Command.DO_SET_CAM_TRIGG_DIST in commands) == (pattern.hover_s is None)
+    if drone == WING:
+        radius_m = turn_radius_m(16.0, 30.0)
+        assert all(tightest_turn_m(flown(result, s.mission)[1:-1]) > 0.97 * radius_m for s in again)
