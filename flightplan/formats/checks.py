@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import json
 import math
+import re
 import zipfile
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
@@ -29,6 +31,9 @@ IMAGE_START_CAPTURE = Command.IMAGE_START_CAPTURE
 """One picture, where its third parameter is 1."""
 
 _MAX_ARCHIVE_FILES = 1_000
+# What every program takes for a number; Python's float also takes 1_000 and the digits of all scripts.
+_DECIMAL = re.compile(r"\s*[+-]?((\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|inf|infinity|nan)\s*", re.ASCII | re.IGNORECASE)
+_NOT_A_NUMBER = re.compile(r"\s*[+-]?nan\s*", re.ASCII | re.IGNORECASE)
 _LOWEST_M, _HIGHEST_M = -1_000.0, 50_000.0
 _LARGEST = 1e10
 _GLOBAL_FRAMES = frozenset({0, 3, 5, 6, 10, 11})
@@ -47,10 +52,9 @@ def refuse(what: str, where: str, hint: str | None = None) -> NoReturn:
 def number(value: Any, what: str, where: str, low: float = -_LARGEST, high: float = _LARGEST) -> float:
     """Return a finite number within limits, or refuse it. Text counts as the number it spells."""
     if isinstance(value, str):
-        try:
-            value = float(value)
-        except ValueError:
+        if not _DECIMAL.fullmatch(value):
             refuse(f"{what} is {_shown(value)}, not a number", where)
+        value = float(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
         refuse(f"{what} is {_shown(value)}, not a number", where)
     if isinstance(value, int) and abs(value) > _LARGEST:
@@ -72,12 +76,10 @@ def parameter(value: Any, what: str, where: str) -> float:
     """Return a command's parameter; null and NaN mean "leave as it is" (`math.nan`, always the same object)."""
     if value is None:
         return math.nan
-    if isinstance(value, float | str):
-        try:
-            if math.isnan(float(value)):
-                return math.nan
-        except ValueError:
-            pass
+    if isinstance(value, float) and math.isnan(value):
+        return math.nan
+    if isinstance(value, str) and _NOT_A_NUMBER.fullmatch(value):
+        return math.nan
     return number(value, what, where)
 
 
@@ -174,6 +176,8 @@ def read_bytes(path: Path) -> bytes:
     try:
         if path.is_dir():
             raise UnreadableFileError("a folder, not a mission file", where=str(path))
+        if path.exists() and not path.is_file():
+            raise UnreadableFileError("not a file that ends", where=str(path))
         if path.stat().st_size > MAX_BYTES:
             raise UnreadableFileError("too large for a mission file", where=str(path))
         return path.read_bytes()
@@ -192,13 +196,22 @@ def text_of(data: bytes, where: str) -> str:
 
 
 def json_of(text: str, where: str) -> Any:
-    """Parse JSON; NaN and Infinity, which it does not have, are refused."""
+    """Parse JSON; NaN and Infinity, which it does not have, and keys said twice are refused."""
 
     def no_constant(name: str) -> NoReturn:
         raise ValueError(f"{name} is not JSON")
 
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            twice, _ = Counter(name for name, _ in pairs).most_common(1)[0]
+            refuse(f"{_shown(twice)} is said twice in one object", where)
+        return found
+
     try:
-        return json.loads(text, parse_constant=no_constant)
+        return json.loads(text, parse_constant=no_constant, object_pairs_hook=once)
+    except MissionFormatError:
+        raise
     except (ValueError, RecursionError) as error:
         refuse(f"not JSON: {error or 'nested too deeply'}", where)
 
@@ -221,8 +234,13 @@ def archive_of(data: bytes, where: str) -> dict[str, bytes]:
             members = [i for i in archive.infolist() if i.filename.lower().endswith((".kml", ".wpml"))]
             if len(archive.infolist()) > _MAX_ARCHIVE_FILES:
                 refuse("the archive holds far too many files", where)
-            found, room = {}, MAX_BYTES
+            found: dict[str, bytes] = {}
+            room = MAX_BYTES
             for member in members:
+                if _leaves_its_folder(member.filename):
+                    refuse(f"the archive holds {_shown(member.filename)}, a name outside of it", where)
+                if member.filename in found:
+                    refuse(f"the archive holds {_shown(member.filename)} twice", where)
                 with archive.open(member) as stream:
                     content = stream.read(room + 1)
                 if len(content) > room:
@@ -253,6 +271,11 @@ def sequence(value: Any, what: str, where: str, most: int = MAX_ITEMS) -> list[A
     if len(value) > most:
         refuse(f"{what} has {len(value)} entries, more than {most}", where)
     return value
+
+
+def _leaves_its_folder(name: str) -> bool:
+    parts = name.replace("\\", "/").split("/")
+    return ".." in parts or parts[0] == "" or ":" in parts[0]
 
 
 def _is_known_without_position(command: int) -> bool:

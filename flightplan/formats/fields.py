@@ -21,6 +21,10 @@ from flightplan.formats.checks import (
 )
 from flightplan.mission import Mission, MissionItem
 
+_SAME_DEG = 2e-7
+"""How far a drawn point may lie from the item's own: programs that save a file again keep seven places."""
+_MOVE_ITEMS = "Change param5 (latitude), param6 (longitude) and the drawing, or plan again"
+
 ROLES = ("home", "item", "path", "fence", "fence circle", "rally point")
 
 
@@ -39,17 +43,23 @@ class Collector:
         self._where = where
         self._items: list[MissionItem] = []
         self._mission: dict[str, Any] = {"fence": [], "fence_circles": [], "rally": []}
+        self._path: list[tuple[Any, Any]] | None = None
+        self._path_where = where
 
     def add(self, role: str, fields: Mapping[str, Any], points: list[tuple[Any, Any]], where: str) -> None:
         """Take in one feature: its role, its fields, its (longitude, latitude) points."""
         if role == "item":
             if fields.get("number") != len(self._items) + 1:
                 refuse(f"item {fields.get('number')!r} where item {len(self._items) + 1} should be", where)
-            self._items.append(_item(fields, where))
+            item = _item(fields, where)
+            self._check_place(item, points, where)
+            self._items.append(item)
         elif role == "home":
+            if "home" in self._mission:
+                refuse("a second home", where)
             lon, lat = _one(points, where)
             self._mission["home"] = (longitude(lon, where), latitude(lat, where))
-            height = fields.get("altitude_msl_m")
+            height = _said(fields, "altitude_msl_m", where)
             self._mission["home_altitude_msl_m"] = None if height is None else altitude(height, where)
         elif role == "fence":
             self._mission["fence"].append(fence_polygon(points, _flag(fields, "inclusion", where), where))
@@ -59,34 +69,65 @@ class Collector:
             self._mission["fence_circles"].append(circle)
         elif role == "rally point":
             self._mission["rally"].append(rally_point(*_one(points, where), fields.get("altitude_home_m"), where))
-        elif role != "path":
+        elif role == "path":
+            if self._path is not None:
+                refuse("a second path", where)
+            self._path, self._path_where = points, where
+        else:
             refuse(f"role {role!r} is none of {', '.join(ROLES)}", where)
 
-    def set_speed(self, value: Any) -> None:
-        """Take in the cruise speed, None when unset."""
+    def set_speed(self, fields: Mapping[str, Any]) -> None:
+        """Take in the cruise speed, null when unset."""
+        value = _said(fields, "cruise_speed_mps", self._where)
         if value is not None:
             self._mission["cruise_speed_mps"] = speed(value, "the cruise speed", self._where)
 
     def mission(self) -> Mission:
-        """Return what was read."""
+        """Return what was read. Raises MissionFormatError when the path is not the one that the items fly."""
+        if self._path is not None:
+            places = [_place(item) for item in self._items if item.longitude_deg is not None]
+            if len(places) != len(self._path) or not all(
+                _near(place, point, self._path_where) for place, point in zip(places, self._path, strict=True)
+            ):
+                refuse("the path is not the one that the items fly", self._path_where, _MOVE_ITEMS)
         found: dict[str, Any] = {
             key: tuple(value) if isinstance(value, list) else value for key, value in self._mission.items()
         }
         return Mission(items=tuple(self._items), **found)
 
+    def _check_place(self, item: MissionItem, points: list[tuple[Any, Any]], where: str) -> None:
+        if points and (item.longitude_deg is None or not _near(_place(item), _one(points, where), where)):
+            refuse("its point is not where its parameters 5 and 6 say", where, _MOVE_ITEMS)
+
+
+def _place(item: MissionItem) -> tuple[float, float]:
+    return item.longitude_deg or 0.0, item.latitude_deg or 0.0
+
+
+def _near(place: tuple[float, float], point: tuple[Any, Any], where: str) -> bool:
+    lon, lat = longitude(point[0], where), latitude(point[1], where)
+    return max(abs(lon - place[0]), abs(lat - place[1])) <= _SAME_DEG
+
 
 def _item(fields: Mapping[str, Any], where: str) -> MissionItem:
-    transect = fields.get("transect")
+    transect = _said(fields, "transect", where)
     if transect is not None and not isinstance(transect, str):
         refuse(f"transect is {transect!r}, not a name", where)
     return mission_item(
         whole(fields.get("command"), "the command", where),
         whole(fields.get("frame"), "the frame", where, 0, 255),
-        [fields.get(f"param{n}") for n in range(1, 8)],
+        [_said(fields, f"param{n}", where) for n in range(1, 8)],
         where,
         autocontinue=_flag(fields, "autocontinue", where),
         transect=transect,
     )
+
+
+def _said(fields: Mapping[str, Any], name: str, where: str) -> Any:
+    """Return a field that may be null, but not absent: a name spelt wrong must not mean "leave it as it is"."""
+    if name not in fields:
+        refuse(f"{name} is missing", where)
+    return fields[name]
 
 
 def _flag(fields: Mapping[str, Any], name: str, where: str) -> bool:

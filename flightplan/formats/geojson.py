@@ -23,7 +23,7 @@ def read_geojson(text: str, where: str) -> Mission:
             "For an area to survey use `overfly plan`",
         )
     collector = Collector(where)
-    collector.set_speed(ours.get("cruise_speed_mps"))
+    collector.set_speed(ours)
     for n, entry in enumerate(sequence(document.get("features"), "features", where, most=200_000)):
         place = f"{where}, feature {n}"
         feature = mapping(entry, "the feature", place)
@@ -76,7 +76,7 @@ def _points(geometry: Any, where: str) -> list[tuple[Any, Any]]:
     if kind == "Point":
         return [_pair(coordinates, where)]
     if kind == "LineString":
-        return []
+        return [_pair(point, where) for point in coordinates]
     if kind == "Polygon" and len(coordinates) == 1:
         return [_pair(point, where) for point in sequence(coordinates[0], "the ring", where)]
     return refuse(f"a {kind!r} where a point, a line or a polygon without holes should be", where)

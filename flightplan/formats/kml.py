@@ -29,7 +29,7 @@ def read_kml(data: bytes, where: str) -> Mission:
             "For an area to survey use `overfly plan`",
         )
     collector = Collector(where)
-    collector.set_speed(marked.get("cruise_speed_mps"))
+    collector.set_speed(marked)
     for n, placemark in enumerate(root.iter(f"{{{_KML}}}Placemark")):
         place = f"{where}, placemark {n}"
         fields = _fields(placemark, place)
@@ -130,14 +130,15 @@ def _fields(element: Element, where: str) -> dict[str, Any]:
         return {}
     found = {}
     for entry in data.findall(f"{{{_KML}}}Data"):
-        text = entry.findtext(f"{{{_KML}}}value")
-        found[entry.get("name", "")] = json_of(text or "null", where)
+        text = entry.findtext(f"{{{_KML}}}value") or ""
+        name = entry.get("name", "")
+        if name in found:
+            refuse(f"{name!r} is said twice", where)
+        found[name] = json_of(text, where)
     return found
 
 
 def _points(placemark: Element, where: str) -> list[tuple[Any, Any]]:
-    if placemark.find(f"{{{_KML}}}LineString") is not None:
-        return []
     texts = [element.text or "" for element in placemark.iter(f"{{{_KML}}}coordinates")]
     if len(texts) > 1:
         refuse(f"{len(texts)} geometries instead of one", where)

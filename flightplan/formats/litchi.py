@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 
-from flightplan.formats.checks import altitude, latitude, longitude, number, plain, refuse, speed, whole
+from flightplan.formats.checks import MAX_ITEMS, altitude, latitude, longitude, number, plain, refuse, speed, whole
 from flightplan.formats.waypoint_flight import Act, Step, Waypoint, WaypointFlight, as_mission, as_waypoints
 from flightplan.mission import CAPACITIES, Frame, Mission
 
@@ -42,13 +43,25 @@ def is_litchi(first_line: str) -> bool:
 def read_litchi(text: str, where: str) -> Mission:
     """Read a mission. Raises MissionFormatError naming the line."""
     try:
-        reader = csv.DictReader(io.StringIO(text), skipinitialspace=True)
-        rows = [{(k or "").strip().casefold(): v for k, v in row.items()} for row in reader]
+        table = [(n, cells) for n, cells in enumerate(csv.reader(io.StringIO(text), skipinitialspace=True), 1) if cells]
     except csv.Error as error:
         refuse(f"not CSV: {error}", where)
+    names = [name.strip().casefold() for name in table[0][1]] if table else []
+    for name, count in Counter(names).items():
+        if count > 1:
+            refuse(f"column {name!r} is there twice", f"{where}, line 1")
+        if name not in _COLUMNS:
+            refuse(f"column {name[:40]!r} is none of Litchi's", f"{where}, line 1")
+    if len(table) > MAX_ITEMS:
+        refuse(f"{len(table) - 1} rows, more than MAVLink can count", where)
+    rows = []
+    for line, cells in table[1:]:
+        if len(cells) != len(names):
+            refuse(f"{len(cells)} values where the header has {len(names)}", f"{where}, line {line}")
+        rows.append((line, dict(zip(names, cells, strict=True))))
     waypoints: list[Waypoint] = []
     frames: set[int] = set()
-    for line, row in enumerate(rows, start=2):
+    for line, row in rows:
         frame, waypoint = _waypoint(row, f"{where}, line {line}")
         frames.add(frame)
         waypoints.append(waypoint)
@@ -62,33 +75,33 @@ def read_litchi(text: str, where: str) -> Mission:
     return as_mission(WaypointFlight(tuple(waypoints), frames.pop(), first_speed_mps=waypoints[0].speed_mps))
 
 
-def _waypoint(row: Mapping[str, str | None], where: str) -> tuple[Frame, Waypoint]:
+def _waypoint(row: Mapping[str, str], where: str) -> tuple[Frame, Waypoint]:
     lon, lat = longitude(_text(row, "longitude"), where), latitude(_text(row, "latitude"), where)
     height = altitude(_text(row, "altitude(m)"), where)
-    mode = whole(_text(row, "altitudemode") or "0", "altitudemode", where, 0, 1)
+    mode = whole(_text(row, "altitudemode", "0"), "altitudemode", where, 0, 1)
     pitch_deg = None
-    if whole(_text(row, "gimbalmode") or "0", "gimbalmode", where, 0, 2) == _INTERPOLATE:
-        pitch_deg = number(_text(row, "gimbalpitchangle") or "0", "gimbalpitchangle", where, -120.0, 120.0)
-    if number(_text(row, "photo_timeinterval") or _UNSET, "photo_timeinterval", where) > 0:
+    if whole(_text(row, "gimbalmode", "0"), "gimbalmode", where, 0, 2) == _INTERPOLATE:
+        pitch_deg = number(_text(row, "gimbalpitchangle", "0"), "gimbalpitchangle", where, -120.0, 120.0)
+    if number(_text(row, "photo_timeinterval", _UNSET), "photo_timeinterval", where) > 0:
         refuse("pictures by time interval have no place in a mission here", where, "Use a distance interval")
-    interval_m = number(_text(row, "photo_distinterval") or _UNSET, "photo_distinterval", where, -1.0, 1e5)
+    interval_m = number(_text(row, "photo_distinterval", _UNSET), "photo_distinterval", where, -1.0, 1e5)
     waypoint = Waypoint(
         longitude_deg=lon,
         latitude_deg=lat,
         height_m=height,
         steps=_steps(row, where),
-        speed_mps=speed(_text(row, "speed(m/s)") or "0", "speed(m/s)", where),
+        speed_mps=speed(_text(row, "speed(m/s)", "0"), "speed(m/s)", where),
         interval_m=max(0.0, interval_m),
         pitch_deg=pitch_deg,
     )
     return (Frame.GLOBAL_TERRAIN_ALT if mode == _ABOVE_GROUND else Frame.GLOBAL_RELATIVE_ALT), waypoint
 
 
-def _steps(row: Mapping[str, str | None], where: str) -> tuple[Step, ...]:
+def _steps(row: Mapping[str, str], where: str) -> tuple[Step, ...]:
     steps: list[Step] = []
     for n in range(1, _ACTIONS + 1):
-        kind = whole(_text(row, f"actiontype{n}") or _UNSET, f"actiontype{n}", where, -1, 100)
-        value = number(_text(row, f"actionparam{n}") or "0", f"actionparam{n}", where)
+        kind = whole(_text(row, f"actiontype{n}", _UNSET), f"actiontype{n}", where, -1, 100)
+        value = number(_text(row, f"actionparam{n}", "0"), f"actionparam{n}", where)
         if kind == _STAY:
             stay_s = number(value, f"actionparam{n}", where, 0.0, 3_600_000.0) / 1000.0
             if steps and steps[-1].act == Act.STAY:
@@ -171,6 +184,6 @@ def _actions_for(step: Step) -> list[tuple[int, int]]:
     return found
 
 
-def _text(row: Mapping[str, str | None], name: str) -> str:
-    value = row.get(name)
-    return value.strip() if isinstance(value, str) else ""
+def _text(row: Mapping[str, str], name: str, default: str = "") -> str:
+    """Return a cell; the default is for a column that older files do not have, not for an empty cell."""
+    return row.get(name, default).strip()

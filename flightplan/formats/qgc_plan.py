@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from flightplan.formats.checks import (
@@ -22,6 +23,7 @@ from flightplan.formats.checks import (
     longitude,
     mapping,
     mission_item,
+    number,
     rally_point,
     refuse,
     sequence,
@@ -29,10 +31,11 @@ from flightplan.formats.checks import (
     speed,
     whole,
 )
-from flightplan.mission import FenceCircle, FencePolygon, Mission, MissionItem, RallyPoint
+from flightplan.mission import Command, FenceCircle, FencePolygon, Mission, MissionItem, RallyPoint
 
 _ARDUPILOT, _MULTIROTOR = 3, 2
-_MIXED, _RELATIVE, _ABSOLUTE, _TERRAIN = 0, 1, 2, 4
+_MIXED, _RELATIVE, _ABSOLUTE, _CALCULATED, _TERRAIN = 0, 1, 2, 3, 4
+_SAME_M = 0.01
 _ALTITUDE_MODES = {0: _ABSOLUTE, 3: _RELATIVE, 5: _ABSOLUTE, 6: _RELATIVE, 10: _TERRAIN, 11: _TERRAIN}
 _DEFAULT_CRUISE_MPS, _DEFAULT_HOVER_MPS = 15.0, 5.0
 
@@ -46,7 +49,8 @@ def read_qgc_plan(text: str, where: str) -> Mission:
     place = f"{where}, mission"
     mission = mapping(document.get("mission"), "the mission", where)
     _version(mission, (1, 2), "the mission", place)
-    items = tuple(_items(sequence(mission.get("items"), "items", place), f"{place}.items"))
+    numbered = list(_items(sequence(mission.get("items"), "items", place), f"{place}.items"))
+    items = tuple(_jumps_resolved(numbered))
     if len(items) > MAX_ITEMS:
         refuse(f"{len(items)} items, more than MAVLink can count", place)
     home, home_altitude = _home(mission.get("plannedHomePosition"), f"{place}.plannedHomePosition")
@@ -112,16 +116,47 @@ def _version(document: Mapping[str, Any], known: tuple[int, ...], what: str, whe
         refuse(f"{what} has version {document.get('version')!r}; version {versions} is read here", where)
 
 
-def _items(entries: list[Any], where: str) -> Iterator[MissionItem]:
+@dataclass(frozen=True)
+class _Read:
+    """An item, and the number by which jumps name it in the file."""
+
+    item: MissionItem
+    jump_id: Any
+    where: str
+
+
+def _jumps_resolved(read: list[_Read]) -> Iterator[MissionItem]:
+    """Yield the items; a jump goes to an item's `doJumpId`, which need not be its place in the mission."""
+    jumps = any(entry.item.command == Command.DO_JUMP for entry in read)
+    places: dict[float, int] = {}
+    for place, entry in enumerate(read, start=1):
+        if jumps and entry.jump_id is not None:
+            identifier = number(entry.jump_id, "doJumpId", entry.where)
+            if identifier in places:
+                refuse(f"doJumpId {identifier:g} is there twice", entry.where)
+            places[identifier] = place
+    renumbered = any(identifier != place for identifier, place in places.items())
+    for entry in read:
+        item = entry.item
+        if item.command == Command.DO_JUMP and renumbered:
+            target = item.params[0]
+            if target not in places:
+                refuse(f"a jump to item {target:g}, which is not there", entry.where)
+            item = replace(item, params=(float(places[target]), *item.params[1:]))
+        yield item
+
+
+def _items(entries: list[Any], where: str) -> Iterator[_Read]:
     for n, entry in enumerate(entries):
         place = f"{where}[{n}]"
         item = mapping(entry, "the item", place)
         kind = item.get("type")
         if kind == "ComplexItem":
             for m, held in enumerate(_held(item, place)):
-                yield _item(mapping(held, "the item", f"{place}.Items[{m}]"), f"{place}.Items[{m}]")
+                inner = mapping(held, "the item", f"{place}.Items[{m}]")
+                yield _Read(_item(inner, f"{place}.Items[{m}]"), inner.get("doJumpId"), f"{place}.Items[{m}]")
         elif kind == "SimpleItem":
-            yield _item(item, place)
+            yield _Read(_item(item, place), item.get("doJumpId"), place)
         else:
             refuse(f"type is {kind!r}, neither SimpleItem nor ComplexItem", place)
 
@@ -140,13 +175,13 @@ def _held(pattern: Mapping[str, Any], where: str) -> list[Any]:
 
 
 def _item(item: Mapping[str, Any], where: str) -> MissionItem:
-    auto = item.get("autoContinue", True)
+    auto = item.get("autoContinue")
     if not isinstance(auto, bool):
         refuse(f"autoContinue is {auto!r}, not true or false", where)
     transect = item.get("transect")
     if transect is not None and not isinstance(transect, str):
         refuse(f"transect is {transect!r}, not a name", where)
-    return mission_item(
+    read = mission_item(
         whole(item.get("command"), "the command", where),
         whole(item.get("frame"), "the frame", where, 0, 255),
         sequence(item.get("params"), "params", where),
@@ -154,6 +189,12 @@ def _item(item: Mapping[str, Any], where: str) -> MissionItem:
         autocontinue=auto,
         transect=transect,
     )
+    if item.get("Altitude") is not None and read.longitude_deg is not None and item.get("AltitudeMode") != _CALCULATED:
+        said_m = altitude(item["Altitude"], where, "Altitude")
+        # QGroundControl flies the one, MAVSDK the other.
+        if abs(said_m - read.altitude_m) > _SAME_M:
+            refuse(f"Altitude is {said_m:g}, and parameter 7 is {read.altitude_m:g}", where)
+    return read
 
 
 def item_document(item: MissionItem, number: int) -> dict[str, Any]:
@@ -207,8 +248,10 @@ def _fence(value: Any, where: str) -> tuple[tuple[FencePolygon, ...], tuple[Fenc
         return (), ()
     fence = mapping(value, "geoFence", where)
     _version(fence, (1, 2), "the fence", where)
+    # Version 1 had neither list; version 2 asks for both.
+    absent: list[Any] | None = [] if fence["version"] == 1 else None
     polygons = []
-    for n, entry in enumerate(sequence(fence.get("polygons", []), "polygons", where)):
+    for n, entry in enumerate(sequence(fence.get("polygons", absent), "polygons", where)):
         place = f"{where}.polygons[{n}]"
         polygon = mapping(entry, "the polygon", place)
         corners = sequence(polygon.get("polygon"), "polygon", place)
@@ -219,7 +262,7 @@ def _fence(value: Any, where: str) -> tuple[tuple[FencePolygon, ...], tuple[Fenc
         points = [_pair(corner, where) for corner in sequence(fence["polygon"], "polygon", where)]
         polygons.append(fence_polygon(points, True, where))
     circles = []
-    for n, entry in enumerate(sequence(fence.get("circles", []), "circles", where)):
+    for n, entry in enumerate(sequence(fence.get("circles", absent), "circles", where)):
         place = f"{where}.circles[{n}]"
         circle = mapping(entry, "the circle", place)
         shape = mapping(circle.get("circle"), "circle", place)
@@ -234,7 +277,7 @@ def _rally(value: Any, where: str) -> tuple[RallyPoint, ...]:
     rally = mapping(value, "rallyPoints", where)
     _version(rally, (1, 2), "the rally points", where)
     points = []
-    for n, entry in enumerate(sequence(rally.get("points", []), "points", where)):
+    for n, entry in enumerate(sequence(rally.get("points"), "points", where)):
         point = sequence(entry, "the rally point", f"{where}.points[{n}]")
         if len(point) != 3:
             refuse(f"{len(point)} values instead of latitude, longitude and altitude", f"{where}.points[{n}]")

@@ -38,8 +38,7 @@ def read_wpl(text: str, where: str) -> Mission:
     rows = [_row(line, f"{where}, line {n}") for n, line in enumerate(lines[1:], start=2) if _has_content(line)]
     if not rows:
         refuse("no items", where)
-    if len(rows) > MAX_ITEMS:
-        refuse(f"{len(rows)} items, more than MAVLink can count", where)
+    _countable(len(rows), where)
     for expected, (index, _, _, _, place) in enumerate(rows):
         if index != expected:
             refuse(f"item {index} where item {expected} should be", place)
@@ -107,6 +106,7 @@ def read_old_fence(text: str, where: str) -> Mission:
             if len(parts) != 2:
                 refuse(f"{len(parts)} values instead of latitude and longitude", f"{where}, line {n}")
             points.append((parts[1], parts[0]))
+    _countable(len(points), where)
     return Mission(items=(), fence=(fence_polygon(list(points[1:]), True, where),))
 
 
@@ -119,6 +119,7 @@ def read_old_rally(text: str, where: str) -> Mission:
             if parts[0] != "RALLY" or len(parts) != 7:
                 refuse("not a line of seven values that begins with RALLY", place)
             points.append(rally_point(parts[2], parts[1], parts[3], place))
+    _countable(len(points), where)
     return Mission(items=(), rally=tuple(points))
 
 
@@ -185,6 +186,11 @@ def _line(
 
 def _text(rows: list[str]) -> str:
     return "\n".join([HEADER, *rows]) + "\n"
+
+
+def _countable(count: int, where: str) -> None:
+    if count > MAX_ITEMS:
+        refuse(f"{count} items, more than MAVLink can count", where)
 
 
 def _has_content(line: str) -> bool:

@@ -142,7 +142,7 @@ def _step(action: Element, names: _Names, where: str) -> Step | None:
         refuse(f"action {kind!r} has no place in a mission here", where)
     if names.text(action, param, "gimbalRotateMode") != "absoluteAngle":
         refuse("a gimbal turned by a difference has no place in a mission here", where)
-    if names.text(action, param, "gimbalPitchRotateEnable") != "1":
+    if not whole(names.text(action, param, "gimbalPitchRotateEnable"), "gimbalPitchRotateEnable", where, 0, 1):
         return None
     angle = names.text(action, param, "gimbalPitchRotateAngle")
     return Step(Act.TILT, number(angle, "gimbalPitchRotateAngle", where, -120.0, 120.0))

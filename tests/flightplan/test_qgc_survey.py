@@ -185,7 +185,7 @@ def test_what_qgroundcontrol_lays_anew_is_what_was_planned(tmp_path: Path, headi
     assert farthest_m(laid, flown) < 5.0
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(
     lengths=st.lists(st.floats(100, 3000), min_size=2, max_size=12),
     spacing=st.floats(15, 600),
