@@ -20,7 +20,7 @@ from flightplan.vehicle.rules import Guard
 from flightplan.vehicle.setup import FlightSetup
 from flightplan.vehicle.shots import Shot, Shots
 from flightplan.vehicle.traffic import Traffic
-from flightplan.vehicle.words import explain
+from flightplan.vehicle.words import Texts, explain
 
 _GEOD = pyproj.Geod(ellps="WGS84")
 _SILENCE_SAID_S = 5.0
@@ -64,7 +64,7 @@ class FlightWatch:
         self.guard = Guard(self._setup.rules, planned_per_s or None)
         self._link, self._effort, self._log = link, effort, log
         self._on_event, self._on_capture = on_event, on_capture
-        self._shots, self._traffic = Shots(), Traffic()
+        self._shots, self._traffic, self._texts = Shots(), Traffic(), Texts()
         self._item: int | None = None
         self._last_item = max((leg.end_item for leg in effort.legs), default=0)
         self._mode: str | None = None
@@ -169,10 +169,13 @@ class FlightWatch:
             self.completed = True
 
     def _status_text(self, message: Any) -> None:
-        mission = re.match(r"Mission: (\d+) ", message.text)
+        text = self._texts.hear(message)
+        if text is None:
+            return
+        mission = re.match(r"Mission: (\d+) ", text)
         if mission:
             self._fly_to(int(mission[1]))
-        said = explain(message.text, message.severity)
+        said = explain(text, message.severity)
         if said is not None:
             self.tell(*said)
             if said[0] == "failsafe":
