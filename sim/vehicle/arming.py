@@ -31,6 +31,8 @@ class Arming:
         if not vehicle.gps_fix:
             faults.append("GPS 1: Bad fix")
         faults += vehicle.failsafes.arming_faults()
+        if vehicle.equipment.remote_id:
+            faults.append(f"OpenDroneID: {vehicle.equipment.remote_id}")
         fenced = bool(vehicle.parameters["FENCE_ENABLE"])
         if not vehicle.position_ok and vehicle.gps_fix and mode in vehicle.modes.positioned:
             faults.append("Need Position Estimate")

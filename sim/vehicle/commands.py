@@ -199,7 +199,9 @@ class Commands:
         return ACCEPTED
 
     def _shoot(self, p: Params, message: Any) -> int:
-        self._vehicle.shutter.fire()
+        """DO_DIGICAM_CONTROL: one frame when its fifth parameter says so."""
+        if p[4] == 1:
+            self._vehicle.shutter.fire()
         return ACCEPTED
 
     def _capture(self, p: Params, message: Any) -> int:

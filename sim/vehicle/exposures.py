@@ -27,6 +27,7 @@ class Exposure:
     roll_deg: float
     pitch_deg: float
     yaw_deg: float
+    altitude_ground_m: float = math.nan
 
 
 class Shutter:
@@ -105,6 +106,7 @@ class Shutter:
                 roll_deg=roll,
                 pitch_deg=pitch,
                 yaw_deg=yaw,
+                altitude_ground_m=body.u - vehicle.ground.under(body.n, body.e),
             )
         )
         vehicle.telemetry.frame_taken(self.index)

@@ -11,6 +11,7 @@ from sim.vehicle.items import Item
 from sim.vehicle.modes import AUTO, BRAKE, GUIDED, LAND, RTL, STABILIZE
 from sim.vehicle.rally import return_point
 from sim.vehicle.waypoints import Point, WaypointFlight
+from sim.vehicle.whereabouts import ABOVE_GROUND
 
 if TYPE_CHECKING:
     from sim.vehicle.autopilot import SimulatedVehicle
@@ -139,7 +140,7 @@ class Flight:
         """Begin a navigation item of the mission."""
         vehicle = self._vehicle
         if item.command == 22:
-            self.take_off(self._up(item) - vehicle.home_u)
+            self.take_off(vehicle.up(item.z, item.frame, vehicle.position[:2]) - vehicle.home_u)
         elif item.command == 20:
             self.go_home()
         elif item.command == 21:
@@ -155,12 +156,15 @@ class Flight:
             self.leg_done = True
         else:
             self._legs()
+            follows = item.frame in ABOVE_GROUND and vehicle.ground.known
+            self.waypoints.follow(vehicle.ground if follows else None)
             self.waypoints.go(self._point(item))
             if (
                 item.command in (16, 82)
                 and item.params[0] == 0
                 and following is not None
                 and following.command in (16, 82, 17, 18, 19)
+                and (following.frame in ABOVE_GROUND) == (item.frame in ABOVE_GROUND)
             ):
                 self.waypoints.then(self._point(following))
             self.stage = WAYPOINT
@@ -422,12 +426,12 @@ class Flight:
         if not keep_stage:
             self.stage = HOLD
 
-    def _up(self, item: Item) -> float:
-        vehicle = self._vehicle
-        return item.z - vehicle.home.altitude_msl_m if item.frame == 0 else vehicle.home_u + item.z
-
     def _point(self, item: Item) -> Point:
+        """The place of an item; while the ground is followed, its height above that."""
+        vehicle = self._vehicle
         if item.x == 0 and item.y == 0:
-            return (*self.waypoints.destination[:2], self._up(item))
-        n, e = self._vehicle.grid.local(item.x, item.y)
-        return n, e, self._up(item)
+            n, e, _ = self.waypoints.destination
+        else:
+            n, e = vehicle.grid.local(item.x, item.y)
+        follows = item.frame in ABOVE_GROUND and vehicle.ground.known
+        return n, e, item.z if follows else vehicle.up(item.z, item.frame)

@@ -8,8 +8,10 @@ along the track slows down while the vehicle cannot keep up.
 from __future__ import annotations
 
 import math
+from copy import copy
 
 from sim.vehicle.control import PositionController, shape_speed, stopping_distance
+from sim.vehicle.ground import Ground
 from sim.vehicle.parameters import Parameters
 from sim.vehicle.scurve import Leg
 
@@ -31,6 +33,9 @@ class WaypointFlight:
         self._previous = self._leg = self._next = Leg.nowhere()
         self._track_scale, self._pace, self._pace_accel = 1.0, 0.0, 0.0
         self.active = False
+        self._ground: Ground | None = None
+        self._probe: Ground | None = None
+        self._lift = 0.0
 
     def begin(self, position: Point, velocity: Point, speed_mps: float | None = None) -> None:
         """Start from where the vehicle will stop."""
@@ -47,6 +52,18 @@ class WaypointFlight:
         self._next_destination = None
         self._track_scale, self._pace, self._pace_accel = 1.0, self.speed_mps, 0.0
         self.paused, self.reached, self.active = False, False, True
+        self._ground, self._probe, self._lift = None, None, 0.0
+
+    def follow(self, ground: Ground | None) -> None:
+        """Count heights from the ground under the target from now on, or from home again (None)."""
+        if ground is self._ground:
+            return
+        n, e, u = self.destination
+        lift = ground.at(n, e) if ground is not None else 0.0
+        self.destination = (n, e, u + self._lift - lift)
+        self._ground, self._lift = ground, lift
+        self._probe = copy(ground)  # asked at other places than the ground under the vehicle
+        self._next_destination = None
 
     def go(self, destination: Point) -> None:
         """Make a point the next destination; the leg starts at the last one."""
@@ -96,14 +113,30 @@ class WaypointFlight:
         target, speeds, accels, finished = self._move(self._track_scale * pace * dt)
         size = math.sqrt(speeds[0] ** 2 + speeds[1] ** 2 + speeds[2] ** 2)
         extra = self._pace_accel / self.speed_mps if size > 0 else 0.0
-        control.n, control.e, control.u = target
-        control.vn, control.ve, control.vu = speeds[0] * pace, speeds[1] * pace, speeds[2] * pace
+        rise = self._rise(dt, target)
+        control.n, control.e, control.u = target[0], target[1], target[2] + self._lift
+        control.vn, control.ve, control.vu = speeds[0] * pace, speeds[1] * pace, speeds[2] * pace + rise
         control.an = accels[0] * pace * pace + extra * speeds[0]
         control.ae = accels[1] * pace * pace + extra * speeds[1]
         control.au = accels[2] * pace * pace + extra * speeds[2]
         if finished and not self.reached:
             radius = self._parameters["WPNAV_RADIUS"] / 100
-            self.reached = self._next_destination is not None or _distance(position, self.destination) <= radius
+            n, e, u = self.destination
+            self.reached = self._next_destination is not None or _distance(position, (n, e, u + self._lift)) <= radius
+
+    def _rise(self, dt: float, target: Point) -> float:
+        """Move the lift towards the height of the ground under the target, within climb and descent; return its speed.
+
+        The ground is asked as far ahead as half a second of flight: a filter without that would be late on every slope.
+        """
+        if self._probe is None:
+            return 0.0
+        ahead = 0.5
+        wanted = self._probe.under(target[0] + self._control.vn * ahead, target[1] + self._control.ve * ahead)
+        p = self._parameters
+        speed = min(max((wanted - self._lift) / ahead, -p["WPNAV_SPEED_DN"] / 100), p["WPNAV_SPEED_UP"] / 100)
+        self._lift += speed * dt
+        return speed
 
     def heading(self) -> float | None:
         """Return the heading of the target's motion (radians), None when it hardly moves."""
