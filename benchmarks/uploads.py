@@ -24,18 +24,19 @@ from flightplan.vehicle.flight import put
 from flightplan.vehicle.items import MISSION, WireItem, mission_items
 from flightplan.vehicle.link import Link
 from flightplan.vehicle.transfer import Holding, Put, TransferEnd
-from sim.faults import Faults, FaultyLink, FaultyVehicle
+from sim.faults import FAULTY, Faults, FaultyLink
 from sim.vehicle import Home, VehicleServer
+from sim.vehicle.px4.transfers import Px4Transfers
 from sim.vehicle.transfers import Transfers
 
 AT_MOST_S = 7200.0
 
 
-def survey(rng: np.random.Generator, count: int) -> tuple[WireItem, ...]:
-    """Return the items of a drawn survey of lines, home first, `count` with it."""
+def survey(rng: np.random.Generator, count: int, kind: str = "copter") -> tuple[WireItem, ...]:
+    """Return the items of a drawn survey of lines, home first where the vehicle wants it, `count` with it."""
     longitude, latitude = rng.uniform(-170, 170), rng.uniform(-60, 60)
     items = [MissionItem(22, 3, (0, 0, 0, 0), longitude, latitude, 80.0), MissionItem(178, 2, (1, 12, -1, 0))]
-    while len(items) < count - 2:
+    while len(items) < count:
         longitude, north = longitude + 0.002, latitude + rng.uniform(0.002, 0.02)
         height_m = float(np.round(rng.uniform(40, 120), 2))
         items += [
@@ -44,18 +45,22 @@ def survey(rng: np.random.Generator, count: int) -> tuple[WireItem, ...]:
             MissionItem(16, 3, (0, 0, 0, 0), longitude, north, height_m),
             MissionItem(206, 2),
         ]
-    mission = Mission((*items[: count - 2], MissionItem(20, 2)), home=(float(longitude), latitude))
-    return mission_items(mission, with_home=True)
+    with_home = kind != "px4"
+    mission = Mission((*items[: count - 1 - with_home], MissionItem(20, 2)), home=(float(longitude), latitude))
+    return mission_items(mission, with_home=with_home)
 
 
-def upload(items: tuple[WireItem, ...], faults: Faults, seed: int) -> tuple[TransferEnd | None, Transfers, float]:
+def upload(
+    items: tuple[WireItem, ...], faults: Faults, seed: int, kind: str = "copter"
+) -> tuple[TransferEnd | None, Transfers, float]:
     """Hold one upload to its end; return the end, the vehicle's half with what it holds, and the seconds it took."""
     said: list[Any] = []
-    vehicle = Transfers(said.append, lambda severity, text: None, lambda kind: None)
+    make = Px4Transfers if kind == "px4" else Transfers
+    vehicle = make(said.append, lambda severity, text: None, lambda kind: None)
     up: FaultyLink[Any] = FaultyLink(faults, [seed, 1])
     down: FaultyLink[Any] = FaultyLink(faults, [seed, 2])
     packer = mav.MAVLink(None, srcSystem=255, srcComponent=190)
-    put = Put(items, MISSION, ardupilot=True)
+    put = Put(items, MISSION, ardupilot=kind != "px4")
 
     def post(link: FaultyLink[Any], messages: list[Any]) -> None:
         for message in messages:
@@ -71,17 +76,18 @@ def upload(items: tuple[WireItem, ...], faults: Faults, seed: int) -> tuple[Tran
         post(down, said)
         said.clear()
         for message in down.due(now_s):
-            post(up, put.receive(message, now_s))
+            # Through bytes, as over a socket: PX4's ids are read from the packet.
+            post(up, put.receive(packer.decode(bytearray(message.pack(packer))), now_s))
         post(up, put.tick(now_s))
     return put.end, vehicle, now_s
 
 
 def upload_over_socket(
-    items: tuple[WireItem, ...], faults: Faults, seed: int
+    items: tuple[WireItem, ...], faults: Faults, seed: int, kind: str = "copter"
 ) -> tuple[TransferEnd | None, Transfers, float]:
     """Do the same over TCP on loopback, in lockstep, with the whole link and vehicle."""
     clock = SimulatedClock(1.79e9)
-    vehicle = FaultyVehicle(Home(34.8333, -2.3333, 1500.0), seed, faults=faults)
+    vehicle = FAULTY[kind](Home(34.8333, -2.3333, 1500.0), seed, faults=faults)
     with (
         VehicleServer(vehicle, clock=clock) as server,
         Link.connect(server.address, clock=clock, timeout_s=60.0) as link,
@@ -102,22 +108,28 @@ def judge(items: tuple[WireItem, ...], end: TransferEnd | None, vehicle: Transfe
     sent = [(i.command, i.x, i.y, round(i.z, 2)) for i in items]
     triggers = [i.params[0] for i in vehicle.items[MISSION] if i.command == 206]
     wanted = [float(np.float32(i.params[0])) for i in items if i.command == 206]
-    return "exact" if held[1:] == sent[1:] and np.allclose(triggers, wanted, atol=1e-4) else "silently different"
+    first = 1 if sent[0][0] == 16 else 0  # home; a vehicle keeps its own, and before all items in any case
+    return "exact" if held[1:] == sent[first:] and np.allclose(triggers, wanted, atol=1e-4) else "silently different"
 
 
-def run(uploads: int, items: int, faults: Faults, seed: int, *, sockets: bool = False) -> dict[str, Any]:
+def run(
+    uploads: int, items: int, faults: Faults, seed: int, *, sockets: bool = False, kind: str = "copter"
+) -> dict[str, Any]:
     """Do many uploads, in process or over `sockets`, and return how they ended."""
     ends: Counter[str] = Counter(dict.fromkeys(("exact", "none", "unknown", "silently different"), 0))
     seconds, attempts, began = [], [], time.monotonic()
     for number in range(uploads):
-        wanted = survey(np.random.default_rng([seed, number]), items)
-        end, vehicle, took_s = (upload_over_socket if sockets else upload)(wanted, faults, seed * 1_000_003 + number)
+        wanted = survey(np.random.default_rng([seed, number]), items, kind)
+        end, vehicle, took_s = (upload_over_socket if sockets else upload)(
+            wanted, faults, seed * 1_000_003 + number, kind
+        )
         ends[judge(wanted, end, vehicle)] += 1
         seconds.append(took_s)
         attempts.append(end.attempts if end else 0)
     return {
         "uploads": uploads,
         "items": items,
+        "kind": kind,
         "over": "loopback TCP" if sockets else "simulated time only",
         "loss": faults.loss,
         "double": faults.double,
@@ -143,9 +155,10 @@ def main() -> int:
     parser.add_argument("--delay", type=float, default=0.02, metavar="S")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--sockets", action="store_true", help="over TCP on loopback, in lockstep: slower")
+    parser.add_argument("--kind", choices=["copter", "plane", "px4"], default="copter")
     asked = parser.parse_args()
     faults = Faults(loss=asked.loss, double=asked.double, reorder=asked.reorder, delay_s=asked.delay)
-    found = run(asked.uploads, asked.items, faults, asked.seed, sockets=asked.sockets)
+    found = run(asked.uploads, asked.items, faults, asked.seed, sockets=asked.sockets, kind=asked.kind)
     print(json.dumps(found, indent=1))
     return 1 if found["silently different"] else 0
 
