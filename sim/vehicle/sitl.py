@@ -66,11 +66,10 @@ def command_line(
         str(instance + 1),
         "--defaults",
         str(defaults),
-        "--wipe",
     ]
     if kind == "tcp":
-        return [*line, "--base-port", port]
-    return [*line, "--serial0", f"udpclient:{host}:{port}"]
+        return [*line, "--base-port", port, "--wipe"]
+    return [*line, "--serial0", f"udpclient:{host}:{port}", "--wipe"]
 
 
 class ArduCopter:

@@ -17,6 +17,10 @@ from sim.vehicle import SimulatedVehicle
 Row = dict[str, Any]
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "sitl: needs ArduPilot's SITL binary, named by OVERFLY_ARDUCOPTER")
+
+
 class Station:
     """Sends to a vehicle, steps it, and keeps what it says as (vehicle seconds, message)."""
 
