@@ -9,6 +9,7 @@ from typing import Any
 from flightplan.areas import StudyArea
 from flightplan.design import StratumDesign, Transect
 from flightplan.errors import PlanError
+from flightplan.formats import SUFFIXES, cannot_be_written
 from flightplan.plain_values import to_plain
 from flightplan.plan import SurveyPlan
 from flightplan.plan_files import PAGE_FILE
@@ -65,9 +66,18 @@ def plan_document(plan: SurveyPlan, folder: Path, files: dict[str, dict[str, str
         "strata": [_stratum(plan, s) for s in plan.strata],
         "transects": [_transect(plan, t) for s in plan.strata for t in s.transects],
         "warnings": list(plan.warnings),
-        "notes": list(plan.notes),
+        "notes": [*plan.notes, *_without_files(plan)],
         "map": str(folder / PAGE_FILE),
     }
+
+
+def _without_files(plan: SurveyPlan) -> list[str]:
+    """Return which formats some sorties have no file in, and why."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for sortie in plan.sorties:
+        for suffix, reason in cannot_be_written(sortie.mission).items():
+            found.setdefault((suffix, reason), []).append(sortie.identifier)
+    return [f"no {SUFFIXES[suffix]} file for {', '.join(names)}: {reason}" for (suffix, reason), names in found.items()]
 
 
 def joined_document(documents: Sequence[dict[str, Any]], folder: Path) -> dict[str, Any]:

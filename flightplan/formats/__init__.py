@@ -19,6 +19,8 @@ from flightplan.mission import Mission
 
 __all__ = [
     "SUFFIXES",
+    "cannot_be_written",
+    "fence_and_rally_paths",
     "lost_in",
     "read_mission",
     "write_fence_and_rally",
@@ -112,17 +114,29 @@ def write_formats(mission: Mission, stem: Path | str) -> dict[str, Path]:
     return files | write_fence_and_rally(mission, stem)
 
 
+def cannot_be_written(mission: Mission) -> dict[str, str]:
+    """Return the formats, by suffix, that cannot say this mission, and why; `write_formats` leaves them out."""
+    found = {}
+    for suffix, writer in _WRITERS.items():
+        try:
+            writer(mission)
+        except MissionFormatError as error:
+            found[suffix] = error.what
+    return found
+
+
 def write_fence_and_rally(mission: Mission, stem: Path | str) -> dict[str, Path]:
-    """Write what a .waypoints file does not hold to `stem`.fence.waypoints and `stem`.rally.waypoints."""
-    stem = Path(stem)
-    files: dict[str, Path] = {}
-    if mission.fence or mission.fence_circles:
-        files["fence"] = stem.with_name(stem.name + ".fence.waypoints")
-        _write(files["fence"], wpl.write_wpl_fence(mission))
-    if mission.rally:
-        files["rally"] = stem.with_name(stem.name + ".rally.waypoints")
-        _write(files["rally"], wpl.write_wpl_rally(mission))
+    """Write what a .waypoints file does not hold to files of their own, and return them by what they hold."""
+    files = fence_and_rally_paths(mission, stem)
+    for kind, path in files.items():
+        _write(path, wpl.write_wpl_fence(mission) if kind == "fence" else wpl.write_wpl_rally(mission))
     return files
+
+
+def fence_and_rally_paths(mission: Mission, stem: Path | str) -> dict[str, Path]:
+    """Return the files for a fence and rally points, where a mission has them: `stem`.fence.waypoints and so on."""
+    held = {"fence": mission.fence or mission.fence_circles, "rally": mission.rally}
+    return {kind: Path(stem).with_name(f"{Path(stem).name}.{kind}.waypoints") for kind, any_ in held.items() if any_}
 
 
 def write_survey_plan(mission: Mission, camera: Camera, stem: Path | str) -> Path | None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from flightplan.commands.convert import convert_command
 from flightplan.errors import MissionFormatError, OverflyError, UnreadableFileError
-from flightplan.formats import lost_in, read_mission, write_formats, write_mission
+from flightplan.formats import cannot_be_written, lost_in, read_mission, write_formats, write_mission
 from flightplan.mission import FenceCircle, FencePolygon, Frame, Mission, MissionItem, RallyPoint
 
 os.environ["MAVLINK20"] = "1"
@@ -600,3 +600,32 @@ def test_convert_refuses_a_broken_file_with_one_sentence(tmp_path):
     assert result.exit_code == 1
     assert result.stderr.startswith(f"Error: {source}, mission.items[0]: the latitude is 91")
     assert not (tmp_path / "out.kml").exists()
+
+
+def test_convert_never_replaces_a_fence_beside_the_mission_unasked(tmp_path):
+    source = write_mission(SURVEY, tmp_path / "survey.plan")
+    (tmp_path / "out.fence.waypoints").write_text("mine")
+    result = CliRunner().invoke(convert_command, [str(source), str(tmp_path / "out.waypoints")])
+    assert result.exit_code == 1
+    assert "out.fence.waypoints: exists already" in result.stderr
+    assert not (tmp_path / "out.waypoints").exists()
+
+
+def test_convert_says_what_an_autopilot_has_no_room_for(tmp_path):
+    items = tuple(_waypoint(34.8 + n * 1e-4, -2.3) for n in range(641))
+    source = write_mission(Mission(items), tmp_path / "long.plan")
+    result = CliRunner().invoke(convert_command, [str(source), str(tmp_path / "out.waypoints"), "--json"])
+    assert result.exit_code == 0
+    assert json.loads(result.stdout)["too_long"] == [
+        "641 items, and ArduPilot holds 640",
+        "641 items, and PX4 holds 500",
+    ]
+    assert "Warning: 641 items, and ArduPilot holds 640" in result.stderr
+
+
+def test_formats_that_cannot_say_a_mission_are_named_with_the_reason(tmp_path):
+    items = tuple(_waypoint(34.8 + n * 1e-4, -2.3) for n in range(100))
+    assert cannot_be_written(SURVEY) == {}
+    assert list(cannot_be_written(Mission(items))) == [".csv"]
+    assert "Litchi sends 99 at once" in cannot_be_written(Mission(items))[".csv"]
+    assert set(write_formats(Mission(items), tmp_path / "x")) == {"plan", "waypoints", "kmz", "kml", "geojson"}
