@@ -1,8 +1,9 @@
 """Fly a small survey under random faults, resume it until nothing is missing, and hold the logs against the truth.
 
-Each round has a new vehicle (a new battery) with faults of its own: a bad link, a link that is cut, a sagging battery,
-lost GPS, missed shots. The truth is where the simulated camera really was: a frame that counts must have been on a
-line, and all counting frames together must have seen every line.
+Each round has a new vehicle (a new battery) with faults of its own, drawn by `sim.faults`: a bad link, a link that is
+cut, a sagging battery, lost GPS, missed shots, a refused item, a restart on the ground or in the air, a stopped motor, a
+turned compass. The truth is where the simulated camera really was: a frame that counts must have been on a line, and all
+counting frames together must have seen every line.
 
     python benchmarks/flights.py --flights 200
 """
@@ -40,6 +41,10 @@ from sim.vehicle import Exposure, Home, VehicleServer, Wind
 START_S, HEIGHT_M, MOST_ROUNDS, BATTERY_MAH = 1.79e9, 80.0, 12, 12_000
 OFF_LINE_M = 20.0
 """The cross-track limit, and what a wind gust leaves between the reported place and the frame's."""
+FAULTS = (
+    *("loss", "double", "reorder", "delay_s", "cut", "restart", "lost_acks", "refuse", "shots", "gps", "sag_s"),
+    *("motor_s", "compass_s", "reboot_s", "traffic"),
+)
 _FRAME = LocalFrame(34.83, -2.33)
 
 
@@ -63,30 +68,11 @@ def small_survey(seed: int) -> SurveyPlan:
     )
 
 
-def draw_faults(rng: np.random.Generator) -> Faults:
-    """Draw what goes wrong in one flight; each kind in a part of them."""
+def fly_until_done(plan: SurveyPlan, seed: int, out: Path, met: Counter[str]) -> dict[str, Any]:
+    """Fly the plan's first sortie, then resume it, each round with faults of its own; compare with the truth.
 
-    def at(share: float, low: float, high: float) -> float | None:
-        return round(float(rng.uniform(low, high)), 1) if rng.random() < share else None
-
-    bad = rng.random() < 0.5
-    cut_s, gps_s = at(0.3, 20, 200), at(0.15, 30, 200)
-    return Faults(
-        loss=float(rng.uniform(0, 0.1)) if bad else 0.0,
-        double=float(rng.uniform(0, 0.1)) if bad else 0.0,
-        reorder=float(rng.uniform(0, 0.1)) if bad else 0.0,
-        delay_s=float(rng.uniform(0, 0.3)) if bad else 0.0,
-        cut=() if cut_s is None else ((cut_s, cut_s + float(rng.uniform(3, 60))),),
-        gps=() if gps_s is None else ((gps_s, gps_s + float(rng.uniform(2, 40))),),
-        sag_s=at(0.3, 20, 200),
-        shots=float(rng.uniform(0, 0.15)) if rng.random() < 0.4 else 0.0,
-        restart=int(rng.integers(1, 12)) if rng.random() < 0.1 else None,
-        lost_acks=int(rng.integers(0, 2)),
-    )
-
-
-def fly_until_done(plan: SurveyPlan, seed: int, out: Path) -> dict[str, Any]:
-    """Fly the plan's first sortie, then resume it, each round with faults of its own; compare with the truth."""
+    `met` counts the flights with each fault.
+    """
     sortie = plan.sorties[0]
     assert sortie.mission.home is not None
     home = Home(*sortie.mission.home, 1500.0)
@@ -95,12 +81,14 @@ def fly_until_done(plan: SurveyPlan, seed: int, out: Path) -> dict[str, Any]:
     counted: list[tuple[str, int]] = []
     while len(outcomes) < MOST_ROUNDS:
         rng = np.random.default_rng([seed, len(outcomes)])
+        faults = Faults.at_random(seed * 100 + len(outcomes))
+        met.update(name for name in FAULTS if getattr(faults, name) not in (None, 0, ()))
         clock = SimulatedClock(START_S)
         speed_mps = float(rng.uniform(0, 7))
         vehicle = FaultyVehicle(
             home,
             seed * 100 + len(outcomes),
-            faults=draw_faults(rng),
+            faults=faults,
             wind=Wind(speed_mps, float(rng.uniform(0, 360)), speed_mps / 5),
             start_time_utc_s=START_S,
             parameters={"BATT_CAPACITY": BATTERY_MAH},
@@ -168,11 +156,12 @@ def _places(frames: list[Exposure]) -> Any:
 def run(flights: int, seed: int) -> dict[str, Any]:
     """Do many surveys, and return how they went."""
     outcomes: Counter[str] = Counter()
+    met: Counter[str] = Counter()
     rounds, worst, began = [], [], time.monotonic()
     off_line = unseen = 0
     for number in range(flights):
         with TemporaryDirectory() as folder:
-            found = fly_until_done(small_survey(number % 5 + 1), seed * 10_000 + number, Path(folder))
+            found = fly_until_done(small_survey(number % 5 + 1), seed * 10_000 + number, Path(folder), met)
         outcomes.update(found["outcomes"])
         rounds.append(len(found["outcomes"]))
         off_line += found["off_line"]
@@ -183,6 +172,7 @@ def run(flights: int, seed: int) -> dict[str, Any]:
         "surveys": flights,
         "flights": sum(rounds),
         "outcomes": dict(sorted(outcomes.items())),
+        "flights_with_fault": dict(sorted(met.items())),
         "rounds": {str(n): rounds.count(n) for n in sorted(set(rounds))},
         "frames_off_line_that_count": off_line,
         "surveys_not_covered": unseen,

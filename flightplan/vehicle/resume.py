@@ -1,4 +1,4 @@
-"""Resume a sortie: what its logs say was photographed well, what is missing along each line, how to fly just that.
+"""Resume a sortie: a flight of just what its logs miss.
 
 A vehicle that comes back to its mission flies on to the next item and never the gap; so what is missing is a mission of
 its own, with legal ways, a trigger that is armed again at each piece's start, and an energy that is checked.
@@ -6,128 +6,35 @@ its own, with legal ways, a trigger that is armed again at each piece's start, a
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from flightplan.drones import DEFAULT_WIND_SHARE, Drone, drone_named
-from flightplan.errors import PlanError, Skip
-from flightplan.frames import Floats, LocalFrame
+from flightplan.areas import LaunchSite
+from flightplan.drones import Drone, drone_named
+from flightplan.errors import PlanError
 from flightplan.hovering import Hover
-from flightplan.mission import Command
-from flightplan.mission_builder import Fences, build_mission, mission_path
+from flightplan.operations import Operations
 from flightplan.ordering import Run
 from flightplan.paths import Airspace
-from flightplan.patterns import ON_THE_SPOT
+from flightplan.patterns import ON_THE_SPOT, Turning
 from flightplan.plan import Sortie, SurveyPlan
-from flightplan.profile import Profile, follow_terrain, level_profile
-from flightplan.sorties import MAX_ITEMS, Flight, cut_sorties
+from flightplan.sortie_missions import Flying, build_sorties
 from flightplan.terrain import Terrain
-from flightplan.vehicle.effort import ALONG_SLACK_M, CROSS_TRACK_M
-from flightplan.vehicle.logs import CAPTURES, FlightCapture, read_captures
-from flightplan.ways import ways_over
+from flightplan.vehicle.assessment import (
+    Assessment,
+    FrameLimits,
+    Missing,
+    assess,
+    lines_of,
+    log_folders,
+    reach_m,
+)
 
-# Frames this many trigger distances apart have a missed one between them.
-_MISSED_ONE, _LATE = 1.5, 1.1
 _LEAST_OVERLAP_M = 5.0
 _LEVEL_M = 0.5
-
-
-@dataclass(frozen=True)
-class FrameLimits:
-    """What a frame must keep to, to count as taken well.
-
-    `height_share` is the deviation from the planned height above home as a share of the height above ground;
-    `tilt_deg` the airframe's from level (a copter leans 30° into a line, and a gimbal takes that away: lower it for a
-    camera that is fixed); `speed_share` the ground speed since the frame before, over the planned one.
-    """
-
-    cross_track_m: float = CROSS_TRACK_M
-    height_share: float = 0.15
-    tilt_deg: float = 40.0
-    speed_share: float = 1.5
-
-
-@dataclass(frozen=True)
-class Missing:
-    """A stretch without good frames: metres from where the sortie's line `line` (counted from 1) starts.
-
-    `start` and `end` are its ends, (longitude, latitude).
-    """
-
-    transect: str
-    line: int
-    from_m: float
-    to_m: float
-    start: tuple[float, float]
-    end: tuple[float, float]
-
-
-@dataclass(frozen=True)
-class Assessment:
-    """What flights have left of a sortie: stretches that are missing, frames that count, frames that do not and why.
-
-    `line_m` is the length of the sortie's lines, `missing_m` of the stretches.
-    """
-
-    sortie: str
-    missing: tuple[Missing, ...]
-    good_count: int
-    rejected: tuple[Skip, ...]
-    line_m: float
-
-    @property
-    def missing_m(self) -> float:
-        """How many metres of line are missing."""
-        return sum(m.to_m - m.from_m for m in self.missing)
-
-
-def log_folders(out: Path, identifier: str) -> tuple[Path, ...]:
-    """Return the log folders of a sortie: its own, those set aside, and those of its resumed flights."""
-    names = re.compile(re.escape(identifier) + r"(-resume-\d+)?(\.\d+)?")
-    return tuple(sorted(p for p in out.glob("*") if p.is_dir() and names.fullmatch(p.name)))
-
-
-def assess(plan: SurveyPlan, sortie: Sortie, folders: Iterable[Path], limits: FrameLimits | None = None) -> Assessment:
-    """Judge the frames of all of a sortie's flights together, and find what no good frame answers for.
-
-    Neighbouring good frames may be as far apart as the footprint is long, or one and a half trigger distances where
-    the plan wants more overlap than that. At a line's end a trigger distance may be left, as the trigger itself leaves.
-    """
-    limits = limits or FrameLimits()
-    lines = tuple(_lines(sortie, plan.area.frame))
-    along: list[list[float]] = [[] for _ in lines]
-    rejected = []
-    for folder in folders:
-        captures = read_captures(folder) if (folder / CAPTURES).is_file() else ()
-        points = _local(captures, plan.area.frame)
-        before: tuple[int, FlightCapture, Floats] | None = None
-        for capture, point in zip(captures, points, strict=True):
-            place = _place(capture, point, lines, limits)
-            why = capture.reason or "it was not on a line"
-            if place is not None:
-                same_line = before is not None and before[0] == place[0]
-                speed_mps = _speed(before[1], before[2], capture, point) if before is not None and same_line else None
-                why = _fault(capture, speed_mps, lines[place[0]].height_at(place[1]), plan, limits)
-                before = place[0], capture, point
-            elif capture.on_line:
-                why = "it is on no line of this sortie"
-            if place is not None and not why:
-                along[place[0]].append(place[1])
-            else:
-                rejected.append(Skip(f"{folder.name} frame {capture.index}", why))
-    missing = [
-        _missing(lines[n], n, from_m, to_m, plan.area.frame)
-        for n, frames in enumerate(along)
-        for from_m, to_m in _stretches(np.sort(frames), lines[n].length_m, plan)
-    ]
-    return Assessment(
-        sortie.identifier, tuple(missing), sum(map(len, along)), tuple(rejected), sum(line.length_m for line in lines)
-    )
+_TURN_RADII = 4.0
 
 
 def plan_resume(
@@ -137,21 +44,26 @@ def plan_resume(
     *,
     first_number: int = 1,
     drone: Drone | None = None,
+    launch: tuple[float, float] | None = None,
     terrain: Terrain | None = None,
-    wind_share: float = DEFAULT_WIND_SHARE,
+    wind_share: float | None = None,
     height_tolerance_m: float = 5.0,
 ) -> tuple[Sortie, ...]:
-    """Return the sorties, one a battery, that fly just what is missing, from the same home at the same height.
+    """Return the sorties, one a battery, that fly just what is missing, at the same height over the ground.
 
     Each piece begins at the last good frame less the overlap, with the trigger armed there, and ends as far behind the
-    next good frame. They are named SORTIE-resume-N from `first_number`. PlanError when it cannot be flown, or when
-    the sortie followed terrain and none is given.
+    next good frame; a fixed wing flies straight on for its run-in before and after it. They are named SORTIE-resume-N
+    from `first_number`, and start from the sortie's home or from `launch`, (longitude, latitude), where the crew stands
+    now. PlanError when it cannot be flown, or when the sortie followed terrain and none is given.
     """
     aircraft = drone or plan.aircraft or drone_named(plan.drone or "")
-    home = sortie.mission.home
+    home = launch or sortie.mission.home
     if home is None or plan.allowance_m is None or plan.buffer_m is None:
         raise PlanError("the plan does not say where may be flown, or from where", where=sortie.identifier)
     turning = plan.turning or ON_THE_SPOT
+    runs = _pieces(plan, sortie, missing, turning)
+    if not runs:
+        return ()
     airspace = Airspace.over(
         plan.area,
         allowance_m=plan.allowance_m,
@@ -159,233 +71,92 @@ def plan_resume(
         turn_radius_m=turning.radius_m,
         run_in_m=turning.run_in_m,
     )
-    ways = ways_over(airspace, turning.run_in_m)
-    hover = None if plan.hover_s is None else Hover(plan.trigger_distance_m, plan.hover_s)
-    launch = airspace.nearest(plan.area.frame.to_local([home])[0])
-    speed_mps = plan.speed_mps
-    transit_mps = max(speed_mps, aircraft.cruise_speed_mps)
-    flights = cut_sorties(
-        plan.area,
-        _pieces(plan, sortie, missing),
-        airspace,
-        aircraft,
-        speed_mps=speed_mps,
-        transit_speed_mps=transit_mps,
-        altitude_agl_m=plan.altitude_agl_m,
-        wind_share=wind_share,
-        fixed_homes=[launch],
-        ways=ways,
-        hover=hover,
-    )
-    fences = Fences(plan.area, airspace)
-    sorties = []
-    for number, flight in enumerate(flights, first_number):
-        name = f"{sortie.identifier}-resume-{number}"
-        profile = _profile(plan, sortie, flight, aircraft, transit_mps, terrain, height_tolerance_m)
-        mission = build_mission(
-            flight,
-            plan.area,
-            fences,
-            profile,
-            speed_mps=speed_mps,
-            transit_speed_mps=transit_mps,
-            trigger_distance_m=plan.trigger_distance_m,
-            hover=hover,
+    area = replace(plan.area, launch_sites=(LaunchSite(sortie.launch or "here", *home),))
+    flying = _flying(plan, sortie, aircraft, turning, terrain, wind_share, height_tolerance_m)
+    stand = airspace.nearest(area.frame.to_local([home])[0])
+    flown = build_sorties(area, [runs], airspace, [stand], flying, [])
+    if flown.outside_m > 0:
+        raise PlanError(
+            "a way would lie in an exclusion or outside of the area and its allowance", where=sortie.identifier
         )
-        mission = replace(mission, home_altitude_msl_m=sortie.mission.home_altitude_msl_m)
-        energy_wh = flight.energy_wh + aircraft.climb_wh(profile.ascent_m) * (1 + wind_share)
-        if len(mission.items) > MAX_ITEMS:
-            raise PlanError(f"{len(mission.items)} mission items, and an autopilot holds {MAX_ITEMS}", where=name)
-        as_flown = [plan.area.frame.to_local(mission_path(mission)), *(ways.as_flown(way) for way in flight.ways)]
-        if any(airspace.metres_outside(path) > 0 for path in as_flown):
-            raise PlanError("a way would lie in an exclusion or outside of the area and its allowance", where=name)
-        if energy_wh > aircraft.battery_wh:
-            raise PlanError("its climbs take more than a battery has", where=name)
-        transects = tuple(dict.fromkeys(run.transect for run in flight.runs))
-        share = energy_wh / aircraft.battery_wh
-        sorties.append(Sortie(name, transects, mission, flight.length_m, flight.duration_s, share))
-    return tuple(sorties)
-
-
-@dataclass(frozen=True)
-class _Line:
-    """A straight piece of a transect, flown with the trigger armed: local points (K, 2), and heights above home."""
-
-    transect: str
-    points: Floats
-    altitude_home_m: Floats
-
-    @property
-    def length_m(self) -> float:
-        return float(np.hypot(*(self.points[-1] - self.points[0])))
-
-    @property
-    def along(self) -> Floats:
-        return np.asarray((self.points[-1] - self.points[0]) / self.length_m)
-
-    def at(self, along_m: float) -> Floats:
-        return np.asarray(self.points[0] + along_m * self.along)
-
-    def height_at(self, along_m: float) -> float:
-        distances = (self.points - self.points[0]) @ self.along
-        return float(np.interp(along_m, distances, self.altitude_home_m))
-
-
-def _lines(sortie: Sortie, frame: LocalFrame) -> Iterator[_Line]:
-    yield from _triggered_lines(sortie, frame)
-    yield from _stopped_lines(sortie, frame)
-
-
-def _stopped_lines(sortie: Sortie, frame: LocalFrame) -> Iterator[_Line]:
-    """Return the lines on which the vehicle stops for each picture: what it flies from the first to the last of one."""
-    passed: list[tuple[float, float, float]] = []
-    transect: str | None = None
-    for item in (*sortie.mission.items, None):
-        positioned = item is not None and item.longitude_deg is not None and item.latitude_deg is not None
-        if transect is not None and (item is None or (positioned and item.transect != transect)):
-            line = _Line(transect, frame.to_local([p[:2] for p in passed]), np.array([p[2] for p in passed]))
-            if line.length_m > 0:
-                yield line
-            transect = None
-        if item is None:
-            continue
-        if item.command == Command.IMAGE_START_CAPTURE and item.transect is not None:
-            transect = item.transect
-        elif item.longitude_deg is not None and item.latitude_deg is not None:
-            passed = [*passed, (item.longitude_deg, item.latitude_deg, item.altitude_m)] if transect else []
-            passed = passed or [(item.longitude_deg, item.latitude_deg, item.altitude_m)]
-
-
-def _triggered_lines(sortie: Sortie, frame: LocalFrame) -> Iterator[_Line]:
-    here: tuple[float, float, float] | None = None
-    passed: list[tuple[float, float, float]] = []
-    armed: str | None = None
-    for item in sortie.mission.items:
-        if item.command == Command.DO_SET_CAM_TRIGG_DIST:
-            if armed is not None and len(passed) > 1:
-                line = _Line(armed, frame.to_local([p[:2] for p in passed]), np.array([p[2] for p in passed]))
-                if line.length_m > 0:
-                    yield line
-            armed = (item.transect or "") if item.params[0] > 0 else None
-            passed = [here] if here is not None else []
-        elif item.longitude_deg is not None and item.latitude_deg is not None:
-            here = (item.longitude_deg, item.latitude_deg, item.altitude_m)
-            passed.append(here)
-
-
-def _local(captures: Sequence[FlightCapture], frame: LocalFrame) -> Floats:
-    lonlat = [(c.longitude_deg, c.latitude_deg) for c in captures]
-    return frame.to_local(np.array(lonlat)) if lonlat else np.empty((0, 2))
-
-
-def _place(
-    capture: FlightCapture, point: Floats, lines: Sequence[_Line], limits: FrameLimits
-) -> tuple[int, float] | None:
-    """Return the line that a frame is on and where along it."""
-    for n, line in enumerate(lines):
-        if not capture.on_line or line.transect != capture.transect:
-            continue
-        east, north = line.along
-        along_m = float((point - line.points[0]) @ (east, north))
-        cross_m = abs(float((point - line.points[0]) @ (north, -east)))
-        if -ALONG_SLACK_M <= along_m <= line.length_m + ALONG_SLACK_M and cross_m <= limits.cross_track_m:
-            return n, along_m
-    return None
-
-
-def _speed(before: FlightCapture, start: Floats, after: FlightCapture, end: Floats) -> float | None:
-    """Return the ground speed between two frames; None where a time is not known."""
-    if before.time_utc is None or after.time_utc is None:
-        return None
-    seconds = (datetime.fromisoformat(after.time_utc) - datetime.fromisoformat(before.time_utc)).total_seconds()
-    return float(np.hypot(*(end - start))) / seconds if seconds > 0 else None
-
-
-def _fault(
-    capture: FlightCapture, speed_mps: float | None, planned_m: float, plan: SurveyPlan, limits: FrameLimits
-) -> str:
-    """Return which limit a frame on a line breaks; nothing when it was taken well."""
-    off_m = abs(capture.altitude_home_m - planned_m)
-    if not off_m <= limits.height_share * plan.altitude_agl_m:
-        return f"its height is {off_m:.0f} m from the planned one"
-    level = np.cos(np.radians(capture.roll_deg)) * np.cos(np.radians(capture.pitch_deg))
-    tilt_deg = float(np.degrees(np.arccos(level)))
-    if not tilt_deg <= limits.tilt_deg:
-        return f"the aircraft was tilted by {tilt_deg:.0f}°"
-    if speed_mps is not None and speed_mps > limits.speed_share * plan.speed_mps:
-        return f"flown at {speed_mps:.1f} m/s, planned were {plan.speed_mps:.1f}"
-    return ""
-
-
-def _reach_m(plan: SurveyPlan) -> float:
-    """How far to each side along its line a frame answers for."""
-    footprint_m = plan.camera.footprint_m(plan.altitude_agl_m)[1]
-    trigger_m = plan.trigger_distance_m
-    # Triggers fire a little late: without any overlap, frames are a little more than a footprint apart.
-    return min(_MISSED_ONE * trigger_m, max(footprint_m, _LATE * trigger_m)) / 2
-
-
-def _stretches(frames: Floats, length_m: float, plan: SurveyPlan) -> list[tuple[float, float]]:
-    """Return what frames at these places along a line leave, as (from, to) in metres."""
-    reach_m = _reach_m(plan)
-    if not len(frames):
-        return [(0.0, length_m)]
     found = []
-    if frames[0] > reach_m:
-        found.append((0.0, float(frames[0]) - reach_m))
-    apart = np.flatnonzero(np.diff(frames) > 2 * reach_m + 1e-6)
-    found += [(float(frames[i]) + reach_m, float(frames[i + 1]) - reach_m) for i in apart]
-    last_m = float(frames[-1])
-    if length_m - last_m > plan.trigger_distance_m + ALONG_SLACK_M:
-        found.append((last_m + reach_m, length_m))
-    return found
+    for number, resumed in enumerate(flown.sorties, first_number):
+        name = f"{sortie.identifier}-resume-{number}"
+        if resumed.energy_share > 1:
+            raise PlanError("its climbs take more than a battery has", where=name)
+        mission = resumed.mission
+        if launch is None and mission.home_altitude_msl_m is None:
+            mission = replace(mission, home_altitude_msl_m=sortie.mission.home_altitude_msl_m)
+        found.append(
+            replace(
+                resumed,
+                identifier=name,
+                mission=mission,
+                drone=sortie.drone,
+                launch=sortie.launch if launch is None else None,
+                takeoff_offset_s=0.0,
+            )
+        )
+    return tuple(found)
 
 
-def _missing(line: _Line, number: int, from_m: float, to_m: float, frame: LocalFrame) -> Missing:
-    (a_lon, a_lat), (b_lon, b_lat) = frame.to_lonlat(np.stack([line.at(from_m), line.at(to_m)])).tolist()
-    return Missing(line.transect, number + 1, round(from_m, 2), round(to_m, 2), (a_lon, a_lat), (b_lon, b_lat))
+def _pieces(plan: SurveyPlan, sortie: Sortie, missing: Sequence[Missing], turning: Turning) -> list[Run]:
+    """Return the pieces in the sortie's order and direction: a trigger leaves a line's end short, never its start.
 
-
-def _pieces(plan: SurveyPlan, sortie: Sortie, missing: Sequence[Missing]) -> list[Run]:
-    """Return the pieces in the sortie's order and direction: a trigger leaves a line's end short, never its start."""
+    Neighbouring ones become one where the way between them is shorter than what lies before and behind a line anyway.
+    """
     overlap_m = max(plan.front_overlap * plan.camera.footprint_m(plan.altitude_agl_m)[1], _LEAST_OVERLAP_M)
-    rewind_m = _reach_m(plan) + overlap_m
+    rewind_m = reach_m(plan) + overlap_m
+    apart_m = max(plan.trigger_distance_m, 2 * turning.run_in_m + _TURN_RADII * turning.radius_m)
     runs: list[Run] = []
-    for n, line in enumerate(_lines(sortie, plan.area.frame), start=1):
+    for n, line in enumerate(lines_of(sortie, plan.area.frame), start=1):
         spans: list[tuple[float, float]] = []
         for gap in sorted((m for m in missing if m.line == n), key=lambda m: m.from_m):
             from_m, to_m = max(gap.from_m - rewind_m, 0.0), min(gap.to_m + rewind_m, line.length_m)
-            if spans and from_m - spans[-1][1] < plan.trigger_distance_m:
+            if spans and from_m - spans[-1][1] < apart_m:
                 from_m = spans.pop()[0]
             spans.append((from_m, to_m))
         runs += [Run(line.transect, np.stack([line.at(a), line.at(b)])) for a, b in spans]
     return runs
 
 
-def _profile(
+def _flying(
     plan: SurveyPlan,
     sortie: Sortie,
-    flight: Flight,
     drone: Drone,
-    transit_mps: float,
+    turning: Turning,
     terrain: Terrain | None,
+    wind_share: float | None,
     tolerance_m: float,
-) -> Profile:
-    if terrain is not None:
-        return follow_terrain(
-            flight.path,
-            plan.area,
-            terrain,
-            altitude_agl_m=plan.altitude_agl_m,
-            tolerance_m=tolerance_m,
-            steepest_climb=drone.climb_mps / transit_mps,
-            steepest_descent=drone.descent_mps / transit_mps,
-        )
-    heights_m = [i.altitude_m for i in sortie.mission.items if i.longitude_deg is not None]
-    if max(heights_m) - min(heights_m) > _LEVEL_M:
-        raise PlanError(
-            "this sortie follows the terrain, and its ways home from the middle of a line do too",
-            where=sortie.identifier,
-            hint="Name the elevation model it was planned with: --terrain FILE",
-        )
-    return level_profile(flight.path, heights_m[0])
+) -> Flying:
+    """Return how the plan's sorties are flown."""
+    height_m = plan.altitude_agl_m
+    if terrain is None:
+        heights_m = [float(h) for line in lines_of(sortie, plan.area.frame) for h in line.altitude_home_m]
+        if max(heights_m) - min(heights_m) > _LEVEL_M:
+            raise PlanError(
+                "this sortie follows the terrain, and its ways home from the middle of a line do too",
+                where=sortie.identifier,
+                hint="Name the elevation model it was planned with: --terrain FILE",
+            )
+        height_m = heights_m[0]
+    raised_m = sortie.transit_offset_m
+    operations = Operations(wind=plan.wind, transit_agl_m=height_m + raised_m if raised_m > 0 else None)
+    return Flying(
+        drone=drone,
+        speed_mps=plan.speed_mps,
+        transit_speed_mps=max(plan.speed_mps, drone.cruise_speed_mps),
+        altitude_agl_m=height_m,
+        trigger_distance_m=plan.trigger_distance_m,
+        wind_share=operations.energy_margin(wind_share),
+        terrain=terrain,
+        height_tolerance_m=tolerance_m,
+        run_in_m=turning.run_in_m,
+        hover=None if plan.hover_s is None else Hover(plan.trigger_distance_m, plan.hover_s),
+        operations=operations,
+        camera=plan.camera,
+        tilt_deg=plan.tilt_deg,
+    )
+
+
+__all__ = ["Assessment", "FrameLimits", "Missing", "assess", "log_folders", "plan_resume"]

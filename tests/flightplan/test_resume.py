@@ -392,8 +392,8 @@ def test_surveys_under_random_faults_are_covered_in_the_end_and_count_no_frame_o
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    found = module.run(3, seed=3)
-    assert found["outcomes"]["cut short"] >= 1
-    assert found["flights"] > 3
+    found = module.run(2, seed=1)
+    assert found["flights"] > 2
+    assert set(found["outcomes"]) > {"completed"}
     assert found["not_as_they_should_be"] == []
     assert (found["frames_off_line_that_count"], found["surveys_not_covered"]) == (0, 0)
