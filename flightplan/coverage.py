@@ -20,7 +20,7 @@ from flightplan.frames import Floats
 SHORTEST_SEGMENT_M = 5.0
 SMALLEST_STRIP_SHARE = 0.005
 _SMALLEST_FILL_SHARE = 0.05
-_FILL_ROUNDS, _FILL_TRIES = 3, 9
+_FILL_ROUNDS, _FILL_TRIES, _FILL_BESIDE_M = 3, 9, 0.5
 
 
 Trim = Callable[[Floats], Floats]
@@ -127,11 +127,15 @@ def fill_gaps(
         missed = shapely.difference(missed, out_of_reach(missed, heading_deg, strip_width_m, flyable))
     for _ in range(_FILL_ROUNDS):
         further: list[Line] = []
-        for part in whole(missed):
+        # Slivers along the border would tie gaps far apart together into one that no line sees.
+        opened = shapely.buffer(shapely.buffer(missed, -_FILL_BESIDE_M), _FILL_BESIDE_M, join_style="mitre")
+        for part in whole(opened):
             if part.area < _SMALLEST_FILL_SHARE * strip_width_m**2:
                 break
             west, _, east, _ = (float(b) for b in shapely.bounds(turn(part, heading_deg)))
-            offsets = np.linspace(min(east - half, west + half), max(east - half, west + half), _FILL_TRIES)
+            # The line that would see all of it may run along the very edge of what is legal, and be refused there.
+            ends = np.array([east - half, west + half])
+            offsets = np.linspace(ends.min() - _FILL_BESIDE_M, ends.max() + _FILL_BESIDE_M, _FILL_TRIES)
             tried = [
                 lines_across(part, heading_deg, [x], strip_width_m, flyable, bridge_m=strip_width_m, trim=trim)
                 for x in offsets
