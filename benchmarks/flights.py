@@ -1,9 +1,9 @@
 """Fly a small survey under random faults, resume it until nothing is missing, and hold the logs against the truth.
 
-Each round has a new vehicle (a new battery) with faults of its own, drawn by `sim.faults`: a bad link, a link that is
-cut, a sagging battery, lost GPS, missed shots, a refused item, a restart on the ground or in the air, a stopped motor, a
-turned compass. The truth is where the simulated camera really was: a frame that counts must have been on a line, and all
-counting frames together must have seen every line.
+Each round has a new vehicle (a new battery) with faults of its own, drawn by `sim.faults`: a bad link, one that is cut,
+a sagging battery, lost GPS, missed shots, a refused item, a restart on the ground or in the air, a stopped motor, a
+turned compass. The truth is where the simulated camera really was: a frame that counts must have been on a line, and
+all counting frames together must have seen every line.
 
     python benchmarks/flights.py --flights 200
 """
