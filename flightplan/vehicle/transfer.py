@@ -132,6 +132,7 @@ class Upload(_Phase):
         self.asked_for: set[int] = set()
         self.last: int | None = None
         self.acknowledged = False
+        self._complained = False
 
     @property
     def progress(self) -> float:
@@ -154,33 +155,45 @@ class Upload(_Phase):
         if name in ("MISSION_REQUEST", "MISSION_REQUEST_INT"):
             self.last = message.seq
             self.asked_for.add(message.seq)
+            self._complained = False
             return self.serve(message)
         if name == "MISSION_ACK":
             return self._end(message.type)
         return None
 
+    @property
+    def _is_complete(self) -> bool:
+        """Whether the vehicle may have all: PX4 goes on where an earlier upload of the same list was broken off."""
+        return len(self.asked_for) == len(self.items) or self.last == len(self.items) - 1
+
     def _end(self, answer: int) -> list[Message] | None:
-        complete = len(self.asked_for) == len(self.items)
         if answer == ACCEPTED:
-            if complete:
+            if self._is_complete:
                 self.done = self.acknowledged = True
             return []
-        if answer == INVALID_SEQUENCE or (answer == ERROR and self.last is None):
+        if answer == INVALID_SEQUENCE:
             return []
-        if answer == ERROR and complete and self.kind == 0:
-            self.done = True
-            return []
+        if answer == ERROR and self._is_complete:
+            if self.kind == 0:
+                self.done = True
+                return []
+        elif answer == ERROR:
+            # Perhaps about something late, or it is busy with what was broken off: it may ask again.
+            self._complained = True
+            return None
         item = self.last if answer in _ABOUT_AN_ITEM else None
         lasting = answer not in (ERROR, DENIED, 15)
         self._fail(REASONS.get(answer, f"the vehicle answered {answer}"), item, lasting=lasting)
         return []
 
     def _patience_s(self) -> float:
-        return LAST_WORD_S if len(self.asked_for) == len(self.items) else SILENCE_S
+        return LAST_WORD_S if self._is_complete else SILENCE_S
 
     def _silence(self) -> None:
-        if len(self.asked_for) == len(self.items):
+        if self._is_complete:
             self.done = True
+        elif self._complained:
+            self._fail(REASONS[ERROR], self.last)
         elif self.last is None:
             self._fail("the vehicle did not ask for any item")
         else:
