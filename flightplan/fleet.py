@@ -29,8 +29,8 @@ MOVE_S, MOVE_MPS = 300.0, 5.0
 """Packing up, and moving to another launch site, straight, by car on tracks: our assumption."""
 
 _SAME_PLACE_M = 100.0
-_WORK = 4.0
-"""Of CP-SAT's deterministic time: a few seconds of a laptop's."""
+_WORK = 2.0
+"""Of CP-SAT's deterministic time, for each of the two steps: about that many seconds of a laptop's."""
 
 
 @dataclass(frozen=True)

@@ -159,6 +159,7 @@ class _Maker:
     flying: Flying
     ways: Ways
     fences: Fences
+    known: dict[bytes, tuple[float, float]] = field(default_factory=dict)
 
     def drafts(self) -> tuple[list[_Draft], Shares]:
         """Cut, share out and give heights, again with less in a flight while a mission or its climbs do not fit."""
@@ -282,6 +283,7 @@ class _Maker:
                 wind=flying.operations.wind,
                 limits=limits,
                 hover=flying.hover,
+                known=self.known,
             )
         ]
 

@@ -75,6 +75,7 @@ def cut_sorties(
     wind: Wind | None = None,
     limits: Limits | None = None,
     hover: Hover | None = None,
+    known: dict[bytes, tuple[float, float]] | None = None,
 ) -> list[Flight]:
     """Cut an order of runs into flights that each fit a battery, home and back included.
 
@@ -82,7 +83,8 @@ def cut_sorties(
     least. A transect is flown in one flight where a battery can do it: a sampling unit is seen at one time. A run too
     long for a battery is flown in equal pieces. `ways` join the runs, by default those of an aircraft that turns on the
     spot. With a `wind` each leg costs what it costs in it; with `hover` the time and the items of the stops on the runs
-    count. Raises PlanError when even a short piece cannot be reached.
+    count. `known` remembers what ways cost from one call to the next, of the same aircraft at the same speeds over the
+    same area. Raises PlanError when even a short piece cannot be reached.
     """
     ways = ways or Ways(airspace)
     homes = tuple(fixed_homes)
@@ -99,6 +101,7 @@ def cut_sorties(
         wind,
         limits or Limits(),
         hover,
+        {} if known is None else known,
     )
     waiting = [list(group) for _, group in groupby(runs, key=lambda r: r.transect)][::-1]
     flights: list[Flight] = []
@@ -148,6 +151,7 @@ class _Costs:
     wind: Wind | None
     limits: Limits
     hover: Hover | None = None
+    known: dict[bytes, tuple[float, float]] = field(default_factory=dict)
 
     def fits(self, taken: _Taken) -> bool:
         """Whether a flight fits a battery and the autopilot's storage."""
@@ -194,10 +198,14 @@ class _Costs:
         return Flight(taken.home, taken.runs, (first, *between, last), taken.duration_s, taken.energy_wh)
 
     def _outer(self, home: Floats, runs: Sequence[Run]) -> tuple[float, float]:
-        out, back = self.ways.out(home, runs[0]), self.ways.back(runs[-1], home)
-        out_s, out_wh = self._cost(out, self.transit_speed_mps)
-        back_s, back_wh = self._cost(back, self.transit_speed_mps)
-        return out_s + back_s, out_wh + back_wh
+        """Return seconds and watt-hours of the ways out and home."""
+        key = home.tobytes() + runs[0].ends[0].tobytes() + runs[-1].ends[1].tobytes()
+        key += runs[0].ends[1].tobytes() + runs[-1].ends[0].tobytes()
+        if key not in self.known:
+            out_s, out_wh = self._cost(self.ways.out(home, runs[0]), self.transit_speed_mps)
+            back_s, back_wh = self._cost(self.ways.back(runs[-1], home), self.transit_speed_mps)
+            self.known[key] = out_s + back_s, out_wh + back_wh
+        return self.known[key]
 
     def _cost_of_run(self, run: Run) -> tuple[float, float, int]:
         """Return seconds, watt-hours and waypoints of a run; a waypoint comes with one item more on average."""
@@ -223,9 +231,9 @@ class _Costs:
         return bool(np.hypot(*(points - home).T).max() <= most_m)
 
     def _homes(self, first: Run, last: Run) -> Sequence[Floats]:
-        part = self.airspace.part_of(first.ends[0])[0]
+        part = int(self.airspace.part_of(first.ends[0])[0])
         if self.fixed_homes:
-            reachable = [h for h in self.fixed_homes if self.airspace.part_of(h)[0] == part]
+            reachable = [h for h, where in zip(self.fixed_homes, self._home_parts, strict=True) if where == part]
             if not reachable:
                 raise PlanError(
                     f"no launch site has a legal way to transect {first.transect}",
@@ -237,6 +245,10 @@ class _Costs:
         rims = shapely.get_coordinates(shapely.shortest_line(self._rim, shapely.points(near)))[::2]
         homes = [self.airspace.nearest(p) for p in rims]
         return [h for h in homes if self.airspace.part_of(h)[0] == part] or [first.ends[0]]
+
+    @cached_property
+    def _home_parts(self) -> list[int]:
+        return [int(part) for part in self.airspace.part_of(np.stack(self.fixed_homes))]
 
     @cached_property
     def _rim(self) -> shapely.MultiLineString:
