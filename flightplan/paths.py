@@ -98,22 +98,27 @@ class Airspace:
 
     def part_of(self, points: npt.ArrayLike) -> npt.NDArray[np.intp]:
         """Return for each of N points the number of the flyable part that holds it, -1 for none."""
-        where = shapely.points(np.atleast_2d(np.asarray(points, dtype=np.float64)))
+        where = np.atleast_2d(np.asarray(points, dtype=np.float64))
         if self.turning is not None:
             # Parts that a narrow passage joins are apart for an aircraft that cannot turn in it.
-            return np.asarray(shapely.STRtree(shapely.get_parts(self.turning.centres)).nearest(where), dtype=np.intp)
-        tree = shapely.STRtree(shapely.get_parts(self.flyable))
-        query, part = tree.query(where, predicate="intersects")
+            return np.asarray(self._tree.nearest(shapely.points(where)), dtype=np.intp)
+        if len(self._tree) == 1:
+            return np.where(shapely.intersects_xy(self.flyable, where[:, 0], where[:, 1]), 0, -1)
+        query, part = self._tree.query(shapely.points(where), predicate="intersects")
         found = np.full(len(where), -1, dtype=np.intp)
         found[query] = part
         return found
 
+    @cached_property
+    def _tree(self) -> shapely.STRtree:
+        return shapely.STRtree(shapely.get_parts(self.flyable if self.turning is None else self.turning.centres))
+
     def nearest(self, point: npt.ArrayLike) -> Floats:
         """Return the point of the inset region nearest to a point: itself when it is inside."""
-        where = shapely.Point(np.asarray(point, dtype=np.float64))
-        if shapely.covers(self._landable, where):
-            return np.asarray(where.coords[0])
-        return np.asarray(shapely.shortest_line(self._landable, where).coords[0])
+        where = np.asarray(point, dtype=np.float64)
+        if shapely.intersects_xy(self._landable, where[0], where[1]):
+            return where
+        return np.asarray(shapely.get_coordinates(shapely.shortest_line(self._landable, shapely.points(where)))[0])
 
     @cached_property
     def _landable(self) -> Any:
@@ -139,8 +144,9 @@ class Airspace:
         a, b = np.asarray(start, dtype=np.float64), np.asarray(end, dtype=np.float64)
         key = a.tobytes() + b.tobytes()
         if key not in self._routes:
-            straight = shapely.covers(self.flyable, shapely.LineString([a, b]))
-            self._routes[key] = np.stack([a, b]) if straight else self._around(a, b)
+            direct = np.array([a, b])
+            straight = shapely.covers(self.flyable, shapely.linestrings(direct))
+            self._routes[key] = direct if straight else self._around(a, b)
         return self._routes[key]
 
     def metres_outside(self, path: npt.ArrayLike) -> float:

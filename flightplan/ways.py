@@ -59,6 +59,8 @@ class Ways:
 
     def shortened(self, runs: Iterable[Run]) -> int:
         """Return how many of the runs' ends have less than the whole run-in."""
+        if not self.run_in_m:
+            return 0
         ends = [turned for run in runs for turned in (run, run.reversed())]
         return sum(hypot(*(self._before(r)[0] - r.ends[0])) < self.run_in_m - 0.5 for r in ends)
 
