@@ -137,12 +137,15 @@ class Fleet:
                 self._post(clock, post, data)
             return
         for post in mail or self._posts:
-            ours = post.link.ends[0]
-            before = post.vehicle.received_count
-            post.vehicle.receive(post.link.receive(0.005 if mail else 0.0))
-            self._post(clock, post, post.vehicle.collect())
-            clock.taken(ours, post.vehicle.received_count - before)
-            _forget_if_gone(clock, post)
+            self._answer(clock, post, 0.005 if mail else 0.0)
+
+    def _answer(self, clock: SimulatedClock, post: _Post, wait_s: float) -> None:
+        ours = post.link.ends[0]
+        before = post.vehicle.received_count
+        post.vehicle.receive(post.link.receive(wait_s))
+        self._post(clock, post, post.vehicle.collect())
+        clock.taken(ours, post.vehicle.received_count - before)
+        _forget_if_gone(clock, post)
 
     def _post(self, clock: SimulatedClock, post: _Post, data: bytes) -> None:
         if data and post.link.connected:
@@ -165,11 +168,14 @@ class Fleet:
         self._accept()
         ready, _, _ = select.select([post.link.waits_on for post in self._posts], [], [], wait_s)
         for post in self._posts:
-            if post.link.waits_on in ready and post.link.connected:
+            if post.link.waits_on not in ready or not post.link.connected:
+                continue
+            if self._clock is not None:
+                # Somebody may have joined the clock since it was looked at: what comes and goes is counted too.
+                self._answer(self._clock, post, 0.0)
+            else:
                 post.vehicle.receive(post.link.receive(0.0))
                 post.link.send(post.vehicle.collect())
-                if self._clock is not None:
-                    _forget_if_gone(self._clock, post)
 
     def _accept(self) -> bool:
         """Let in who knocks; True when somebody did."""
