@@ -189,11 +189,18 @@ class Link:
         return self.command(order.command, *order.params)
 
     def command(
-        self, command: int, *params: float, timeout_s: float = 3.0, tries: int = 3, listen_s: float = 0.5
+        self,
+        command: int,
+        *params: float,
+        timeout_s: float = 3.0,
+        tries: int = 3,
+        listen_s: float = 0.5,
+        component: int = 1,
     ) -> CommandAnswer:
         """Send a MAV_CMD with up to seven parameters, again when there is no answer, and return the answer.
 
-        After a refusal it listens `listen_s` seconds more for the vehicle's reason.
+        `component` is 1 for the autopilot, 0 for whichever feels concerned. After a refusal it listens `listen_s`
+        seconds more for the vehicle's reason.
         """
         texts: list[str] = []
         answers: list[int] = []
@@ -208,7 +215,7 @@ class Link:
         stop = self.listen(note)
         try:
             for attempt in range(tries):
-                self.send(command_long(command, *params, confirmation=attempt))
+                self.send(command_long(command, *params, confirmation=attempt, component=component))
                 if self.wait_until(lambda: any(a != 5 for a in answers), timeout_s):
                     break
             final = next((a for a in reversed(answers) if a != 5), None)

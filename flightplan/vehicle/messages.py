@@ -66,7 +66,7 @@ class CommandAnswer:
         return f"{answer}: {'; '.join(self.texts)}" if self.texts else answer
 
 
-def command_long(command: int, *params: float, confirmation: int = 0) -> Message:
-    """Return a COMMAND_LONG with up to seven parameters, the rest 0."""
+def command_long(command: int, *params: float, confirmation: int = 0, component: int = 1) -> Message:
+    """Return a COMMAND_LONG with up to seven parameters, the rest 0, for a component: 1 the autopilot, 0 all."""
     values = [*params, *[0.0] * (7 - len(params))]
-    return ardupilotmega.MAVLink_command_long_message(0, 1, command, confirmation, *values)
+    return ardupilotmega.MAVLink_command_long_message(0, component, command, confirmation, *values)

@@ -25,7 +25,7 @@ _LEAST_FIX = 3
 _EARLIEST_UTC_US = 1e15
 _STORAGE_READY, _STORAGE_UNSUPPORTED = 2, 3
 _STORAGE_WORDS = {0: "empty", 1: "not formatted"}
-_SHOOT, _REQUEST_MESSAGE, _STORAGE_INFORMATION = 203, 512, 261
+_SHOOT, _START_CAPTURE, _REQUEST_MESSAGE, _STORAGE_INFORMATION = 203, 2000, 512, 261
 CAMERA_MESSAGES = frozenset({"CAMERA_FEEDBACK", "CAMERA_IMAGE_CAPTURED", "CAMERA_TRIGGER"})
 
 
@@ -172,6 +172,9 @@ def check_camera(link: Link, setup: FlightSetup) -> Check:
     stop = link.listen(lambda m: came.append(m.get_type()) if m.get_type() in CAMERA_MESSAGES else None)
     try:
         answer = link.command(_SHOOT, 0, 0, 0, 0, 1)
+        if not answer.accepted:  # a camera of its own, beside the autopilot
+            picture = link.command(_START_CAPTURE, 0, 0, 1, 1, component=0, tries=1)
+            answer = picture if picture.accepted else answer
         heard = answer.accepted and link.wait_until(lambda: bool(came), 6.0)
     finally:
         stop()
@@ -187,7 +190,7 @@ def check_camera(link: Link, setup: FlightSetup) -> Check:
 def check_storage(link: Link, setup: FlightSetup) -> Check:
     """Ask the camera for its card, and hold what is free against what the plan will write."""
     name = "storage"
-    link.command(_REQUEST_MESSAGE, _STORAGE_INFORMATION, tries=1, timeout_s=1.5, listen_s=0.0)
+    link.command(_REQUEST_MESSAGE, _STORAGE_INFORMATION, tries=1, timeout_s=1.5, listen_s=0.0, component=0)
     link.wait_until(lambda: "STORAGE_INFORMATION" in link.latest, 1.0)
     card = link.latest.get("STORAGE_INFORMATION")
     if card is None or card.status == _STORAGE_UNSUPPORTED:

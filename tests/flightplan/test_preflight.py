@@ -369,6 +369,7 @@ def told(kind: str, **fields):
         ({203: (0, told("CAMERA_IMAGE_CAPTURED"))}, Status.PASS, "reported"),
         ({203: (0, told("CAMERA_TRIGGER"))}, Status.PASS, "fired the trigger"),
         ({203: (0, None)}, Status.FAIL, "nothing came back"),
+        ({2000: (0, told("CAMERA_IMAGE_CAPTURED"))}, Status.PASS, "reported"),
         ({}, Status.FAIL, "not triggered: unsupported"),
     ],
 )
