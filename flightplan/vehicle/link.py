@@ -25,6 +25,7 @@ DEAD_MAN_S = 10.0
 _LOOK_S = 0.3
 # A message may be as late as this; more than one restart within a flight is a second vehicle.
 _LATE_S, _TAKES_TURNS = 5.0, 3
+_AUTOPILOT = 1
 
 
 class Link:
@@ -317,7 +318,8 @@ class Link:
                     self.latest[kind] = message
                     if kind == "MISSION_CURRENT":
                         self.list_ids.update({k: i for k in KINDS if (i := opaque_id(message, k)) is not None})
-                    self._note_boot(getattr(message, "time_boot_ms", None))
+                    if message.get_srcComponent() == _AUTOPILOT:  # a camera has a clock of its own
+                        self._note_boot(getattr(message, "time_boot_ms", None))
                     for listener in tuple(self._listeners):
                         listener(message)
             except Exception as error:  # told to whoever waits, instead of dronekit's log
@@ -346,7 +348,7 @@ class Link:
                 return False
             if self._wanted_system in (None, system):
                 self.system_id = self.vehicle._handler.target_system = system
-        if kind == "HEARTBEAT" and system == self.system_id and message.get_srcComponent() == 1:
+        if kind == "HEARTBEAT" and system == self.system_id and message.get_srcComponent() == _AUTOPILOT:
             self.heartbeat = message
         return bool(self.system_id) and system == self.system_id
 

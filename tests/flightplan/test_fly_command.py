@@ -102,9 +102,55 @@ def test_a_failed_check_is_exit_code_1_with_its_remedy(mission: Path, tmp_path: 
     assert "Set FS_GCS_ENABLE to 1." in document["sorties"][0]["reason"]
 
 
+def test_check_prints_the_table_and_flies_nothing(mission: Path, tmp_path: Path) -> None:
+    with served() as (url, clock):
+        result = fly(mission, "--connect", url, "--check", "--out", tmp_path / "f", clock=clock)
+    assert result.exit_code == 0, result.stderr
+    rows = [line.split(maxsplit=2) for line in result.stdout.splitlines() if "  " in line]
+    table = {row[1]: row[0] for row in rows if row[0] in ("pass", "fail", "unknown")}
+    assert table["mission"] == table["gcs-failsafe"] == "pass"
+    assert table["terrain"] == "unknown"
+    assert "checked, not flown" in result.stdout
+    assert not (tmp_path / "f/line").exists()
+    assert (tmp_path / "f/checks/line/events.jsonl").is_file()
+    # Nothing has been begun by that.
+    with served() as (url, clock):
+        flown = fly(mission, "--connect", url, "--out", tmp_path / "f", "--pilot", "Neema", "--json", clock=clock)
+    assert json.loads(flown.stdout)["outcome"] == "completed"
+    assert json.loads((tmp_path / "f/logbook.jsonl").read_text())["pilot"] == "Neema"
+
+
+def test_a_live_vehicle_is_set_up_without_a_question_only_when_told_and_put_back(mission: Path, tmp_path: Path) -> None:
+    out = tmp_path / "f"
+    with served() as (url, clock):
+        live = ["--connect", url, "--live", "--system-id", 1, "--out", out]
+        refused = fly(mission, *live, "--no-test-camera", clock=clock)
+        assert refused.exit_code == 1
+        assert "fail     gcs-failsafe" in refused.stdout
+        assert "-> Set FS_GCS_ENABLE to 1." in refused.stdout
+        flown = fly(mission, *live, "--set-parameters", "--json", clock=clock)
+        assert flown.exit_code == 0, flown.stderr
+        document = json.loads(flown.stdout)
+        # A test picture on the ground, as for every real vehicle.
+        assert document["capture_count"] == document["on_line_count"] + 1
+    with served_again() as url:
+        restored = fly(
+            mission, "--connect", url, "--live", "--system-id", 1, "--out", out, "--restore-parameters", "--json"
+        )
+    assert restored.exit_code == 0, restored.stderr
+    assert json.loads(restored.stdout)["restored"] == {"FS_GCS_ENABLE": 0.0, "BATT_FS_LOW_ACT": 0.0}
+
+
+@contextmanager
+def served_again() -> Iterator[str]:
+    with VehicleServer(SimulatedVehicle(Home(LON, LAT, 1500.0)), speed=5.0) as server:
+        yield server.address
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        (["--check", "--resume"], "--resume chooses its own"),
         (["--live"], "--live needs --system-id"),
         (["--set", "WPNAV_SPEED=fast"], "not NAME=VALUE"),
         (["--system-id", "300"], "not in the range"),
