@@ -86,6 +86,14 @@ class Drone:
         long = lengths / speed_mps + speed_mps / self.acceleration_mps2
         return np.where(lengths >= reach_m, long, 2 * np.sqrt(lengths / self.acceleration_mps2))
 
+    def one_leg_seconds(self, length_m: float, speed_mps: float) -> float:
+        """Return what `leg_seconds` says of one leg, without arrays: planning asks ten thousand times."""
+        if self.kind != MULTIROTOR:
+            return length_m / speed_mps
+        if length_m >= speed_mps**2 / self.acceleration_mps2:
+            return length_m / speed_mps + speed_mps / self.acceleration_mps2
+        return 2 * sqrt(length_m / self.acceleration_mps2)
+
     def leg_wh(self, seconds: npt.ArrayLike) -> Floats:
         """Return the energy of level flight in still air."""
         power = max(self.hover_power_w, self.cruise_power_w) if self.kind == MULTIROTOR else self.cruise_power_w

@@ -93,47 +93,57 @@ def _stretches(flight: Flight, area: StudyArea, profile: Profile, hover: Hover |
     With `hover` a run is its stops and pictures, the first point among them.
     """
     flown_m = 0.0
+    stretches = []
     for i, way in enumerate(flight.ways):
-        for points in (way, flight.runs[i].ends) if i < len(flight.runs) else (way,):
-            items = []
-            if hover is not None and points is not way:
-                length_m = flight.runs[i].length_m
-                yield _stops(points, hover.stops_m(length_m), hover.hold_s, flown_m, area, profile)
-                flown_m += length_m
-                continue
-            for a, b in pairwise(points):
-                length_m = float(np.hypot(*(b - a)))
-                if length_m == 0.0:
-                    continue
-                distances, heights_m = profile.between(flown_m, flown_m + length_m)
-                stops = a + ((distances - flown_m) / length_m)[:, None] * (b - a)
-                stops[-1] = b
-                items += [
-                    _positioned(Command.NAV_WAYPOINT, lonlat, round(float(height_m), 3))
-                    for lonlat, height_m in zip(_lonlat(area, stops), heights_m, strict=True)
-                ]
-                flown_m += length_m
-            yield items
+        stretches.append(_waypoints(way, flown_m, profile))
+        flown_m += float(np.hypot(*np.diff(way, axis=0).T).sum())
+        if i < len(flight.runs):
+            run = flight.runs[i]
+            if hover is None:
+                stretches.append(_waypoints(run.ends, flown_m, profile))
+            else:
+                stretches.append(_stops(run.ends, hover.stops_m(run.length_m), flown_m, profile))
+            flown_m += run.length_m
+    # All at once: a projection costs as much for one point as for a hundred.
+    lonlats = iter(_lonlat(area, np.concatenate([points for points, _, _ in stretches])))
+    for _, heights_m, stopping in stretches:
+        items = []
+        for height_m, stops in zip(heights_m.tolist(), stopping, strict=True):
+            waypoint = _positioned(Command.NAV_WAYPOINT, next(lonlats), round(height_m, 3))
+            if stops and hover is not None:
+                items.append(replace(waypoint, params=(hover.hold_s, 0.0, 0.0, 0.0)))
+                items.append(_command(Command.IMAGE_START_CAPTURE, ONE_PICTURE))
+            else:
+                items.append(waypoint)
+        yield items
 
 
-def _stops(
-    ends: Floats, stops_m: Floats, hold_s: float, flown_m: float, area: StudyArea, profile: Profile
-) -> list[MissionItem]:
+def _waypoints(path: Floats, flown_m: float, profile: Profile) -> tuple[Floats, Floats, list[bool]]:
+    """Return where the vehicle is sent along a path that begins `flown_m` into the flight, and how high."""
+    points, heights = [np.empty((0, 2))], [np.empty(0)]
+    for a, b in pairwise(path):
+        length_m = float(np.hypot(*(b - a)))
+        if length_m == 0.0:
+            continue
+        distances, heights_m = profile.between(flown_m, flown_m + length_m)
+        stops = a + ((distances - flown_m) / length_m)[:, None] * (b - a)
+        stops[-1] = b
+        points.append(stops)
+        heights.append(heights_m)
+        flown_m += length_m
+    joined = np.concatenate(points)
+    return joined, np.concatenate(heights), [False] * len(joined)
+
+
+def _stops(ends: Floats, stops_m: Floats, flown_m: float, profile: Profile) -> tuple[Floats, Floats, list[bool]]:
+    """Return the same for a line with stops, and which of the places are stops."""
     changes, _ = profile.between(flown_m, flown_m + stops_m[-1])
     # Where the slope changes within half a metre of a stop, the stop will do.
     between = [d for d in changes - flown_m if np.abs(stops_m - d).min() > 0.5]
     at = np.sort(np.concatenate([stops_m, between]))
     places = ends[0] + (at / stops_m[-1])[:, None] * (ends[1] - ends[0])
     heights_m = np.interp(flown_m + at, profile.distance_m, profile.altitude_home_m)
-    items: list[MissionItem] = []
-    for d, lonlat, height_m in zip(at, _lonlat(area, places), heights_m, strict=True):
-        stop = _positioned(Command.NAV_WAYPOINT, lonlat, round(float(height_m), 3))
-        if d not in stops_m:
-            items.append(stop)
-            continue
-        items.append(replace(stop, params=(hold_s, 0.0, 0.0, 0.0)))
-        items.append(_command(Command.IMAGE_START_CAPTURE, ONE_PICTURE))
-    return items
+    return places, heights_m, np.isin(at, stops_m).tolist()
 
 
 def _speed(speed_mps: float) -> MissionItem:
@@ -182,7 +192,8 @@ class Fences:
     def for_flight(self, flight: Flight) -> tuple[FencePolygon, ...]:
         """Return the ring around the part that a flight uses, and the nearest exclusions that a board has room for."""
         path = shapely.LineString(flight.path)
-        outer, exclusions = next((o, e) for part, o, e in self._parts if part.intersects(path))
+        alone = len(self._parts) == 1
+        outer, exclusions = next((o, e) for part, o, e in self._parts if alone or part.intersects(path))
         rings, room = [(outer, True)], MAX_FENCE_POINTS - _corners(outer)
         for polygon in sorted(exclusions, key=lambda p: (p.distance(path), -p.area)):
             if _corners(polygon) <= room and not polygon.intersects(path):

@@ -159,7 +159,7 @@ class _Maker:
     flying: Flying
     ways: Ways
     fences: Fences
-    known: dict[bytes, tuple[float, float]] = field(default_factory=dict)
+    known: dict[bytes, tuple[float, float, int]] = field(default_factory=dict)
 
     def drafts(self) -> tuple[list[_Draft], Shares]:
         """Cut, share out and give heights, again with less in a flight while a mission or its climbs do not fit."""

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, reduce
 from itertools import groupby, pairwise
+from math import hypot
 
 import numpy as np
 import shapely
@@ -75,7 +76,7 @@ def cut_sorties(
     wind: Wind | None = None,
     limits: Limits | None = None,
     hover: Hover | None = None,
-    known: dict[bytes, tuple[float, float]] | None = None,
+    known: dict[bytes, tuple[float, float, int]] | None = None,
 ) -> list[Flight]:
     """Cut an order of runs into flights that each fit a battery, home and back included.
 
@@ -151,7 +152,8 @@ class _Costs:
     wind: Wind | None
     limits: Limits
     hover: Hover | None = None
-    known: dict[bytes, tuple[float, float]] = field(default_factory=dict)
+    known: dict[bytes, tuple[float, float, int]] = field(default_factory=dict)
+    _alone: dict[tuple[str, bytes], _Taken] = field(default_factory=dict)
 
     def fits(self, taken: _Taken) -> bool:
         """Whether a flight fits a battery and the autopilot's storage."""
@@ -168,6 +170,14 @@ class _Costs:
 
     def with_run(self, taken: _Taken, run: Run) -> _Taken:
         """Add a run to a flight from whichever home is then the cheapest; energy is infinite where none is in reach."""
+        if taken.runs:
+            return self._with_run(taken, run)
+        key = run.transect, run.ends.tobytes()
+        if key not in self._alone:
+            self._alone[key] = self._with_run(taken, run)
+        return self._alone[key]
+
+    def _with_run(self, taken: _Taken, run: Run) -> _Taken:
         seconds, wh, on_run = self._cost_of_run(run)
         inner_s, inner_wh, items = taken.inner_s + seconds, taken.inner_wh + wh, taken.items + 2 * on_run
         waypoints = taken.waypoints + on_run
@@ -184,7 +194,8 @@ class _Costs:
         ]
         if not outer:
             return _Taken(runs, inner_s, inner_wh, energy_wh=np.inf, items=items, waypoints=waypoints)
-        outer_s, outer_wh, _, home = min(outer, key=lambda o: (o[0], o[2]))
+        outer_s, outer_wh, further, _, home = min(outer, key=lambda o: (o[0], o[3]))
+        items, waypoints = items + further, waypoints + further
         vertical_s, vertical_wh = self.drone.vertical(self.altitude_agl_m)
         level_s = inner_s + outer_s
         level_wh = float(self.drone.leg_wh(level_s)) if self.wind is None else inner_wh + outer_wh
@@ -197,14 +208,15 @@ class _Costs:
         between = [self.ways.between(a, b) for a, b in pairwise(taken.runs)]
         return Flight(taken.home, taken.runs, (first, *between, last), taken.duration_s, taken.energy_wh)
 
-    def _outer(self, home: Floats, runs: Sequence[Run]) -> tuple[float, float]:
-        """Return seconds and watt-hours of the ways out and home."""
+    def _outer(self, home: Floats, runs: Sequence[Run]) -> tuple[float, float, int]:
+        """Return seconds and watt-hours of the ways out and home, and the waypoints on them."""
         key = home.tobytes() + runs[0].ends[0].tobytes() + runs[-1].ends[1].tobytes()
         key += runs[0].ends[1].tobytes() + runs[-1].ends[0].tobytes()
         if key not in self.known:
-            out_s, out_wh = self._cost(self.ways.out(home, runs[0]), self.transit_speed_mps)
-            back_s, back_wh = self._cost(self.ways.back(runs[-1], home), self.transit_speed_mps)
-            self.known[key] = out_s + back_s, out_wh + back_wh
+            out, back = self.ways.out(home, runs[0]), self.ways.back(runs[-1], home)
+            out_s, out_wh = self._cost(out, self.transit_speed_mps)
+            back_s, back_wh = self._cost(back, self.transit_speed_mps)
+            self.known[key] = out_s + back_s, out_wh + back_wh, len(out) + len(back) - 4
         return self.known[key]
 
     def _cost_of_run(self, run: Run) -> tuple[float, float, int]:
@@ -218,6 +230,10 @@ class _Costs:
         return seconds + held_s, wh + held_s * self.drone.hover_power_w / 3600, len(stops_m) + 1
 
     def _cost(self, path: Floats, speed_mps: float) -> tuple[float, float]:
+        if self.wind is None and len(path) == 2:
+            # Most ways and all runs are one leg, and still air leaves nothing to work out for each.
+            seconds = self.drone.one_leg_seconds(hypot(*(path[1] - path[0]).tolist()), speed_mps)
+            return seconds, float(self.drone.leg_wh(seconds))
         costs = fly_legs(self.drone, np.diff(path, axis=0), speed_mps, self.wind)
         return costs.total_s, costs.total_wh
 

@@ -305,3 +305,9 @@ def test_turns_and_stops_are_no_effort_and_can_be_resumed(drone: str, pattern: P
     if drone == WING:
         radius_m = turn_radius_m(16.0, 30.0)
         assert all(tightest_turn_m(flown(result, s.mission)[1:-1]) > 0.97 * radius_m for s in again)
+
+
+@given(length_m=st.floats(0, 5000), speed_mps=st.floats(1, 20), name=st.sampled_from(["overfly-demo", WING]))
+def test_one_leg_takes_as_long_as_the_same_leg_among_many(length_m: float, speed_mps: float, name: str) -> None:
+    drone = drone_named(name)
+    assert drone.one_leg_seconds(length_m, speed_mps) == pytest.approx(float(drone.leg_seconds(length_m, speed_mps)))
