@@ -69,7 +69,8 @@ def test_it_says_that_it_is_a_px4_and_what_it_does(station_class: type[Any]) -> 
     assert one.messages("AUTOPILOT_VERSION") == []
     assert one.command(512, 148) == 0
     version = one.messages("AUTOPILOT_VERSION")[-1][1]
-    assert version.capabilities & mav.MAV_PROTOCOL_CAPABILITY_PARAM_ENCODE_BYTEWISE
+    for capability in ("PARAM_ENCODE_BYTEWISE", "MISSION_INT", "COMMAND_INT", "MISSION_FENCE", "MAVLINK2"):
+        assert version.capabilities & getattr(mav, f"MAV_PROTOCOL_CAPABILITY_{capability}")
     assert version.flight_sw_version >> 24 == 1
 
 
