@@ -36,9 +36,9 @@ class CoverageGrid:
 
     `points` (M, 2) are centres in the area's frame, (east, north) in metres; `stratum` (M,) numbers the area's strata;
     `seen` (M,) is the number of `draws` in which at least one strip held the centre, `looks` (M,) the mean number of
-    strips that did. `rows` and `columns` (M,) are the cells' places, row 0 the northernmost. `lines`, `length_m` and
-    `sampled_share` are (draws,): units flown, their length on effort, their strips' area (overlaps
-    twice) over the area's.
+    strips that did. `rows` and `columns` (M,) are the cells' places, row 0 the northernmost. `stratum_lines`,
+    `stratum_length_m` and `stratum_searched_m2` are (draws, strata): units flown, their length on effort, their strips'
+    area, overlaps twice.
     """
 
     area: StudyArea
@@ -51,9 +51,24 @@ class CoverageGrid:
     columns: npt.NDArray[np.intp]
     seen: npt.NDArray[np.int64]
     looks: Floats
-    lines: npt.NDArray[np.int64]
-    length_m: Floats
-    sampled_share: Floats
+    stratum_lines: npt.NDArray[np.int64]
+    stratum_length_m: Floats
+    stratum_searched_m2: Floats
+
+    @property
+    def lines(self) -> npt.NDArray[np.int64]:
+        """The units flown in each draw, (draws,)."""
+        return np.asarray(self.stratum_lines.sum(axis=1))
+
+    @property
+    def length_m(self) -> Floats:
+        """Their length on effort, (draws,)."""
+        return np.asarray(self.stratum_length_m.sum(axis=1))
+
+    @property
+    def sampled_share(self) -> Floats:
+        """Their strips' area, overlaps twice, over the area's, (draws,)."""
+        return np.asarray(self.stratum_searched_m2.sum(axis=1) / self.area.area_m2)
 
     @property
     def probability(self) -> Floats:
@@ -133,23 +148,23 @@ def simulate_coverage(
     size_m = float(np.sqrt(area.area_m2 / _DEFAULT_CELLS)) if cell_m is None else cell_m
     points, stratum, rows, columns = _cells(area, size_m)
     seen, looks = np.zeros(len(points), dtype=np.int64), np.zeros(len(points), dtype=np.int64)
-    lines, length_m, searched_m2 = np.zeros(draws, dtype=np.int64), np.zeros(draws), np.zeros(draws)
+    shape = (draws, len(area.strata))
+    lines, length_m, searched_m2 = np.zeros(shape, dtype=np.int64), np.zeros(shape), np.zeros(shape)
     members = [np.flatnonzero(stratum == i) for i in range(len(area.strata))]
     for i in range(draws):
         drawn = replace(design, seed=design.seed + i)
         if random_heading:
             turned = np.random.default_rng([drawn.seed, len(area.strata)])
             drawn = replace(drawn, heading_deg=float(turned.uniform(0.0, 180.0)))
-        for own, laid in zip(members, lay_lines(area, drawn, airspace), strict=True):
+        for k, (own, laid) in enumerate(zip(members, lay_lines(area, drawn, airspace), strict=True)):
             found = _looks(points[own], laid, design.strip_width_m)
             looks[own] += found
             seen[own] += found > 0
-            lines[i] += len(laid)
-            length_m[i] += sum(line.length_m for line in laid)
-            searched_m2[i] += sum(line.strip_area_m2 for line in laid)
-    share = searched_m2 / area.area_m2
+            lines[i, k] = len(laid)
+            length_m[i, k] = sum(line.length_m for line in laid)
+            searched_m2[i, k] = sum(line.strip_area_m2 for line in laid)
     return CoverageGrid(
-        area, design, size_m, draws, points, stratum, rows, columns, seen, looks / draws, lines, length_m, share
+        area, design, size_m, draws, points, stratum, rows, columns, seen, looks / draws, lines, length_m, searched_m2
     )
 
 

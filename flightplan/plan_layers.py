@@ -12,6 +12,7 @@ import shapely
 from flightplan.areas import StudyArea
 from flightplan.drawing import Canvas, Label, areas_path, lines_path
 from flightplan.frames import Floats
+from flightplan.mounting import Mounting
 from flightplan.plan import SurveyPlan
 
 MOST_FOOTPRINTS = 2500
@@ -39,8 +40,17 @@ def footprints_of(plan: SurveyPlan, lines: Sequence[Floats]) -> Floats:
     `lines` are geographic, (K, 2) each, in the direction of flight. The first frame is taken where a line begins, the
     next each trigger distance, as the autopilot's trigger does it.
     """
-    across_m, along_m = plan.camera.footprint_m(plan.altitude_agl_m)
-    half = np.array([[-0.5, -0.5], [0.5, -0.5], [0.5, 0.5], [-0.5, 0.5]]) * [across_m, along_m]
+    view = Mounting(tilt_deg=plan.tilt_deg).view(plan.camera, plan.altitude_agl_m)
+    near_m = view.across_m / 2
+    far_m = near_m * view.coarsest_gsd_cm / view.finest_gsd_cm
+    corners = np.array(
+        [
+            [-near_m, view.ahead_near_m],
+            [near_m, view.ahead_near_m],
+            [far_m, view.ahead_far_m],
+            [-far_m, view.ahead_far_m],
+        ]
+    )
     found = [np.empty((0, 4, 2))]
     for line in lines:
         local = plan.area.frame.to_local(line)
@@ -51,7 +61,7 @@ def footprints_of(plan: SurveyPlan, lines: Sequence[Floats]) -> Floats:
         leg = np.clip(np.searchsorted(reach, at, side="right") - 1, 0, len(legs) - 1)
         ahead = np.diff(local, axis=0)[leg] / np.maximum(legs[leg], 1e-9)[:, None]
         right = np.column_stack([ahead[:, 1], -ahead[:, 0]])
-        found.append(centres[:, None] + half[None, :, :1] * right[:, None] + half[None, :, 1:] * ahead[:, None])
+        found.append(centres[:, None] + corners[None, :, :1] * right[:, None] + corners[None, :, 1:] * ahead[:, None])
     return np.concatenate(found)
 
 

@@ -21,6 +21,7 @@ from flightplan.design import (
     resolve_design,
 )
 from flightplan.errors import PlanError
+from flightplan.evenness import zigzag_warning
 from flightplan.findings import about_fleet, about_ground, about_view, about_wind, held_speed
 from flightplan.frames import Floats
 from flightplan.hovering import Hover
@@ -131,6 +132,8 @@ def _plan_between(
         warnings.append(
             "which ground no leg of a zigzag may reach is not worked out; `overfly design` maps the coverage"
         )
+        uneven = [zigzag_warning(design, s.name, p) for s, p in zip(area.strata, area.local_strata, strict=True)]
+        warnings += [text for text in uneven if text is not None]
     _warn(warnings, flying, strata, homes)
     warnings += asked.pattern.warnings(turning, aircraft, conditions.wind_mps)
     full_m = design.spacing_m if design.kind == FULL else None
