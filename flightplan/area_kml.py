@@ -116,7 +116,7 @@ def _coordinates(element: Element, where: str) -> list[Point]:
     points = []
     for token in text.split():
         parts = token.split(",")
-        if not 2 <= len(parts) <= 3:
+        if not 2 <= len(parts) <= 3 or "" in parts[:2]:
             raise UnreadableFileError(
                 f"has coordinates that are not numbers: {printable(token)!r}",
                 where=where,

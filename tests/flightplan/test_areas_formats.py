@@ -31,7 +31,7 @@ PARK = shapely.Polygon(SQUARE, [HOLE])
 def write_shapes(path: Path, shapes, *, crs: str | None = "EPSG:4326", **fields) -> Path:
     pyogrio.raw.write(
         path,
-        geometry=np.array([shapely.to_wkb(s) for s in shapes]),
+        geometry=np.array([shapely.to_wkb(s) for s in shapes], dtype=object),
         field_data=[np.array(v) for v in fields.values()],
         fields=np.array(list(fields)),
         geometry_type=shapes[0].geom_type,
