@@ -187,22 +187,23 @@ class Fences:
             hull = shapely.Polygon(part.exterior)
             # An exclusion around an island of the area has no fence over the island: a board knows no ring in a ring.
             inside = [e for e in exclusions if hull.covers(e) and not e.intersects(part.representative_point())]
-            self._parts.append((part, _around(hull, MAX_FENCE_POINTS - _MAX_EXCLUSION_POINTS), inside))
+            outer = _around(hull, MAX_FENCE_POINTS - _MAX_EXCLUSION_POINTS)
+            self._parts.append((part, self._fence(outer, True), [(e, self._fence(e, False)) for e in inside]))
 
     def for_flight(self, flight: Flight) -> tuple[FencePolygon, ...]:
         """Return the ring around the part that a flight uses, and the nearest exclusions that a board has room for."""
         path = shapely.LineString(flight.path)
         alone = len(self._parts) == 1
         outer, exclusions = next((o, e) for part, o, e in self._parts if alone or part.intersects(path))
-        rings, room = [(outer, True)], MAX_FENCE_POINTS - _corners(outer)
-        for polygon in sorted(exclusions, key=lambda p: (p.distance(path), -p.area)):
-            if _corners(polygon) <= room and not polygon.intersects(path):
-                rings.append((polygon, False))
-                room -= _corners(polygon)
-        return tuple(
-            FencePolygon(tuple(_lonlat(self._area, shapely.get_coordinates(p)[:-1])), inclusion)
-            for p, inclusion in rings
-        )
+        rings, room = [outer], MAX_FENCE_POINTS - len(outer.ring)
+        for polygon, fence in sorted(exclusions, key=lambda e: (e[0].distance(path), -e[0].area)):
+            if len(fence.ring) <= room and not polygon.intersects(path):
+                rings.append(fence)
+                room -= len(fence.ring)
+        return tuple(rings)
+
+    def _fence(self, polygon: shapely.Polygon, inclusion: bool) -> FencePolygon:
+        return FencePolygon(tuple(_lonlat(self._area, shapely.get_coordinates(polygon)[:-1])), inclusion)
 
 
 def _corners(polygon: shapely.Polygon) -> int:
