@@ -6,8 +6,9 @@ import math
 from typing import TYPE_CHECKING
 
 from sim.vehicle.airframe import wrap_pi
-from sim.vehicle.control import PositionController, shape_speed
+from sim.vehicle.control import PositionController
 from sim.vehicle.items import Item
+from sim.vehicle.manoeuvres import LIFT_S, SPOOL_S, Brakes, Plumb, stand
 from sim.vehicle.modes import AUTO, BRAKE, GUIDED, LAND, RTL, STABILIZE
 from sim.vehicle.rally import return_point
 from sim.vehicle.waypoints import Point, WaypointFlight
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
 
 IDLE, TAKEOFF, WAYPOINT, HOLD, BRAKING, RTL_CLIMB, RTL_RETURN, RTL_LOITER, DESCEND, GO_LAND = range(10)
 
-SPOOL_S, LIFT_S = 3.4, 1.4  # from arming, and from a later take-off command, to leaving the ground
-TAKEOFF_SLOWING_MPS2 = 0.545  # measured from the recordings
-BRAKE_MPS2 = 7.5
 BLIND_WAIT_S = 4.0  # a landing without position waits before it comes down
 
 
@@ -38,8 +36,8 @@ class Flight:
         self.blind = False
         self._lift_s = math.inf
         self._top_u = 0.0
-        self._climb, self._climb_accel = 0.0, 0.0
-        self._slowing = 0.0
+        self._plumb = Plumb(vehicle.parameters, self.control)
+        self._brakes = Brakes(vehicle.parameters, self.control)
         self._yaw = vehicle.body.yaw
         self._yaw_fixed = False
         self._until_s = math.inf
@@ -115,7 +113,8 @@ class Flight:
         elif mode == LAND:
             self.descend()
         elif mode == BRAKE:
-            self.stage, self._slowing = BRAKING, 0.0
+            self.stage = BRAKING
+            self._brakes.start()
             self.control.restart(*vehicle.position, *vehicle.velocity)
         else:
             self._stop()
@@ -127,14 +126,14 @@ class Flight:
         self.stage, self.leg_done = TAKEOFF, False
         if self.landed:
             self._lift_s = max(vehicle.armed_s + SPOOL_S, vehicle.time_s + LIFT_S)
-            self._climb = self._climb_accel = 0.0
+            self._plumb.start(0.0)
             self.control.relax()
             self.control.restart(*vehicle.position, 0.0, 0.0, 0.0)
         else:
             self._lift_s = -math.inf
-            self._climb = vehicle.velocity[2]
+            self._plumb.start(vehicle.velocity[2])
             self._stop(keep_stage=True)
-            self.control.u, self.control.vu = vehicle.position[2], self._climb
+            self.control.u, self.control.vu = vehicle.position[2], vehicle.velocity[2]
 
     def navigate(self, item: Item, following: Item | None) -> None:
         """Begin a navigation item of the mission."""
@@ -196,7 +195,7 @@ class Flight:
             self._stop()
         self.control.u, self.control.vu = self._vehicle.position[2], self._vehicle.velocity[2]
         self.stage, self.leg_done = DESCEND, False
-        self._climb, self._climb_accel = self._vehicle.velocity[2], 0.0
+        self._plumb.start(self._vehicle.velocity[2])
         self._until_s = self._vehicle.time_s + (BLIND_WAIT_S if self.blind else 0.0)
 
     def mission_over(self) -> None:
@@ -278,7 +277,7 @@ class Flight:
             if self.waypoints.reached:
                 self._arrived()
         elif stage == RTL_LOITER:
-            self._stand(dt)
+            stand(self.control)
             if vehicle.time_s >= self._until_s:
                 if vehicle.parameters["RTL_ALT_FINAL"] > 0 and self.mode != AUTO:
                     self._begin_legs()
@@ -290,9 +289,9 @@ class Flight:
         elif stage == DESCEND:
             self._sink(dt)
         elif stage == BRAKING:
-            self._brake(dt)
+            self._brakes.advance(dt)
         else:
-            self._stand(dt)
+            stand(self.control)
         if self.mode == AUTO:
             vehicle.mission.tick()
 
@@ -312,25 +311,15 @@ class Flight:
 
     def _climb_out(self, dt: float) -> None:
         vehicle, control = self._vehicle, self.control
-        waited = vehicle.time_s - self._lift_s
-        if waited < 0:
+        waited_s = vehicle.time_s - self._lift_s
+        if waited_s < 0:
             vehicle.body.rest()
             return
         if self.landed:
             self.landed = False
             control.restart(*vehicle.position, 0.0, 0.0, 0.0)
-        fastest = vehicle.parameters["WPNAV_SPEED_UP"] / 100
-        left = self._top_u + 0.08 - control.u
-        if waited < 0.75:
-            self._climb = 0.25
-        elif waited < 1.25:
-            self._climb = 1.16
-        else:
-            limit = math.sqrt(2 * TAKEOFF_SLOWING_MPS2 * left) if left > 0 else 0.0
-            self._climb = min(self._climb + dt * vehicle.parameters["WPNAV_ACCEL_Z"] / 100, fastest, limit)
-        control.u += self._climb * dt
-        control.vu, control.au = self._climb, 0.0
-        if not self.leg_done and left < 1.0 and self._climb < 0.1 * fastest:
+        there = self._plumb.climb(dt, self._top_u, waited_s)
+        if there and not self.leg_done:
             self.leg_done = True
             if self.mode != AUTO:
                 self._stop()
@@ -339,41 +328,11 @@ class Flight:
 
     def _sink(self, dt: float) -> None:
         vehicle, control = self._vehicle, self.control
-        p = vehicle.parameters
         if vehicle.time_s < self._until_s:
             control.vu = control.au = 0.0
             return
-        height = vehicle.position[2] - (vehicle.body.floor if vehicle.ground.known else vehicle.home_u)
-        fast = (p["LAND_SPEED_HIGH"] or p["WPNAV_SPEED_DN"]) / 100
-        slow = p["LAND_SPEED"] / 100
-        above = height - p["LAND_ALT_LOW"] / 100
-        want = slow if above <= 0 else max(slow, min(fast, math.sqrt(slow * slow + 1.8 * max(above - 0.15, 0.0))))
-        self._climb, self._climb_accel = shape_speed(-want, self._climb, self._climb_accel, 1.0, 5.0, dt)
-        control.u += self._climb * dt
-        control.vu, control.au = self._climb, self._climb_accel
-        control.an = control.ae = control.vn = control.ve = 0.0
-
-    def _brake(self, dt: float) -> None:
-        """Take the speed off within ArduCopter's braking limits; the position is where that ends."""
-        control = self.control
-        speed = math.hypot(control.vn, control.ve)
-        if speed > 1e-3:
-            slower, self._slowing = shape_speed(
-                0.0, speed, self._slowing, BRAKE_MPS2, self._vehicle.parameters["PSC_JERK_XY"], dt
-            )
-            keep = max(slower, 0.0) / speed
-            control.an, control.ae = self._slowing * control.vn / speed, self._slowing * control.ve / speed
-            control.vn, control.ve = control.vn * keep, control.ve * keep
-            control.n += control.vn * dt
-            control.e += control.ve * dt
-        else:
-            control.vn = control.ve = control.an = control.ae = 0.0
-        control.vu = control.au = 0.0
-
-    def _stand(self, dt: float) -> None:
-        control = self.control
-        control.vn = control.ve = control.vu = 0.0
-        control.an = control.ae = control.au = 0.0
+        ground = vehicle.body.floor if vehicle.ground.known else vehicle.home_u
+        self._plumb.sink(dt, vehicle.position[2] - ground)
 
     def _touch(self, speed_mps: float) -> None:
         vehicle = self._vehicle
