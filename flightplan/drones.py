@@ -43,7 +43,9 @@ class Drone:
     `reserve_share` of the battery is never planned with. Powers are for level flight with the usual payload, at
     `mass_kg`; climbing costs 1.3 times the hovering power in a multirotor (our assumption, on the high side).
     `max_speed_mps` is its greatest airspeed. `max_payload_kg` is what it may carry besides, None when nobody says;
-    `rotor_disc_m2` is the area of all propellers' discs. Raises PlanError when the figures do not hold together.
+    `rotor_disc_m2` is the area of all propellers' discs. `climb_mps` and `descent_mps` are for take-off and landing
+    (ArduCopter's own limits by default), and on the way too where no `en_route_` ones are given. Raises PlanError when
+    the figures do not hold together.
     """
 
     name: str
@@ -63,6 +65,8 @@ class Drone:
     mass_kg: float | None = None
     max_payload_kg: float | None = None
     rotor_disc_m2: float | None = None
+    en_route_climb_mps: float | None = None
+    en_route_descent_mps: float | None = None
 
     def __post_init__(self) -> None:
         _check(self)
@@ -71,6 +75,11 @@ class Drone:
     def budget_wh(self) -> float:
         """The energy that one sortie may use."""
         return self.battery_wh * (1 - self.reserve_share)
+
+    @property
+    def path_rates_mps(self) -> tuple[float, float]:
+        """How fast it may climb and descend on its way."""
+        return self.en_route_climb_mps or self.climb_mps, self.en_route_descent_mps or self.descent_mps
 
     def turn_radius_m(self, speed_mps: float) -> float:
         """Return the radius of a turn: 0 for a multirotor, a 30° bank (v² / g tan 30°) for a fixed wing."""

@@ -162,10 +162,16 @@ def about_view(view: View, mounting: Mounting) -> list[str]:
     """Return the warnings that a tilted camera calls for."""
     if mounting.tilt_deg == 0:
         return []
+    seen = (
+        f"tilted {mounting.tilt_deg:g}° forward the camera sees from {view.ahead_near_m:.0f} m to"
+        f" {view.ahead_far_m:.0f} m"
+    )
+    missed = ""
+    if view.ahead_near_m > 0:
+        missed = f" the first {view.ahead_near_m:.0f} m of each line are not seen, and as much beyond its end is;"
     return [
-        f"tilted {mounting.tilt_deg:g}° forward the camera sees {view.ahead_near_m:.0f} to {view.ahead_far_m:.0f} m"
-        f" ahead: the first {max(0.0, view.ahead_near_m):.0f} m of each line are not seen, and as much beyond its end"
-        f" is; a pixel is {view.finest_gsd_cm:.2g} cm at the near edge and {view.coarsest_gsd_cm:.2g} cm at the far one"
+        f"{seen} ahead:{missed} a pixel is {view.finest_gsd_cm:.2g} cm at the near edge and"
+        f" {view.coarsest_gsd_cm:.2g} cm at the far one"
     ]
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from flightplan.areas import StudyArea
 from flightplan.camera import Camera
-from flightplan.drones import Drone
+from flightplan.drones import FIXED_WING, Drone
 from flightplan.errors import PlanError
 from flightplan.fleet import Shares, estimated_makespan_s, keep_apart, one_after_another, share_out
 from flightplan.frames import Floats
@@ -57,7 +57,11 @@ class Flying:
 
         Its ways out and home are `raised_m` higher than its lines.
         """
-        climb, descent = (v / self.transit_speed_mps for v in (self.drone.climb_mps, self.drone.descent_mps))
+        fastest_mps = self.transit_speed_mps
+        if self.drone.kind == FIXED_WING and self.operations.wind is not None:
+            # With the wind behind, the same slope is climbed faster.
+            fastest_mps += self.operations.wind.speed_mps
+        climb, descent = (v / fastest_mps for v in self.drone.path_rates_mps)
         raised = None
         if raised_m > 0:
             out_m, back_m = (float(np.hypot(*np.diff(flight.ways[i], axis=0).T).sum()) for i in (0, -1))
@@ -163,28 +167,30 @@ class _Maker:
 
     def drafts(self) -> tuple[list[_Draft], Shares]:
         """Cut, share out and give heights, again with less in a flight while a mission or its climbs do not fit."""
-        limits, drone = self.flying.operations.limits, self.flying.drone
+        limits, budget_wh = self.flying.operations.limits, self.flying.drone.budget_wh
         found: tuple[list[_Draft], Shares] | None = None
-        for _ in range(_MOST_CUTS):
+        least_over_wh = np.inf
+        for attempt in range(_MOST_CUTS):
             try:
                 flights, shares = self._shared(limits)
             except PlanError:
                 # Less in a flight than can be cut so: what was found before is what there is.
                 if found is None:
                     raise
-                return found
+                break
             drafts = [self._draft(f, self._raised_m(d)) for f, d in zip(flights, shares.drone, strict=True)]
             crowded = max(_crowding(d.mission, limits) for d in drafts)
-            over_wh = max(d.energy_wh for d in drafts) - drone.budget_wh
-            fits = crowded <= 1 and over_wh <= 1e-9
-            if fits or found is None or crowded > 1:
-                found = drafts, shares
-            if fits:
+            over_wh = max(0.0, max(d.energy_wh for d in drafts) - budget_wh)
+            if found is None or crowded > 1 or over_wh < least_over_wh:
+                found, least_over_wh = (drafts, shares), over_wh
+            if crowded <= 1 and over_wh <= 1e-9:
                 break
+            # First what was missing is held back, then as much as any climbs take.
+            missing_wh = limits.held_back_wh + over_wh if attempt == 0 else max(d.ascent_wh for d in drafts)
             limits = replace(
                 limits,
                 crowding=limits.crowding * max(1.0, 1.02 * crowded),
-                held_back_wh=limits.held_back_wh + max(0.0, over_wh),
+                held_back_wh=max(limits.held_back_wh, missing_wh) if over_wh > 0 else limits.held_back_wh,
             )
         assert found is not None
         for number, draft in enumerate(found[0], start=1):

@@ -74,8 +74,9 @@ def test_height_above_ground_is_held_over_a_ridge_within_what_the_drone_climbs()
     for sortie in plan.sorties:
         above, slopes = flown(sortie.mission, terrain)
         assert above.min() > 80 - 4 - 1.0
-        assert slopes.max() <= drone.climb_mps / 8.0 + 0.01
-        assert slopes.min() >= -drone.descent_mps / 8.0 - 0.01
+        climb_mps, descent_mps = drone.path_rates_mps
+        assert slopes.max() <= climb_mps / 8.0 + 0.01
+        assert slopes.min() >= -descent_mps / 8.0 - 0.01
         assert sortie.mission.home_altitude_msl_m == pytest.approx(terrain.heights_m([sortie.mission.home])[0])
     assert any("height above ground is 7" in w for w in plan.warnings)
 
