@@ -89,7 +89,7 @@ def write_mission(mission: Mission, path: Path | str) -> Path:
     if writer is None:
         refuse(f"{path.suffix or 'no suffix'!r} is no known kind of mission file", str(path), _known())
     try:
-        content = writer(mission)
+        content = _checked(writer, mission)
     except MissionFormatError as error:
         raise MissionFormatError(error.what, where=str(path), hint=error.hint) from error
     _write(path, content)
@@ -119,7 +119,7 @@ def cannot_be_written(mission: Mission) -> dict[str, str]:
     found = {}
     for suffix, writer in _WRITERS.items():
         try:
-            writer(mission)
+            _checked(writer, mission)
         except MissionFormatError as error:
             found[suffix] = error.what
     return found
@@ -151,6 +151,13 @@ def write_survey_plan(mission: Mission, camera: Camera, stem: Path | str) -> Pat
     path = Path(stem).with_name(Path(stem).name + ".survey.plan")
     _write(path, text)
     return path
+
+
+def _checked(writer: Callable[[Mission], str | bytes], mission: Mission) -> str | bytes:
+    places = [mission.home, *((item.longitude_deg, item.latitude_deg) for item in mission.items)]
+    if (0.0, 0.0) in places:
+        refuse("a position at exactly 0, 0, which stands for no position in mission files", "the mission")
+    return writer(mission)
 
 
 def _read_archive(data: bytes, where: str) -> Mission:

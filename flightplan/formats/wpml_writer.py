@@ -22,6 +22,7 @@ _DRONE, _PAYLOAD = 77, 66
 _DEFAULT_SPEED_MPS, _DEFAULT_TAKEOFF_M = 10.0, 20.0
 _FINISH = {Command.NAV_RETURN_TO_LAUNCH: "goHome", Command.NAV_LAND: "autoLand", None: "noAction"}
 _FEWEST = 2
+_LOWEST_TAKEOFF_M, _HIGHEST_TAKEOFF_M = 1.2, 1500.0
 _STAMP = (1980, 1, 1, 0, 0, 0)
 
 
@@ -34,6 +35,9 @@ def write_wpml(mission: Mission) -> bytes:
     most = CAPACITIES["dji"].waypoints
     if not _FEWEST <= len(flight.waypoints) <= (most or _FEWEST):
         refuse(f"{len(flight.waypoints)} waypoints; DJI flies {_FEWEST} to {most}", "the mission")
+    if flight.takeoff_m is not None and not _LOWEST_TAKEOFF_M <= flight.takeoff_m <= _HIGHEST_TAKEOFF_M:
+        low, high = _LOWEST_TAKEOFF_M, _HIGHEST_TAKEOFF_M
+        refuse(f"a take-off to {flight.takeoff_m:g} m; DJI climbs {low:g} to {high:g} m first", "the mission")
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, root in ((TEMPLATE, _template(flight)), (WAYLINES, _waylines(flight))):
@@ -90,6 +94,7 @@ def _template(flight: WaypointFlight) -> Element:
     ):
         _add(folder, name, value)
     _heading(folder, "globalWaypointHeadingParam")
+    groups = 0
     for index, point in enumerate(flight.waypoints):
         placemark = _placemark(folder, index, point)
         _add(placemark, "ellipsoidHeight", point.height_m)
@@ -99,7 +104,7 @@ def _template(flight: WaypointFlight) -> Element:
         for name in ("useGlobalHeadingParam", "useGlobalTurnParam"):
             _add(placemark, name, 1)
         _add(placemark, "waypointSpeed", point.speed_mps or auto_speed_mps(flight))
-        _actions_of(placemark, index, flight.waypoints)
+        groups = _actions_of(placemark, index, flight.waypoints, groups)
     return root
 
 
@@ -110,6 +115,7 @@ def _waylines(flight: WaypointFlight) -> Element:
     _add(folder, "executeHeightMode", _HEIGHT_MODES[Frame(flight.frame)])
     _add(folder, "waylineId", 0)
     _add(folder, "autoFlightSpeed", auto_speed_mps(flight))
+    groups = 0
     for index, point in enumerate(flight.waypoints):
         placemark = _placemark(folder, index, point)
         _add(placemark, "executeHeight", point.height_m)
@@ -119,7 +125,7 @@ def _waylines(flight: WaypointFlight) -> Element:
         _add(turn, "waypointTurnMode", "toPointAndStopWithDiscontinuityCurvature")
         _add(turn, "waypointTurnDampingDist", 0)
         _add(placemark, "useStraightLine", 1)
-        _actions_of(placemark, index, flight.waypoints)
+        groups = _actions_of(placemark, index, flight.waypoints, groups)
     return root
 
 
@@ -138,26 +144,28 @@ def _heading(parent: Element, name: str) -> None:
     _add(heading, "waypointHeadingPathMode", "followBadArc")
 
 
-def _actions_of(placemark: Element, index: int, waypoints: tuple[Waypoint, ...]) -> None:
+def _actions_of(placemark: Element, index: int, waypoints: tuple[Waypoint, ...], groups: int) -> int:
+    """Add what is done at a waypoint and on the way from it; `groups` are those before, and with these are returned."""
     point = waypoints[index]
     steps = point.steps
     if index == 0 and point.pitch_deg is not None:
         steps = (Step(Act.TILT, point.pitch_deg), *steps)
-    identifier = 2 * index
     if steps:
-        _group(
-            placemark, identifier, index, index, "reachPoint", None, [_ACTIONS[step.act](step.value) for step in steps]
-        )
+        actions = [_ACTIONS[step.act](step.value) for step in steps]
+        _group(placemark, groups, index, index, "reachPoint", None, actions)
+        groups += 1
     before_m = waypoints[index - 1].interval_m if index else 0.0
     if point.interval_m > 0 and point.interval_m != before_m:
         end = next(n for n in range(index, len(waypoints)) if waypoints[n].interval_m != point.interval_m)
         shoot = [_ACTIONS[Act.PICTURE](0.0)]
-        _group(placemark, identifier + 1, index, end, "multipleDistance", point.interval_m, shoot)
+        _group(placemark, groups, index, end, "multipleDistance", point.interval_m, shoot)
+        groups += 1
+    return groups
 
 
 def _gimbal(pitch_deg: float) -> dict[str, object]:
     return {
-        "gimbalHeadingYawBase": "aircraft",
+        "gimbalHeadingYawBase": "north",
         "gimbalRotateMode": "absoluteAngle",
         "gimbalPitchRotateEnable": 1,
         "gimbalPitchRotateAngle": pitch_deg,
@@ -198,10 +206,17 @@ def _group(
             _add(given, name, value)
 
 
+# Of a Mavic 3 Enterprise's two cameras the wide one.
+_PHOTO: dict[str, object] = {
+    "payloadPositionIndex": 0,
+    "fileSuffix": "overfly",
+    "payloadLensIndex": "wide",
+    "useGlobalPayloadLensIndex": 0,
+}
 _ACTIONS: dict[Act, Callable[[float], tuple[str, dict[str, object]]]] = {
     Act.TILT: lambda pitch_deg: ("gimbalRotate", _gimbal(pitch_deg)),
     Act.STAY: lambda stay_s: ("hover", {"hoverTime": stay_s}),
-    Act.PICTURE: lambda _: ("takePhoto", {"payloadPositionIndex": 0}),
+    Act.PICTURE: lambda _: ("takePhoto", _PHOTO),
 }
 
 

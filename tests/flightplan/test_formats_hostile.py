@@ -4,6 +4,7 @@ Broken from good ones: cut short, numbers that are none, keys and elements taken
 other encodings, archives that lie. What cannot be a mission is never read as another one.
 """
 
+import copy
 import io
 import json
 import math
@@ -292,7 +293,7 @@ def test_json_with_things_of_another_kind_taken_away_or_added(
         elif what == "move" and isinstance(at, list):
             at.append(at.pop(path[-1]))
         else:
-            at[path[-1]] = data.draw(st.sampled_from(ODD))
+            at[path[-1]] = copy.deepcopy(data.draw(st.sampled_from(ODD)))
         if not places_of(document):
             break
     outcome(json.dumps(document).encode(), tmp_path / f"odd{kind}")
