@@ -86,6 +86,12 @@ Ctrl-C ends the watch, not the flight.
 )
 @click.option("--resume", is_flag=True, help="Fly what earlier flights in --out have missed.")
 @click.option(
+    "--launch",
+    type=(float, float),
+    metavar="LON LAT",
+    help="With --resume: where you stand, when it is not where the sortie began.",
+)
+@click.option(
     "--terrain",
     type=click.Path(path_type=Path),
     metavar="DEM",
@@ -107,6 +113,7 @@ def fly_command(
     parameters: tuple[str, ...],
     timeout_s: float,
     resume: bool,
+    launch: tuple[float, float] | None,
     terrain: Path | None,
     out: Path,
     as_json: bool,
@@ -119,6 +126,8 @@ def fly_command(
     if system_ids and len(system_ids) != len(urls):
         raise click.UsageError("Give as many --system-id as --connect, in the same order.")
     url, system_id = urls[0], system_ids[0] if system_ids else None
+    if launch is not None and not resume:
+        raise click.UsageError("--launch goes with --resume: a plan has its launch sites.")
     if options.check_only and resume:
         raise click.UsageError("--check looks at a flight of the plan; --resume chooses its own.")
     if options.restore_parameters:
@@ -144,12 +153,12 @@ def fly_command(
         if len(urls) > 1:
             flown = fly_together(
                 survey, urls, identifier=identifier, system_ids=system_ids, rules=rules, resume=resume, model=model,
-                keyboard=keyboard, flying=flying,
+                launch=launch, keyboard=keyboard, flying=flying,
             )  # fmt: skip
             _finish(flown.results, flown.left, out, as_json, flown.assessed, flown.vehicles)
             return
         if resume:
-            _resume(survey, plan, identifier, model, url, as_json, flying)
+            _resume(survey, plan, identifier, model, launch, url, as_json, flying)
             return
         sorties = choose_sorties(survey.sorties if survey else (_read_sortie(plan),), identifier, out)
         results: dict[str, FlightResult] = {}
@@ -170,6 +179,7 @@ def _resume(
     folder: Path,
     identifier: str | None,
     model: Terrain | None,
+    launch: tuple[float, float] | None,
     url: str,
     as_json: bool,
     flying: dict[str, Any],
@@ -194,7 +204,7 @@ def _resume(
     for sortie in begun:
         while left[sortie.identifier].missing:
             before_m = left[sortie.identifier].missing_m
-            result, after = resume_one(plan, sortie, url, terrain=model, on_sortie=tell, **flying)
+            result, after = resume_one(plan, sortie, url, launch=launch, terrain=model, on_sortie=tell, **flying)
             left[sortie.identifier] = after
             if result is None:
                 break

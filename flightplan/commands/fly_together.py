@@ -85,6 +85,7 @@ def fly_together(
     system_ids: Sequence[int],
     rules: Separation,
     resume: bool,
+    launch: tuple[float, float] | None,
     model: Terrain | None,
     keyboard: Keyboard,
     flying: dict[str, Any],
@@ -95,7 +96,7 @@ def fly_together(
     live, out = flying["live"], flying["out"]
     if live and len(system_ids) != len(urls):
         raise click.UsageError("--live needs a --system-id for each --connect, in their order.")
-    resumed = _what_is_missing(plan, identifier, out, model) if resume else {}
+    resumed = _what_is_missing(plan, identifier, out, launch, model) if resume else {}
     asked = [s for s, _ in resumed.values()] if resume else list(choose_sorties(plan.sorties, identifier, out))
     shares = share_out(asked, len(urls))
     members = [
@@ -129,14 +130,18 @@ def fly_together(
 
 
 def _what_is_missing(
-    plan: SurveyPlan, identifier: str | None, out: Path, model: Terrain | None
+    plan: SurveyPlan,
+    identifier: str | None,
+    out: Path,
+    launch: tuple[float, float] | None,
+    model: Terrain | None,
 ) -> dict[str, tuple[Sortie, Sortie]]:
     """Return, for each sortie begun that misses something, one battery's flight of that, and the sortie."""
     found = {}
     for sortie in plan.sorties:
         if identifier not in (None, sortie.identifier) or not log_folders(out, sortie.identifier):
             continue
-        resumed, before = next_resume(plan, sortie, out, terrain=model)
+        resumed, before = next_resume(plan, sortie, out, launch=launch, terrain=model)
         if resumed is not None:
             say(f"Sortie {resumed.identifier}: {before.missing_m:.0f} m of {before.line_m:.0f} m are missing")
             found[sortie.identifier] = resumed, sortie

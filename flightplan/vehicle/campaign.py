@@ -122,15 +122,17 @@ def resume_one(
     url: str,
     *,
     out: Path,
+    launch: tuple[float, float] | None = None,
     terrain: Terrain | None = None,
     on_sortie: Callable[[Sortie, Assessment], None] | None = None,
     **flying: Any,
 ) -> tuple[FlightResult | None, Assessment]:
     """Fly one battery of what a sortie's logs in `out` miss; return the flight, None when nothing is, and what is left.
 
-    `on_sortie` is told what will be flown. `flying` is as in `fly_one`. PlanError when it cannot be planned.
+    `launch`, (longitude, latitude), is where the crew stands when it is not the sortie's home. `on_sortie` is told what
+    will be flown. `flying` is as in `fly_one`. PlanError when it cannot be planned.
     """
-    resumed, before = next_resume(plan, sortie, out, terrain=terrain)
+    resumed, before = next_resume(plan, sortie, out, launch=launch, terrain=terrain)
     if resumed is None:
         return None, before
     if on_sortie is not None:
@@ -140,7 +142,12 @@ def resume_one(
 
 
 def next_resume(
-    plan: SurveyPlan, sortie: Sortie, out: Path, *, terrain: Terrain | None = None
+    plan: SurveyPlan,
+    sortie: Sortie,
+    out: Path,
+    *,
+    launch: tuple[float, float] | None = None,
+    terrain: Terrain | None = None,
 ) -> tuple[Sortie | None, Assessment]:
     """Return one battery of what a sortie's logs in `out` miss, None when nothing is, and how it stands."""
     folders = log_folders(out, sortie.identifier)
@@ -148,7 +155,7 @@ def next_resume(
     if not before.missing:
         return None, before
     number = 1 + max((_resume_number(f, sortie.identifier) for f in folders), default=0)
-    return plan_resume(plan, sortie, before.missing, first_number=number, terrain=terrain)[0], before
+    return plan_resume(plan, sortie, before.missing, first_number=number, launch=launch, terrain=terrain)[0], before
 
 
 def note_what_is_left(plan: SurveyPlan, sortie: Sortie, result: FlightResult, out: Path) -> Assessment:

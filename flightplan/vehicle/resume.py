@@ -35,6 +35,8 @@ from flightplan.vehicle.assessment import (
 _LEAST_OVERLAP_M = 5.0
 _LEVEL_M = 0.5
 _TURN_RADII = 4.0
+# Run-ins that a wing still needs after its own to fly on a line: it comes out of a turn beside it.
+_SETTLED = 2.0
 
 
 def plan_resume(
@@ -52,9 +54,10 @@ def plan_resume(
     """Return the sorties, one a battery, that fly just what is missing, at the same height over the ground.
 
     Each piece begins at the last good frame less the overlap, with the trigger armed there, and ends as far behind the
-    next good frame; a fixed wing flies straight on for its run-in before and after it. They are named SORTIE-resume-N
-    from `first_number`, and start from the sortie's home or from `launch`, (longitude, latitude), where the crew stands
-    now. PlanError when it cannot be flown, or when the sortie followed terrain and none is given.
+    next good frame. A fixed wing has its run-in before and after it, and begins earlier on the line, to be on it where
+    it matters; a piece at a line's start it flies the other way round for that. They are named SORTIE-resume-N from
+    `first_number`, and start from the sortie's home or from `launch`, (longitude, latitude), where the crew stands now.
+    PlanError when it cannot be flown, or when the sortie followed terrain and none is given.
     """
     aircraft = drone or plan.aircraft or drone_named(plan.drone or "")
     home = launch or sortie.mission.home
@@ -107,7 +110,8 @@ def _pieces(plan: SurveyPlan, sortie: Sortie, missing: Sequence[Missing], turnin
     """
     overlap_m = max(plan.front_overlap * plan.camera.footprint_m(plan.altitude_agl_m)[1], _LEAST_OVERLAP_M)
     rewind_m = reach_m(plan) + overlap_m
-    apart_m = max(plan.trigger_distance_m, 2 * turning.run_in_m + _TURN_RADII * turning.radius_m)
+    settle_m = _SETTLED * turning.run_in_m if turning.radius_m > 0 else 0.0
+    apart_m = max(plan.trigger_distance_m, settle_m + 2 * turning.run_in_m + _TURN_RADII * turning.radius_m)
     runs: list[Run] = []
     for n, line in enumerate(lines_of(sortie, plan.area.frame), start=1):
         spans: list[tuple[float, float]] = []
@@ -116,8 +120,22 @@ def _pieces(plan: SurveyPlan, sortie: Sortie, missing: Sequence[Missing], turnin
             if spans and from_m - spans[-1][1] < apart_m:
                 from_m = spans.pop()[0]
             spans.append((from_m, to_m))
-        runs += [Run(line.transect, np.stack([line.at(a), line.at(b)])) for a, b in spans]
+        ends = [_settled(a, b, line.length_m, settle_m, plan.trigger_distance_m) for a, b in spans]
+        runs += [Run(line.transect, np.stack([line.at(a), line.at(b)])) for a, b in ends]
     return runs
+
+
+def _settled(from_m: float, to_m: float, length_m: float, settle_m: float, trigger_m: float) -> tuple[float, float]:
+    """Return from where to where a piece is flown, so that a wing has come to the line where the piece begins.
+
+    Just behind a line's start there is no room for that on the line: the piece is then flown towards the start, and
+    begins a whole number of trigger distances and a half from its end, so that the last frame is near that.
+    """
+    if from_m >= settle_m:
+        return from_m - settle_m, to_m
+    count = np.ceil((to_m + settle_m - from_m) / trigger_m - 0.5)
+    begin_m = from_m + (float(count) + 0.5) * trigger_m
+    return (begin_m, from_m) if begin_m <= length_m else (0.0, to_m)
 
 
 def _flying(
