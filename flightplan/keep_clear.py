@@ -7,8 +7,9 @@ kept clear of becomes `StudyArea.kept_clear`: the air, its check, fences and the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -86,6 +87,39 @@ def keep_clear(
     return ClearArea(replace(area, kept_clear=polygons), tuple(warnings), tuple(notes))
 
 
+def way_home_warnings(
+    area: StudyArea, paths_lonlat: Mapping[str, Floats], lowest_m: float, vertical_m: float, terrain: Terrain | None
+) -> list[str]:
+    """Return what to know of obstacles that a straight way home, as a failsafe flies it, may pass over.
+
+    The paths (N, 2) of sorties, by name, begin at home; `lowest_m` is the least height of the flight above the ground.
+    Without `terrain` the ground is taken as level, and a top told above sea level is not known.
+    """
+    judge = _Judge(area, (0.0, 0.0), terrain, shapely.Point(), Clearance())
+    tops = [(o, area.localise(o.geometry)) for o in area.obstacles]
+    warnings = []
+    for name, lonlat in paths_lonlat.items():
+        path = area.frame.to_local(lonlat)
+        # Hulls of home and each leg: from anywhere on the leg straight home.
+        swept = shapely.convex_hull(shapely.multipoints([[path[0], a, b] for a, b in pairwise(path)]))
+        region = shapely.buffer(shapely.union_all(swept), DEFAULT_OBSTACLE_BUFFER_M)
+        shapely.prepare(region)
+        met = [(o, judge.above_home_m(o, place, path[0])) for o, place in tops if region.intersects(place)]
+        high = [(o, m) for o, m in met if m is None or m + vertical_m > lowest_m]
+        if not high:
+            continue
+        known = [m for _, m in high if m is not None]
+        safe = (
+            f"{np.ceil(max(known) + vertical_m):.0f} m above take-off or higher" if known else "a height that clears it"
+        )
+        rest = "" if len(known) == len(high) else f"; the height of {len(high) - len(known)} is not known"
+        warnings.append(
+            f"{name}: coming home straight, as a failsafe does, may pass {_named([o for o, _ in high])}: set the return"
+            f" height to {safe}{rest}"
+        )
+    return warnings
+
+
 class _Judge:
     """Holds the levels of obstacles and airspace against those of one flight."""
 
@@ -132,6 +166,17 @@ class _Judge:
         if low:
             notes.append(f"obstacles more than {self.clearance.vertical_m:g} m below the flight: {low}")
         return kept
+
+    def above_home_m(self, obstacle: Obstacle, place: Any, home: Floats) -> float | None:
+        """Return how high an obstacle's top is above the ground at home, None where it is not known."""
+        if obstacle.top is None:
+            return None
+        if self.terrain is None:
+            return obstacle.top.metres if obstacle.top.datum == AGL else None
+        home_m, ground_m = self._ground_m(shapely.Point(home)), self._ground_m(place)
+        top_m = obstacle.top.metres + (float(ground_m.max()) if obstacle.top.datum == AGL else 0.0)
+        height_m = top_m - float(home_m[0])
+        return height_m if np.isfinite(height_m) else None
 
     def zones(self, warnings: list[str], notes: list[str]) -> list[Any]:
         """Return what is stayed out of because of airspace, in the frame's metres."""

@@ -25,7 +25,8 @@ from flightplan.evenness import zigzag_warning
 from flightplan.findings import about_fleet, about_ground, about_view, about_wind, held_speed
 from flightplan.frames import Floats
 from flightplan.hovering import Hover
-from flightplan.keep_clear import ClearArea, keep_clear
+from flightplan.keep_clear import ClearArea, keep_clear, way_home_warnings
+from flightplan.mission_builder import mission_path
 from flightplan.ordering import order_runs
 from flightplan.paths import Airspace
 from flightplan.plan import SurveyPlan
@@ -148,6 +149,8 @@ def _plan_between(
         camera=camera,
         mounting=mounting,
     )
+    paths = {s.identifier: mission_path(s.mission) for s in flown.sorties}
+    warnings += way_home_warnings(area, paths, flown.agl_range_m[0], asked.clearance.vertical_m, asked.terrain)
     notes, about_sun = good_to_know(conditions, area, camera, aircraft, gsd)
     notes += [mounting.exposure_note(camera, gsd, speed), *in_wind, *hill_notes, *about_fleet(flown, flying)]
     warnings += [*against_wind, *hill_warnings, *about_view(view, mounting)]

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flightplan.area_heights import AGL, AMSL, FOOT_M, Level, StatedHeight, level_of
-from flightplan.areas import Stratum, StudyArea, read_area, with_airspace, with_obstacles, write_area
+from flightplan.areas import LaunchSite, Stratum, StudyArea, read_area, with_airspace, with_obstacles, write_area
 from flightplan.cameras import camera_named
 from flightplan.errors import AreaError, PlanError
 from flightplan.frames import LocalFrame
@@ -80,6 +80,27 @@ def test_what_reaches_within_20_m_of_the_flight_is_kept_clear_of(shape, top_m: f
     assert any("(mast)" in w and "height above the ground is not known" in w for w in plan.warnings) == (top_m is None)
     if shape is LINE:
         assert (nearest_m(plan, shape) == 0) == (not kept)
+
+
+def test_a_straight_way_home_over_a_mast_is_told_with_the_height_that_clears_it() -> None:
+    mast = Obstacle("mast", MAST, Level(140, AGL))
+    camp = LaunchSite("camp", *(float(v) for v in at(-990, -590).coords[0]))
+    plan = plan_survey(park(obstacles=(mast,), launch_sites=(camp,)), asked())
+    # From the far corner straight back to camp: the mast stands in between.
+    assert any("as a failsafe does, may pass 1 obstacle (mast (140 m AGL))" in w for w in plan.warnings)
+    assert any("set the return height to 160 m above take-off or higher" in w for w in plan.warnings)
+    beside = Obstacle("beside", at(-1500, 0), Level(140, AGL))
+    plan = plan_survey(park(obstacles=(beside,), launch_sites=(camp,)), asked())
+    assert not any("failsafe" in w and "beside" in w for w in plan.warnings)
+    # On a hill of its own the mast is higher above take-off.
+    x = np.linspace(-2000, 2000, 401)
+    terrain = Terrain(
+        grid_m=np.tile(1000.0 + (x + 2000) / 100, (401, 1)),
+        crs=FRAME.crs,
+        transform=(10.0, 0.0, -2005.0, 0.0, -10.0, 2005.0),
+    )
+    plan = plan_survey(park(obstacles=(mast,), launch_sites=(camp,)), asked(terrain=terrain))
+    assert any("set the return height to 171 m above take-off" in w for w in plan.warnings)
 
 
 def test_the_check_of_a_path_counts_what_lies_beside_a_mast() -> None:
