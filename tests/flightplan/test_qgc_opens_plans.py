@@ -15,6 +15,8 @@ import shapely
 
 from flightplan.areas import Stratum, StudyArea
 from flightplan.cameras import camera_named
+from flightplan.errors import MissionFormatError
+from flightplan.formats import read_mission
 from flightplan.frames import LocalFrame
 from flightplan.plan import SurveyPlan
 from flightplan.plan_files import save_plan
@@ -126,6 +128,40 @@ def test_mavsdk_reads_the_same_items_from_the_plan_with_surveys(
         np.testing.assert_array_equal(_values(shown.mission_items), _values(plain.mission_items))
         np.testing.assert_array_equal(_values(shown.geofence_items), _values(plain.geofence_items))
     assert seen > 0
+
+
+PLANS = ["mavsdk_example", "qgroundcontrol_sample", "qgroundcontrol_sample_with_survey"]
+
+
+@pytest.mark.parametrize("name", PLANS)
+def test_mavsdk_finds_in_qgroundcontrols_own_files_what_we_find(importer: Any, shared_data: Path, name: str) -> None:
+    path = shared_data / "missions" / f"{name}.plan"
+    ours = read_mission(path)
+    theirs = importer.import_qgroundcontrol_mission(str(path))
+    _, *items = theirs.mission_items
+    assert [(i.command, i.frame) for i in items] == [(int(i.command), int(i.frame)) for i in ours.items]
+    placed = [(i, r) for i, r in zip(ours.items, items, strict=True) if i.longitude_deg is not None]
+    assert np.array([(r.y / 1e7, r.x / 1e7, r.z) for _, r in placed]).reshape(-1, 3) == pytest.approx(
+        np.array([(i.longitude_deg, i.latitude_deg, i.altitude_m) for i, _ in placed]).reshape(-1, 3), abs=1e-6
+    )
+    np.testing.assert_allclose(
+        [(r.param1, r.param2, r.param3, r.param4) for r in items] or np.empty((0, 4)),
+        [i.params for i in ours.items] or np.empty((0, 4)),
+        rtol=1e-6,
+    )
+    corners = [c for p in ours.fence for c in p.ring] + [(c.longitude_deg, c.latitude_deg) for c in ours.fence_circles]
+    seen = np.array([(r.y / 1e7, r.x / 1e7) for r in theirs.geofence_items]).reshape(-1, 2)
+    assert seen == pytest.approx(np.array(corners).reshape(-1, 2), abs=1e-6)
+    assert len(theirs.rally_items) == len(ours.rally)
+
+
+@pytest.mark.parametrize("name", ["without_mission", "wrong_overall_version"])
+def test_mavsdk_refuses_what_we_refuse(importer: Any, shared_data: Path, name: str) -> None:
+    path = shared_data / "malformed" / f"{name}.plan"
+    with pytest.raises(MissionFormatError):
+        read_mission(path)
+    with pytest.raises(Exception, match=r"FAILED"):
+        importer.import_qgroundcontrol_mission(str(path))
 
 
 def _values(items: list[Any]) -> np.ndarray:
