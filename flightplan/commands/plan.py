@@ -159,8 +159,10 @@ def _text(document: dict[str, Any], folder: Path) -> str:
         f"{len(document['sorties'])} sorties: {document['length_km']:.1f} km, {document['duration_min']:.0f} min in the"
         f" air, {document['metres_outside']:g} m outside of where may be flown",
     ]
+    several = len({s["drone"] for s in document["sorties"]}) > 1
     lines += [
         f"  {s['name']}: {s['length_km']:.1f} km, {s['duration_min']:.0f} min, {s['energy_share']:.0%} of the battery"
+        + (f"; drone {s['drone']} from {s['launch'] or 'the border'} at {s['takeoff_min']:.0f} min" if several else "")
         for s in document["sorties"]
     ]
     return "\n".join([*lines, f"Written to {folder}"])

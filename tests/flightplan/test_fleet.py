@@ -4,22 +4,24 @@ import importlib.util
 import json
 import sys
 from dataclasses import replace
-from itertools import pairwise
+from itertools import combinations, pairwise, product
 from pathlib import Path
 
 import numpy as np
 import pytest
 import shapely
 from click.testing import CliRunner
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from flightplan.areas import LaunchSite, Stratum, StudyArea, write_area
 from flightplan.cameras import camera_named
 from flightplan.commands.plan import plan_command
+from flightplan.conditions import Conditions
 from flightplan.drones import drone_named
+from flightplan.energy import Wind
 from flightplan.errors import PlanError
-from flightplan.fleet import MOVE_MPS, MOVE_S, SWAP_S, Fleet, one_after_another
+from flightplan.fleet import MOVE_MPS, MOVE_S, SWAP_S, Fleet, keep_apart, one_after_another, share_out
 from flightplan.frames import Floats, LocalFrame
 from flightplan.mission import CAPACITIES, Command, Mission, does_not_fit
 from flightplan.operations import Operations
@@ -48,13 +50,12 @@ CAMP = park(("camp", 0.0, -800.0))
 
 
 def plan(area: StudyArea = CAMP, fleet: Fleet | None = None, **asked: object) -> SurveyPlan:
-    operations = Operations(fleet=fleet or Fleet())
     options = {
         "altitude_agl_m": 80.0,
         "spacing_m": 200.0,
         "heading_deg": 0.0,
         "drone": DRONE,
-        "operations": operations,
+        "operations": Operations(fleet=fleet or Fleet()),
         **asked,
     }
     return plan_survey(area, PlanRequest(camera=camera_named("overfly-demo"), **options))  # type: ignore[arg-type]
@@ -330,3 +331,83 @@ def test_the_command_refuses_what_cannot_be_flown(tmp_path: Path, option: list[s
     assert got == code
     assert words in err
     assert not (tmp_path / "p").exists()
+
+
+def flight(seconds: float, east: float = 0.0) -> Flight:
+    return Flight(np.array([east, 0.0]), (), (), seconds, 10.0)
+
+
+@needs_ortools
+@settings(max_examples=25, deadline=None)
+@given(seconds=st.lists(st.integers(200, 1500), min_size=2, max_size=6), drones=st.integers(2, 3))
+def test_no_other_sharing_is_done_sooner(seconds: list[int], drones: int) -> None:
+    """Against every way of giving each flight to a drone."""
+    shares = share_out([flight(s) for s in seconds], Fleet(drones=drones))
+    best = min(
+        max(sum(s + SWAP_S for s, d in zip(seconds, owner, strict=True) if d == drone) for drone in range(drones))
+        for owner in product(range(drones), repeat=len(seconds))
+    )
+    assert shares.makespan_s == best - SWAP_S
+    assert shares.least_s == pytest.approx(shares.makespan_s)
+
+
+@needs_ortools
+def test_a_drone_stays_where_it_is_when_moving_costs_more_than_it_saves() -> None:
+    """Two flights at each of two sites 6 km apart: a drone for each site, not one of each for both."""
+    shares = share_out([flight(900, 0), flight(900, 6000), flight(900, 0), flight(900, 6000)], Fleet(drones=2))
+    assert shares.drone[0] == shares.drone[2] != shares.drone[1] == shares.drone[3]
+    assert shares.makespan_s == 2 * 900 + SWAP_S
+
+
+@needs_ortools
+@settings(max_examples=25, deadline=None)
+@given(
+    seconds=st.lists(st.integers(200, 900), min_size=2, max_size=5),
+    spans=st.lists(st.tuples(st.integers(-900, 900), st.integers(0, 300)), min_size=10, max_size=10),
+)
+def test_take_offs_avoid_every_forbidden_time_and_the_first_is_at_once(
+    seconds: list[int], spans: list[tuple[int, int]]
+) -> None:
+    drone = [1 + i % 2 for i in range(len(seconds))]
+    pairs = [(i, j) for j in range(len(seconds)) for i in range(j) if drone[i] != drone[j]]
+    forbidden = {pair: [(low, low + width)] for pair, (low, width) in zip(pairs, spans, strict=False)}
+    timed = keep_apart([flight(s) for s in seconds], drone, seconds, forbidden)
+    assert min(timed.start_s) == 0.0
+    for (i, j), ((low, high),) in forbidden.items():
+        assert not low <= timed.start_s[j] - timed.start_s[i] <= high
+    for i, j in combinations(range(len(seconds)), 2):
+        if drone[i] != drone[j]:
+            continue
+        first, second = sorted((i, j), key=lambda k: timed.start_s[k])
+        assert timed.start_s[second] >= timed.start_s[first] + seconds[first] + SWAP_S
+    assert timed.makespan_s == max(s + d for s, d in zip(timed.start_s, seconds, strict=True))
+
+
+@needs_ortools
+def test_layers_that_reach_above_the_ceiling_are_refused() -> None:
+    with pytest.raises(PlanError, match="would reach 140 m above ground, and the ceiling is 120"):
+        plan(fleet=Fleet(drones=3, layer_m=20.0), conditions=Conditions(ceiling_agl_m=120.0))
+
+
+@needs_ortools
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    drones=st.integers(1, 4),
+    layer_m=st.sampled_from([0.0, 15.0, 30.0]),
+    wind=st.tuples(st.floats(0, 9), st.floats(0, 360)),
+    heading_deg=st.floats(0, 180),
+    drone=st.sampled_from(["overfly-demo", "DJI Mavic 3 Enterprise", "WingtraOne GEN II"]),
+    seed=st.integers(0, 99),
+)
+def test_whatever_is_asked_flights_are_legal_apart_and_within_their_batteries(
+    drones: int, layer_m: float, wind: tuple[float, float], heading_deg: float, drone: str, seed: int
+) -> None:
+    area = park(("west", -1500.0, 0.0), ("south", 0.0, -800.0))
+    operations = Operations(fleet=Fleet(drones=drones, layer_m=layer_m), wind=Wind(*wind))
+    result = plan(area, operations=operations, heading_deg=heading_deg, drone=drone, seed=seed, spacing_m=300.0)
+    assert result.metres_outside == 0.0
+    assert result.aircraft is not None
+    assert all(s.energy_share <= 1 - result.aircraft.reserve_share + 1e-9 for s in result.sorties)
+    assert {s.drone for s in result.sorties} <= set(range(1, drones + 1))
+    if result.separation is not None and result.separation.closest_m is not None:
+        assert result.separation.closest_m >= 100.0
