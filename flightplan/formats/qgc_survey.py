@@ -20,6 +20,7 @@ import numpy as np
 
 from flightplan.camera import Camera
 from flightplan.formats.qgc_plan import item_document, plan_document, plan_text
+from flightplan.formats.waypoint_flight import STRAIGHT_DOWN_DEG, TILTS
 from flightplan.frames import Floats, LocalFrame
 from flightplan.mission import Command, Frame, Mission, MissionItem
 
@@ -66,12 +67,13 @@ def survey_plan(mission: Mission, camera: Camera) -> str | None:
     blocks = survey_blocks(mission)
     if not blocks:
         return None
+    tilted = any(item.command in TILTS and item.params[0] != STRAIGHT_DOWN_DEG for item in mission.items)
     entries: list[dict[str, Any]] = []
     at = 0
     for block in blocks:
         entries += [item_document(mission.items[n], n + 1) for n in range(at, block.start)]
         items = [item_document(mission.items[n], n + 1) for n in range(block.start, block.stop)]
-        entries.append(_block_document(block, items, camera))
+        entries.append(_block_document(block, items, None if tilted else camera))
         at = block.stop
     entries += [item_document(mission.items[n], n + 1) for n in range(at, len(mission.items))]
     return plan_text(plan_document(mission, entries))
@@ -339,7 +341,7 @@ def _lonlat(item: MissionItem) -> tuple[float, float]:
 # Writing it -----------------------------------------------------------------------------------------------------------
 
 
-def _block_document(block: SurveyBlock, items: list[dict[str, Any]], camera: Camera) -> dict[str, Any]:
+def _block_document(block: SurveyBlock, items: list[dict[str, Any]], camera: Camera | None) -> dict[str, Any]:
     lines = len(block.ends) // 2
     return {
         "type": "ComplexItem",
@@ -365,8 +367,11 @@ def _block_document(block: SurveyBlock, items: list[dict[str, Any]], camera: Cam
     }
 
 
-def _camera_document(block: SurveyBlock, camera: Camera) -> dict[str, Any]:
-    """Return the camera with overlaps that give spacing and trigger distance again; a gap between strips is below 0."""
+def _camera_document(block: SurveyBlock, camera: Camera | None) -> dict[str, Any]:
+    """Return the camera with overlaps that give spacing and trigger distance again; a gap between strips is below 0.
+
+    Distances alone without a camera, as for a tilted one: QGroundControl knows pictures taken straight down only.
+    """
     document: dict[str, Any] = {
         "version": 1,
         "AdjustedFootprintFrontal": block.trigger_distance_m,
@@ -375,6 +380,8 @@ def _camera_document(block: SurveyBlock, camera: Camera) -> dict[str, Any]:
         "DistanceToSurface": block.altitude_m,
         "DistanceToSurfaceRelative": True,
     }
+    if camera is None:
+        return document
     if camera.focal_length_mm is None or camera.sensor_width_mm is None or camera.sensor_height_mm is None:
         return document
     density_cm = block.altitude_m * camera.sensor_width_mm * 100.0 / (camera.image_width_px * camera.focal_length_mm)

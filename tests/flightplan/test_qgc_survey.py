@@ -167,6 +167,14 @@ def test_a_camera_of_unknown_sensor_is_shown_by_its_distances_alone(tmp_path: Pa
     assert "FocalLength" not in calc
 
 
+def test_a_tilted_camera_is_shown_by_its_distances_alone(tmp_path: Path) -> None:
+    for pitch_deg, name in ((-60.0, "Manual (no camera specs)"), (-90.0, "Custom Camera")):
+        tilted = inserted(BLOCK, 1, MissionItem(205, 2, (pitch_deg, 0.0, 0.0, 0.0), altitude_m=2.0))
+        items = written(tilted, tmp_path)["mission"]["items"]
+        block = next(item for item in items if item["type"] == "ComplexItem")
+        assert block["TransectStyleComplexItem"]["CameraCalc"]["CameraName"] == name
+
+
 def test_the_survey_flies_the_same_items_in_the_same_order(tmp_path: Path) -> None:
     written(BLOCK, tmp_path)
     assert read_mission(tmp_path / "sortie-01.survey.plan") == BLOCK
