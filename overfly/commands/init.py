@@ -18,7 +18,7 @@ from overfly.workspace import CONFIG_NAME, Workspace
 @click.option("--crs", metavar="CRS", help="The file's coordinate system, where it does not say: EPSG:32736, ...")
 @json_option
 def init_command(area: Path, folder: Path | None, strata_field: str | None, crs: str | None, as_json: bool) -> None:
-    """Make a workspace from a boundary: GeoJSON, KML, KMZ, Shapefile, GeoPackage or CSV.
+    """Make a workspace from a boundary: GeoJSON, KML, KMZ, Shapefile (zipped too), GeoPackage, CSV, .poly.
 
     Without DIR the workspace is a folder beside you, named after the file.
 
