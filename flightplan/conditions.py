@@ -10,7 +10,15 @@ from flightplan.areas import StudyArea
 from flightplan.camera import Camera
 from flightplan.drones import Drone
 from flightplan.errors import PlanError
-from flightplan.sun import THERMAL_BEST_MIN, THERMAL_LAST_MIN, day_of_sun, glint_free_deg, sun_at, thermal_window
+from flightplan.sun import (
+    THERMAL_BEST_MIN,
+    THERMAL_LAST_MIN,
+    day_of_sun,
+    glint_free_deg,
+    good_light,
+    sun_at,
+    thermal_window,
+)
 from flightplan.wildlife import Species
 
 USUAL_CEILING_M = 120.0
@@ -58,10 +66,10 @@ def check_height(conditions: Conditions, lowest_m: float, highest_m: float) -> l
         low = f"{lowest_m:.0f} m above ground is below the {species.min_height_agl_m:.0f} m that {species.name} needs"
         if not conditions.force_height:
             raise PlanError(
-                f"{low}: lower, most react ({species.source})",
+                f"{low}: {species.evidence} ({species.source})",
                 hint="Fly higher, with a longer lens if need be; --force-height flies it all the same",
             )
-        warnings.append(f"{low}, forced: expect animals that flee or hide ({species.source})")
+        warnings.append(f"{low}, forced: expect animals that flee or hide; {species.evidence} ({species.source})")
     return warnings
 
 
@@ -117,6 +125,14 @@ def _sun(when: date | datetime, area: StudyArea, camera: Camera) -> tuple[list[s
             f"thermal: from {first} to {last}, {THERMAL_LAST_MIN} minutes around sunrise,"
             f" best within {THERMAL_BEST_MIN} of it"
         )
+    hours = good_light(*place, day, camera, lowest_deg=_LOW_SUN_DEG)
+    if hours:
+        spans = " and ".join(f"{clock(a)} to {clock(b)}" for a, b in hours)
+        notes.append(
+            f"light for pictures, the sun {_LOW_SUN_DEG:.0f}° high or more and no glint in still water: {spans}"
+        )
+    elif day.noon_elevation_deg < _LOW_SUN_DEG:
+        notes.append(f"the sun stays below {_LOW_SUN_DEG:.0f}° all day: shadows are long in every picture")
     if not isinstance(when, datetime):
         return notes, []
     sun = sun_at(*place, when)

@@ -78,6 +78,25 @@ def thermal_window(day: Day) -> tuple[datetime, datetime] | None:
     return day.sunrise - reach, day.sunrise + reach
 
 
+def good_light(
+    longitude_deg: float, latitude_deg: float, day: Day, camera: Camera, *, lowest_deg: float
+) -> list[tuple[datetime, datetime]]:
+    """Return the hours, to five minutes, when the sun stands high enough and its image in still water is in no frame.
+
+    Empty where it never does both: over land glint does not matter, and the sun's height is told on its own.
+    """
+    first, last = (day.sunrise, day.sunset) if day.sunrise and day.sunset else _whole(day)
+    found: list[tuple[datetime, datetime]] = []
+    step, when = timedelta(minutes=5), first
+    while when <= last:
+        sun = sun_at(longitude_deg, latitude_deg, when)
+        if sun.elevation_deg >= lowest_deg and glint_free_deg(sun, camera) >= 0:
+            open_since = found.pop()[0] if found and found[-1][1] == when - step else when
+            found.append((open_since, when))
+        when += step
+    return [(a, b) for a, b in found if b > a]
+
+
 def glint_angle_deg(sun: Sun, view_zenith_deg: float, view_azimuth_deg: float = 0.0) -> float:
     """Return the angle between a view of still water and the sun's mirror image in it: 0 looks into the sun.
 
@@ -97,6 +116,12 @@ def glint_free_deg(sun: Sun, camera: Camera) -> float:
     half_across = camera.image_width_px / 2 / camera.focal_length_px
     half_along = camera.image_height_px / 2 / (camera.focal_length_y_px or camera.focal_length_px)
     return 90 - sun.elevation_deg - degrees(atan2(hypot(half_across, half_along), 1))
+
+
+def _whole(day: Day) -> tuple[datetime, datetime]:
+    """The day around noon where the sun does not set; where it does not rise, nothing of it."""
+    half = timedelta(hours=12) if day.noon_elevation_deg > 0 else timedelta()
+    return day.noon - half, day.noon + half
 
 
 def _crossing(longitude_deg: float, latitude_deg: float, noon: datetime, sign: int) -> datetime | None:

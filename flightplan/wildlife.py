@@ -14,14 +14,24 @@ from flightplan.errors import PlanError
 _BENNITT = "Bennitt et al. 2019, Scientific Reports 9: 2142 (PMC6375938), Moremi, two multirotors"
 _HARTMANN = "Hartmann, Fishlock & Leslie 2021, Koedoe 63(1): a1687, Malawi, one quadcopter"
 _BRUNTON = "Brunton et al. 2019, Drones 3(2): 41, Queensland"
+_MCEVOY = "McEvoy, Hall & McDonald 2016, PeerJ 4: e1831, New South Wales, fixed wings and multirotors"
+_BECH_HANSEN = "Bech-Hansen et al. 2020, Bird Conservation International, foraging flocks, one quadcopter"
+_BARR = "Barr et al. 2020, Scientific Reports 10 (PMC7052279), mixed colonies flown at 46, 61, 91 and 122 m"
+_DEMMER = "Demmer, Demmer & McIntyre 2024, Ecology and Evolution 14(2): e10990, South Africa"
+_AUBIN = "Aubin et al. 2023, Marine Mammal Science, St. Lawrence, and a review of cetaceans"
+_RAMOS = "Ramos et al. 2018, Frontiers in Marine Science 5: 316, Belize, quadcopters"
+_KRAUSE = "Krause et al. 2021, Frontiers in Marine Science 8: 648772, Cape Shirreff, 268 approaches"
+_LENZI = "Lenzi et al. 2022, Drones 6(6), North Dakota, one fixed wing at 120 m"
+_SCHROEDER = "Schroeder & Panebianco 2021, Scientific Reports 11 (PMC8536753), Argentina"
 
 
 @dataclass(frozen=True)
 class Species:
     """What is known of a species seen from a drone.
 
-    `min_height_agl_m` is the height below which most groups reacted, `source` who found so. `rules` say how to
-    approach. Lengths and widths are round figures for the body of an adult seen from above, to plan with.
+    `min_height_agl_m` is the least height that a study found to be borne or advises, `source` which study, and
+    `evidence` what is known of flights below it. `rules` say how to approach. Lengths and widths are round figures for
+    the body of an adult seen from above, to plan with.
     """
 
     name: str
@@ -31,6 +41,7 @@ class Species:
     width_m: float
     source: str
     rules: tuple[str, ...] = ()
+    evidence: str = "lower, most react"
 
     def size_px(self, gsd_cm: float) -> tuple[float, float]:
         """Return the length and width of an adult in pixels at a ground sampling distance."""
@@ -71,6 +82,127 @@ _TABLE = (
         0.4,
         _BRUNTON,
         (f"watchful at any height, in flight mostly at 30 m; 60 to 100 m disturb least ({_BRUNTON})",),
+    ),
+    Species(
+        "waterfowl",
+        "Anatidae",
+        60.0,
+        0.5,
+        0.2,
+        _MCEVOY,
+        (
+            f"40 m above them was enough for multirotors, 60 m for fixed wings; never straight at them, and no sudden"
+            f" climb, descent or turn near them ({_MCEVOY})",
+        ),
+        "lower, flocks swim away or fly up",
+    ),
+    Species(
+        "geese",
+        "Anserini",
+        100.0,
+        0.8,
+        0.3,
+        _BECH_HANSEN,
+        (f"take off 500 m away from them; they are watchful from about 300 m ({_BECH_HANSEN})",),
+        "lower, flocks fly up more often",
+    ),
+    Species(
+        "colonial waterbirds",
+        "Ardeidae and others",
+        61.0,
+        0.9,
+        0.3,
+        _BARR,
+        (f"laughing gulls are touchier than the rest of a mixed colony ({_BARR})",),
+        "at 46 m nesting birds were disturbed half as much again",
+    ),
+    Species(
+        "grey crowned crane",
+        "Balearica regulorum",
+        50.0,
+        1.0,
+        0.35,
+        _DEMMER,
+        (f"large flocks move off sooner; on a nest the angle of approach matters ({_DEMMER})",),
+        "only above 50 m do flocks hardly react",
+    ),
+    Species(
+        "chinstrap penguin",
+        "Pygoscelis antarcticus",
+        30.0,
+        0.7,
+        0.3,
+        _KRAUSE,
+        evidence="at 30 m they were as without a drone; lower, they reacted more",
+    ),
+    Species(
+        "Antarctic fur seal",
+        "Arctocephalus gazella",
+        30.0,
+        1.5,
+        0.5,
+        _KRAUSE,
+        evidence="at 30 m they were as without a drone; lower, they reacted more",
+    ),
+    Species(
+        "leopard seal",
+        "Hydrurga leptonyx",
+        30.0,
+        3.0,
+        0.8,
+        _KRAUSE,
+        evidence="at 30 m they were as without a drone; lower, they reacted more",
+    ),
+    Species(
+        "beluga",
+        "Delphinapterus leucas",
+        25.0,
+        4.0,
+        1.0,
+        _AUBIN,
+        (f"approach larger groups with care: most sudden dives were at a drone's first approach ({_AUBIN})",),
+        "below 23 m they dive",
+    ),
+    Species(
+        "whale",
+        "Cetacea",
+        30.0,
+        12.0,
+        3.0,
+        _AUBIN,
+        evidence="of all cetaceans studied, hardly any were disturbed above 30 m",
+    ),
+    Species(
+        "bottlenose dolphin",
+        "Tursiops truncatus",
+        30.0,
+        2.5,
+        0.6,
+        _RAMOS,
+        (f"single animals and small groups react most ({_RAMOS})",),
+        "they react at 11 to 30 m",
+    ),
+    Species(
+        "Antillean manatee",
+        "Trichechus manatus manatus",
+        105.0,
+        3.0,
+        0.9,
+        _RAMOS,
+        (f"do not follow or circle them: those that reacted fled ({_RAMOS})",),
+        "many react strongly, at any height up to 104 m",
+    ),
+    Species("feral horse", "Equus caballus", 120.0, 2.4, 0.6, _LENZI, (), "none fled at 120 m, and no other was flown"),
+    Species("bison", "Bison bison", 120.0, 3.0, 1.0, _LENZI, (), "none fled at 120 m, and no other was flown"),
+    Species(
+        "guanaco",
+        "Lama guanicoe",
+        154.0,
+        1.8,
+        0.5,
+        _SCHROEDER,
+        (f"large groups react from further away than small ones: 344 m for mixed groups ({_SCHROEDER})",),
+        "the boldest, single animals, react from 154 m away",
     ),
 )
 

@@ -1,7 +1,8 @@
 """What animals, law, wind and sun ask of a plan is kept, or the plan is refused with the reason."""
 
 import json
-from datetime import date, datetime
+import re
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from flightplan.plan import SurveyPlan
 from flightplan.plan_files import load_plan
 from flightplan.planning import plan_survey
 from flightplan.request import PlanRequest
+from flightplan.sun import glint_free_deg, sun_at
 from flightplan.wildlife import species_named, species_table
 
 FRAME = LocalFrame(34.83, -2.33)
@@ -36,7 +38,7 @@ def test_each_species_has_a_height_a_size_and_a_source() -> None:
     names = [s.name for s in species_table()]
     assert len(set(names)) == len(names) >= 8
     for species in species_table():
-        assert species.min_height_agl_m >= 50
+        assert species.min_height_agl_m >= 25
         assert species.length_m > species.width_m > 0
         assert any(c.isdigit() for c in species.source)
 
@@ -116,6 +118,36 @@ def test_a_good_time_is_no_warning_and_a_date_alone_says_when_the_sun_rises() ->
     day = plan(Conditions(when=date(2026, 3, 1)))
     assert any(n.startswith("sunrise 03:48 UTC") for n in day.notes)
     assert any(n.startswith("thermal: from 02:18 UTC to 05:18 UTC") for n in day.notes)
+
+
+def test_a_day_says_when_there_is_light_for_pictures() -> None:
+    notes = plan(Conditions(when=date.fromisoformat("2026-03-01"))).notes
+    (said,) = [n for n in notes if n.startswith("light for pictures")]
+    hours = [datetime.fromisoformat(f"2026-03-01T{t}+00:00") for t in re.findall(r"(\d\d:\d\d) UTC", said)]
+    assert len(hours) == 4
+    camera, place = camera_named("overfly-demo"), (AREA.frame.longitude_deg, AREA.frame.latitude_deg)
+    for first, last in (hours[:2], hours[2:]):
+        for minutes, good in ((0, True), ((last - first).total_seconds() / 60, True), (-6, False)):
+            sun = sun_at(*place, first + timedelta(minutes=minutes))
+            assert (sun.elevation_deg >= 19.9 and glint_free_deg(sun, camera) >= -0.1) is good
+        sun = sun_at(*place, last + timedelta(minutes=6))
+        assert sun.elevation_deg < 20 or glint_free_deg(sun, camera) < 0
+
+
+def test_the_table_has_the_common_survey_animals_each_with_who_found_so_and_what_happens_lower() -> None:
+    table = {s.name: s for s in species_table()}
+    assert len(table) >= 20
+    for name in ("elephant", "waterfowl", "geese", "colonial waterbirds", "beluga", "Antarctic fur seal", "bison"):
+        assert name in table
+    for species in table.values():
+        assert re.search(r"\b(19|20)\d\d\b", species.source), species.name
+        assert species.evidence
+        for rule in species.rules:
+            assert rule.endswith(")") or species.source.startswith("Bennitt"), rule
+    with pytest.raises(PlanError, match="below the 100 m that geese needs: lower, flocks fly up more often"):
+        plan(Conditions(species=(species_named("geese"),)))
+    forced = plan(Conditions(species=(species_named("Lama guanicoe"),), force_height=True))
+    assert any("forced" in w and "154 m away" in w and "Schroeder" in w for w in forced.warnings)
 
 
 def test_nothing_is_assumed_that_was_not_said() -> None:
