@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import combinations, pairwise
 
 import numpy as np
+import numpy.typing as npt
 
 from flightplan.drones import MULTIROTOR, Drone
 from flightplan.energy import Wind, fly_legs
@@ -116,12 +117,14 @@ def forbidden_offsets(
     moved_m = sum(float(np.hypot(*np.diff(p[:, :2], axis=0).T).max()) for p in (a, b)) / 2
     risen_m = sum(float(np.abs(np.diff(p[:, 2])).max()) for p in (a, b)) / 2
     near = np.zeros(len(a) + len(b), dtype=bool)
-    for start in range(0, len(a), 500):
-        part = a[start : start + 500]
-        level = np.hypot(part[:, None, 0] - b[None, :, 0], part[:, None, 1] - b[None, :, 1])
-        apart = np.abs(part[:, None, 2] - b[None, :, 2])
+    # Only where one is over the other's surroundings can they meet.
+    in_a, in_b = _around(a, b, horizontal_m + moved_m), _around(b, a, horizontal_m + moved_m)
+    for start in range(0, len(in_a), 500):
+        some = in_a[start : start + 500]
+        level = np.hypot(a[some, None, 0] - b[None, in_b, 0], a[some, None, 1] - b[None, in_b, 1])
+        apart = np.abs(a[some, None, 2] - b[None, in_b, 2])
         i, j = np.nonzero((level < horizontal_m + moved_m) & _level_with(apart, vertical_m, risen_m))
-        near[np.unique(start + i - j + len(b))] = True
+        near[np.unique(some[i] - in_b[j] + len(b))] = True
     edges = np.flatnonzero(np.diff(np.concatenate([[0], near.astype(np.int8), [0]])))
     slack = 2 * STEP_S + margin_s
     found: list[tuple[int, int]] = []
@@ -163,7 +166,13 @@ def closest(
     return Separation(asked.horizontal_m, asked.vertical_m, asked.margin_s, worst[0], worst[1])
 
 
-def _level_with(apart_m: Floats, vertical_m: float, slack_m: float = 0.0) -> np.ndarray:
+def _around(points: Floats, others: Floats, reach_m: float) -> npt.NDArray[np.intp]:
+    """Return which points lie within reach of the others' bounding box."""
+    low, high = others[:, :2].min(axis=0) - reach_m, others[:, :2].max(axis=0) + reach_m
+    return np.flatnonzero(((points[:, :2] >= low) & (points[:, :2] <= high)).all(axis=1))
+
+
+def _level_with(apart_m: Floats, vertical_m: float, slack_m: float = 0.0) -> npt.NDArray[np.bool_]:
     """Whether two are too little apart in height; without a vertical distance to keep, always."""
     if vertical_m <= 0:
         return np.isfinite(apart_m)

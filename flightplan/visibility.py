@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from flightplan.areas import StudyArea
 from flightplan.frames import Floats
@@ -70,7 +71,7 @@ def line_of_sight(
     )
 
 
-def _longest(flags: np.ndarray) -> tuple[int, int]:
+def _longest(flags: npt.NDArray[np.bool_]) -> tuple[int, int]:
     """Return the longest stretch of True, as (first, one past its last)."""
     edges = np.flatnonzero(np.diff(np.concatenate([[0], flags.astype(np.int8), [0]])))
     starts, ends = edges[::2], edges[1::2]
