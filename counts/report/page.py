@@ -15,6 +15,7 @@ from counts.report.facts import Facts, gather, mean_and_spread
 from counts.report.map import draw_maps
 from counts.report.spread import spreads
 from counts.store import EffortEntry, EstimateEntry
+from flightplan.plan import SurveyPlan
 
 NAMED_SKIPS = 400
 TOTAL = "total"
@@ -60,15 +61,17 @@ def write_report(
     *,
     truth: Mapping[str, Mapping[str, int]] | None = None,
     sensitive: Collection[str] = (),
+    plan: SurveyPlan | None = None,
 ) -> Path:
     """Write a survey's report as one HTML file that needs nothing else, and return its path.
 
     `truth` is what a simulator really had: species to stratum to number; "total", or else the sum, is the whole.
-    The places of species named in `sensitive` are left off the map. The same census gives the same bytes.
+    What the survey's `plan` warned of, such as a height forced on a species, is among what to keep in mind. The places
+    of species named in `sensitive` are left off the map. The same census and plan give the same bytes.
     """
     with census.reading() as session:
         facts = gather(session, survey_name, census.revision() or "unknown")
-    page = _environment().get_template("report.html.j2").render(_context(facts, truth, sensitive))
+    page = _environment().get_template("report.html.j2").render(_context(facts, truth, sensitive, plan))
     unfinished = out_path.with_name(out_path.name + ".part")
     out_path.parent.mkdir(parents=True, exist_ok=True)
     unfinished.write_text(page, encoding="utf-8")
@@ -96,7 +99,12 @@ def _environment() -> Environment:
     return environment
 
 
-def _context(facts: Facts, truth: Mapping[str, Mapping[str, int]] | None, sensitive: Collection[str]) -> dict[str, Any]:
+def _context(
+    facts: Facts,
+    truth: Mapping[str, Mapping[str, int]] | None,
+    sensitive: Collection[str],
+    plan: SurveyPlan | None = None,
+) -> dict[str, Any]:
     on = facts.footprints.on_effort if facts.strata else slice(None)
     return {
         "facts": facts,
@@ -113,7 +121,7 @@ def _context(facts: Facts, truth: Mapping[str, Mapping[str, int]] | None, sensit
         "gsd": mean_and_spread(facts.footprints.gsd_cm[on].tolist()),
         "spreads": spreads(facts),
         "methods": statements.methods(facts),
-        "caveats": statements.caveats(facts),
+        "caveats": (*statements.caveats(facts), *statements.plan_caveats(facts, plan)),
         "provenance": statements.provenance(facts),
         "skips": facts.skips[:NAMED_SKIPS],
         "skips_left": max(0, len(facts.skips) - NAMED_SKIPS),

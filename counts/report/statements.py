@@ -7,6 +7,8 @@ import numpy as np
 from counts.report.facts import Facts, mean_and_spread
 from counts.report.spread import spreads
 from counts.report.words import decimal, listed, percent, plural, square_km, whole
+from counts.store.surveys import hash_plan
+from flightplan.plan import SurveyPlan
 
 FEW_TRANSECTS = 12
 FEW_SEEN = 30
@@ -42,6 +44,20 @@ def caveats(facts: Facts) -> tuple[str, ...]:
     for line in facts.corrections:
         notes = line.details.get("notes") or ()
         found += [f"{line.species}, {line.kind}: {note}." for note in notes]
+    return tuple(dict.fromkeys(found))
+
+
+def plan_caveats(facts: Facts, plan: SurveyPlan | None) -> tuple[str, ...]:
+    """What the survey's plan warned of before take-off; a plan of another survey is not quoted, and that is said."""
+    if plan is None:
+        return ()
+    if facts.survey.plan_hash != hash_plan(plan):
+        return (
+            "The plan in the survey's folder is not the one that this survey was brought in with: not quoted here.",
+        )
+    found = [f"The plan warned: {warning.rstrip('.')}." for warning in plan.warnings]
+    if plan.species and not any("forced" in warning for warning in plan.warnings):
+        found.append(f"Flown no lower than what studies found {listed(list(plan.species))} to bear.")
     return tuple(dict.fromkeys(found))
 
 

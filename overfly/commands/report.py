@@ -11,6 +11,7 @@ from counts.report import write_report
 from counts.store import latest_survey
 from flightplan.console import OverflyCommand, finish, json_option
 from flightplan.errors import WorkspaceError
+from flightplan.plan_files import PLAN_FILE, load_plan
 from overfly.commands.places import census_argument, find_places, survey_option, workspace_option
 
 
@@ -19,6 +20,13 @@ from overfly.commands.places import census_argument, find_places, survey_option,
 @survey_option
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE.html", help="Where it goes.")
 @click.option("--sensitive", multiple=True, metavar="LABEL", help="Leave the places of this species off the map.")
+@click.option(
+    "--plan",
+    "plan_path",
+    type=click.Path(path_type=Path),
+    metavar="PLAN",
+    help="The survey's plan, whose warnings the report names: the one in the survey's folder unless said.",
+)
 @workspace_option
 @json_option
 def report_command(
@@ -26,6 +34,7 @@ def report_command(
     survey: str | None,
     out: Path | None,
     sensitive: tuple[str, ...],
+    plan_path: Path | None,
     workspace_folder: Path | None,
     as_json: bool,
 ) -> None:
@@ -47,5 +56,8 @@ def report_command(
         if name is None:
             with opened.reading() as session:
                 name = latest_survey(session).name
-        written = write_report(opened, name, out, sensitive=sensitive)
+        if plan_path is None and places.folder is not None and (places.folder.plan / PLAN_FILE).is_file():
+            plan_path = places.folder.plan
+        plan = None if plan_path is None else load_plan(plan_path)
+        written = write_report(opened, name, out, sensitive=sensitive, plan=plan)
     finish({"report": str(written), "survey": name, "census": places.census}, as_json=as_json, text=str(written))
