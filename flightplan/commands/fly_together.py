@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import click
+from rich.console import Console
+from rich.live import Live
 
 from flightplan.clock import Clock, WallClock
 from flightplan.console import say
@@ -22,7 +24,7 @@ from flightplan.vehicle.controls import Keyboard
 from flightplan.vehicle.flight import FlightResult
 from flightplan.vehicle.logs import FlightEvent
 from flightplan.vehicle.resume import Assessment, assess, log_folders
-from flightplan.vehicle.screen import KEYS, table
+from flightplan.vehicle.screen import table
 from flightplan.vehicle.separation import Separation, share_out, take_off_times
 from flightplan.vehicle.setup import Change, Consent
 from flightplan.vehicle.timeline import predict
@@ -98,6 +100,7 @@ def fly_together(
         raise click.UsageError("--live needs a --system-id for each --connect, in their order.")
     resumed = _what_is_missing(plan, identifier, out, launch, model) if resume else {}
     asked = [s for s, _ in resumed.values()] if resume else list(choose_sorties(plan.sorties, identifier, out))
+    asked = _timed(plan, asked, len(urls))
     shares = share_out(asked, len(urls))
     members = [
         Member(n, url, sorties, system_ids[n - 1] if system_ids else None)
@@ -108,12 +111,13 @@ def fly_together(
     clock: Clock = flying["clock"] or WallClock()
     setup = replace(flying["setup"], consent=_one_at_a_time(flying["setup"].consent))
     rest = {k: v for k, v in flying.items() if k not in ("clock", "system_id", "setup", "on_event")}
+    screen = Screen()
     together = Together(
         members, frame=plan.area.frame, drone=drone, rules=rules, clock=clock, one_each=live, setup=setup,
-        on_event=_show, **rest,
+        on_event=screen.tell, **rest,
     )  # fmt: skip
-    with ExitStack() as stack:
-        together.fly(_look(together, clock, keyboard, stack))
+    with screen:
+        together.fly(lambda: screen.look(together, clock, keyboard))
     results = {n: r for m in members for n, r in m.results.items()}
     left = [s.identifier for s in asked if s.identifier not in results]
     if not resume:
@@ -127,6 +131,13 @@ def fly_together(
         if identifier in (None, s.identifier) and log_folders(out, s.identifier)
     }
     return Flown(together.members, left, assessed)
+
+
+def _timed(plan: SurveyPlan, sorties: Sequence[Sortie], vehicles: int) -> list[Sortie]:
+    """Return sorties with the take-offs of the plan, from the first of these; at any time where others fly them."""
+    as_planned = plan.drones > 1 and vehicles >= plan.drones
+    first_s = min((s.takeoff_offset_s for s in sorties), default=0.0)
+    return [replace(s, takeoff_offset_s=s.takeoff_offset_s - first_s if as_planned else 0.0) for s in sorties]
 
 
 def _what_is_missing(
@@ -168,25 +179,33 @@ def _one_at_a_time(consent: Consent) -> Consent:
     return ask
 
 
-def _look(together: Together, clock: Clock, keyboard: Keyboard, stack: ExitStack) -> Callable[[], None]:
-    """Return what is done a few times a second: keys are handed on, and the screen is drawn where there is one."""
-    from rich.console import Console
-    from rich.live import Live
+class Screen:
+    """Where events are printed, and on a terminal below them how each vehicle stands: a context manager."""
 
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        if keyboard.is_terminal:
-            say(KEYS)
-        return lambda: together.desk.type(keyboard())
-    live = stack.enter_context(Live(console=console, auto_refresh=False))
+    def __init__(self) -> None:
+        self._console = Console(stderr=True)
+        self._live = Live(console=self._console, auto_refresh=False) if self._console.is_terminal else None
 
-    def look() -> None:
+    def __enter__(self) -> Screen:
+        if self._live is not None:
+            self._live.start()
+        return self
+
+    def __exit__(self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def look(self, together: Together, clock: Clock, keyboard: Keyboard) -> None:
+        """Hand on what was typed, and draw anew."""
         together.desk.type(keyboard())
-        live.update(table(together, clock.now_s()), refresh=True)
+        if self._live is not None:
+            self._live.update(table(together, clock.now_s()), refresh=True)
 
-    return look
-
-
-def _show(member: Member, event: FlightEvent) -> None:
-    name = member.sortie.identifier if member.sortie else ""
-    say(f"  {event.time_utc[11:19]} [{member.number} {name}] {event.kind}: {event.text}")
+    def tell(self, member: Member, event: FlightEvent) -> None:
+        """Print an event, above the table where there is one."""
+        name = member.sortie.identifier if member.sortie else ""
+        text = f"  {event.time_utc[11:19]} [{member.number} {name}] {event.kind}: {event.text}"
+        if self._live is None:
+            say(text)
+        else:
+            self._console.print(text, markup=False, highlight=False)

@@ -72,7 +72,7 @@ def table(together: Together, now_s: float) -> Table:
     """Return the screen: the chosen vehicle is marked, or all are."""
     found = Table(caption=KEYS, caption_justify="left", expand=True)
     for heading in ("", "sortie", "state", "line", "charge", "height", "speed", "nearest", "heard", "last word"):
-        found.add_column(heading, no_wrap=heading != "last word", overflow="ellipsis")
+        found.add_column(heading, no_wrap=True, overflow="ellipsis", ratio=1 if heading == "last word" else None)
     for member in together.members:
         row = status(together, member, now_s)
         chosen = together.desk.chosen in (None, member.number)

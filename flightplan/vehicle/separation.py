@@ -154,7 +154,8 @@ def share_out(sorties: Sequence[Sortie], vehicles: int) -> list[list[Sortie]]:
         place = {drone: n % vehicles for n, drone in enumerate(planned)}
         return [[s for s in sorties if place[s.drone] == n] for n in range(vehicles)]
     durations = np.array([s.duration_s or 1.0 for s in sorties])
-    low, high = float(durations.max(initial=0.0)), float(durations.sum())
+    # A second more than all of them: sums in another order round otherwise.
+    low, high = float(durations.max(initial=0.0)), float(durations.sum()) + 1.0
     while high - low > 0.5:
         middle = (low + high) / 2
         low, high = (low, middle) if len(_runs(durations, middle)) <= vehicles else (middle, high)

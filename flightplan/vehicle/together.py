@@ -15,6 +15,7 @@ from flightplan.plan import Sortie
 from flightplan.vehicle.campaign import fly_one
 from flightplan.vehicle.controls import ORDERS
 from flightplan.vehicle.flight import FlightResult, Outcome
+from flightplan.vehicle.loading import CANCEL_KEY
 from flightplan.vehicle.logs import FlightEvent
 from flightplan.vehicle.separation import Separation
 from flightplan.vehicle.setup import FlightSetup
@@ -23,7 +24,7 @@ from flightplan.vehicle.tower import Tower
 
 _LOOK_S = 0.2
 _LET_END_S = 5.0
-ALL = "a"
+ALL, _STAY = "a", ("r", "l", CANCEL_KEY)
 
 
 @dataclass
@@ -52,7 +53,10 @@ class Member:
 
 
 class Desk:
-    """Hands the keys of one keyboard to vehicles: a digit chooses one, "a" all, then orders as for one vehicle."""
+    """Hands the keys of one keyboard to vehicles: a digit chooses one, "a" all, then orders as for one vehicle.
+
+    To one that waits on the ground return and land mean to stay there.
+    """
 
     def __init__(self, numbers: Sequence[int]) -> None:
         self._lock = threading.Lock()
@@ -68,9 +72,17 @@ class Desk:
                     self.chosen = None
                 elif key.isdigit() and int(key) in self._typed:
                     self.chosen = int(key)
-                elif key in ORDERS:
+                elif key in ORDERS or key == CANCEL_KEY:
                     for number in self._typed if self.chosen is None else (self.chosen,):
                         self._typed[number] += key
+
+    def calls_off(self, number: int) -> bool:
+        """Whether a vehicle on the ground was told to stay there; orders for the air are for nothing there."""
+        if self.is_closed:
+            return True
+        with self._lock:
+            typed, self._typed[number] = self._typed[number], ""
+        return any(key in typed for key in _STAY)
 
     def close(self) -> None:
         """End every watch: whoever asks for keys next is told so."""
@@ -165,7 +177,7 @@ class Together:
         def note(event: FlightEvent) -> None:
             member.last = event
             if event.kind == "transect":
-                member.transect = event.text.removeprefix("transect ")
+                member.transect = event.text.removeprefix("transect ").partition(";")[0]
             elif event.kind == "end":
                 # Its log is about to be closed.
                 self.tower.over(member.number)
@@ -178,7 +190,7 @@ class Together:
             f"{sortie.identifier} on vehicle {member.number}",
             self._timeline(sortie),
             sortie.takeoff_offset_s,
-            lambda: self.desk.is_closed,
+            lambda: self.desk.calls_off(member.number),
         )
         try:
             return fly_one(

@@ -26,7 +26,7 @@ from flightplan.vehicle.separation import Encounter, Separation, clear_from, enc
 from flightplan.vehicle.setup import Clearance
 from flightplan.vehicle.timeline import Timeline
 
-TICK_S = 0.5
+TICK_S, _ASK_S = 0.5, 1.0
 _KEPT, _UP_M, _MOVING_MPS, _SAY_AGAIN_S = 24, 3.0, 1.0, 15.0
 # Told what happens: one word to sort by, then words.
 Tell = Callable[[str, str], None]
@@ -165,8 +165,8 @@ class Tower:
     ) -> Clearance:
         """Return the `Clearance` of a vehicle's next flight, not before so many seconds after the first take-off.
 
-        A vehicle that is in the air already is not asked to wait; where it will be is then not known. `is_ended` tells
-        that nobody wants to fly any more: the clearance is then refused.
+        A vehicle that is in the air already is not asked to wait; where it will be is then not known. `is_ended` is
+        asked each second whether it is to stay on the ground: the clearance is then refused.
         """
 
         def clear(link: Link, tell: Tell) -> None:
@@ -180,7 +180,7 @@ class Tower:
                 craft.timeline, craft.asked_s = timeline, now_s
             with self._condition:
                 self._crafts[number] = craft
-            while not link.wait_until(lambda: _is_through(craft, link.clock.now_s()), 5.0):
+            while not link.wait_until(lambda: _is_through(craft, link.clock.now_s()), _ASK_S):
                 if is_ended() or self._failure is not None:
                     self.over(number)
                     raise PreflightError("the take-off was called off", where=name)

@@ -13,6 +13,7 @@ from flightplan.areas import LaunchSite, Stratum, StudyArea
 from flightplan.cameras import camera_named
 from flightplan.clock import SimulatedClock
 from flightplan.commands.fly import fly_command
+from flightplan.commands.fly_together import _timed
 from flightplan.drones import drone_named
 from flightplan.frames import LocalFrame
 from flightplan.plan import SurveyPlan
@@ -147,6 +148,14 @@ def test_wrong_usage_is_exit_code_2(plan: SurveyPlan, tmp_path: Path, arguments:
     assert words in result.stderr
 
 
+def test_only_a_plan_for_as_many_drones_keeps_its_times(plan: SurveyPlan) -> None:
+    one, two = plan.sorties
+    late = [replace(one, takeoff_offset_s=60.0), replace(two, takeoff_offset_s=600.0, drone=2)]
+    for drones, vehicle_count, times in ((1, 2, [0.0, 0.0]), (2, 2, [0.0, 540.0]), (3, 2, [0.0, 0.0])):
+        planned = replace(plan, drones=drones)
+        assert [s.takeoff_offset_s for s in _timed(planned, late, vehicle_count)] == times
+
+
 def test_keys_are_for_all_until_a_digit_chooses_one() -> None:
     desk = Desk([1, 2, 3])
     one, two, three = (desk.keys_for(n) for n in (1, 2, 3))
@@ -158,6 +167,26 @@ def test_keys_are_for_all_until_a_digit_chooses_one() -> None:
     desk.close()
     with pytest.raises(KeyboardInterrupt):
         two()
+
+
+def test_a_key_for_one_that_waits_keeps_it_on_the_ground(plan: SurveyPlan, tmp_path: Path) -> None:
+    clock = SimulatedClock(START_S)
+    with Fleet(vehicles(plan, 2), clock=clock) as fleet:
+        members = [Member(n + 1, url, [plan.sorties[n]]) for n, url in enumerate(fleet.addresses)]
+
+        def follow(member: Member, event) -> None:
+            if (member.number, event.kind) == (1, "transect"):
+                together.desk.type("2pr1r")
+
+        together = Together(
+            members, frame=plan.area.frame, drone=drone_named("overfly-demo"), clock=clock, out=tmp_path,
+            on_event=follow,
+        )  # fmt: skip
+        together.fly()
+        assert fleet.vehicles[1].exposures == []
+    refused = members[1].results["sortie-02"]
+    assert (refused.outcome, refused.captures) == ("not flown", ())
+    assert "the take-off was called off" in str(refused.reason)
 
 
 def test_a_key_sends_one_home_and_the_screen_tells_how_each_stands(plan: SurveyPlan, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from flightplan.drones import drone_named
@@ -133,6 +133,7 @@ def test_a_plan_for_several_drones_is_shared_as_it_says() -> None:
 
 
 @settings(max_examples=100, deadline=None)
+@example([1.0, 24.0, 999.2199867886819, 1.9, 1.0, 1.0, 1.0, 1.0], 1)
 @given(st.lists(st.floats(1, 1000), min_size=1, max_size=12), st.integers(1, 5))
 def test_every_sortie_has_one_vehicle(durations: list[float], vehicles: int) -> None:
     shared = share_out(sorties(*durations), vehicles)
