@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import pyproj
 
+from flightplan.errors import PlanError
+from flightplan.ground import GroundUnder, height_over_ground
 from flightplan.mission import Mission
 from flightplan.vehicle.autopilots import Airframe, Firmware
 from flightplan.vehicle.checks import Check, Status
@@ -21,6 +23,7 @@ HOME_REACH_M = 500.0
 BATTERY_RESERVE = 0.15
 CLOCK_APART_S = 10.0
 LEAST_CLEARANCE_M = 20.0
+SAME_PLACE_M = 30.0
 _LEAST_FIX = 3
 _EARLIEST_UTC_US = 1e15
 _STORAGE_READY, _STORAGE_UNSUPPORTED = 2, 3
@@ -141,10 +144,14 @@ def check_home(link: Link, mission: Mission) -> Check:
 def check_ground(link: Link, mission: Mission, setup: FlightSetup) -> Check:
     """Check that the mission is above the ground when it starts from where the vehicle stands."""
     name, here = "terrain", whereabouts(link)
-    if setup.terrain is None:
+    kept = None if setup.sortie is None else setup.sortie.ground
+    if setup.terrain is None and kept is None:
         return unknown(name, "no elevation model was named: height above ground was not checked from here")
     if here is None:
         return unknown(name, "the vehicle has not told where it stands")
+    if setup.terrain is None:
+        assert kept is not None
+        return _check_kept_ground(mission, kept, here)
     place = link.latest.get("GLOBAL_POSITION_INT")
     found = ground_clearance(mission, setup.terrain, here, None if place is None else place.alt / 1000)
     if found is None:
@@ -161,6 +168,24 @@ def check_ground(link: Link, mission: Mission, setup: FlightSetup) -> Check:
     if found.unknown_share > 0:
         return unknown(name, f"{text}, where known: for {found.unknown_share:.0%} of it the ground is not")
     return passed(name, text)
+
+
+def _check_kept_ground(mission: Mission, kept: GroundUnder, here: tuple[float, float]) -> Check:
+    """Check a mission against the ground that its plan kept, which is right from the plan's own home only."""
+    name = "terrain"
+    apart_m = None if mission.home is None else float(_GEOD.inv(*here, *mission.home)[2])
+    if apart_m is None or apart_m > SAME_PLACE_M:
+        return unknown(name, "the vehicle does not stand at the plan's home, and no elevation model was named")
+    try:
+        found = height_over_ground(mission, kept)
+    except PlanError as error:
+        return unknown(name, error.what)
+    if found is None:
+        return unknown(name, "the plan kept no ground under this mission")
+    text = f"by the ground that the plan kept, the mission is {found.least_agl_m:.0f} m above it"
+    if found.least_agl_m < LEAST_CLEARANCE_M:
+        return failed(name, f"{text} on the way to item {found.item}", remedy="Plan it again, higher.")
+    return passed(name, f"{text} or higher")
 
 
 def check_camera(link: Link, setup: FlightSetup) -> Check:

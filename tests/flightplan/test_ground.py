@@ -3,6 +3,8 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
 import pyproj
@@ -24,6 +26,10 @@ from flightplan.plan_files import load_plan, save_plan
 from flightplan.planning import plan_survey
 from flightplan.request import PlanRequest
 from flightplan.terrain import Terrain
+from flightplan.vehicle.checks import Status
+from flightplan.vehicle.link import Link
+from flightplan.vehicle.readiness import check_ground
+from flightplan.vehicle.setup import FlightSetup
 from flightplan.visibility import line_of_sight
 
 FRAME = LocalFrame(34.83, -2.33)
@@ -315,6 +321,29 @@ def test_the_ground_kept_with_a_plan_tells_a_mission_that_was_lowered_without_th
     assert result.sorties[0].ground is not None
     with pytest.raises(PlanError, match="another mission"):
         height_over_ground(cut, result.sorties[0].ground)
+
+
+def standing(east_m: float, north_m: float) -> Link:
+    ((longitude, latitude),) = FRAME.to_lonlat([(east_m, north_m)])
+    place = SimpleNamespace(lat=round(latitude * 1e7), lon=round(longitude * 1e7), alt=1_500_000)
+    return cast(Link, SimpleNamespace(latest={"GLOBAL_POSITION_INT": place}))
+
+
+def test_before_flying_heights_are_checked_by_the_ground_that_the_plan_kept() -> None:
+    sortie = plan(ground(ridge)).sorties[0]
+    setup = FlightSetup(sortie=sortie)
+    well = check_ground(standing(0.0, -1200.0), sortie.mission, setup)
+    assert well.status == Status.PASS
+    assert "by the ground that the plan kept" in well.text
+    items = tuple(replace(i, altitude_m=i.altitude_m - 65) if i.transect else i for i in sortie.mission.items)
+    low = check_ground(standing(0.0, -1200.0), replace(sortie.mission, items=items), setup)
+    assert low.status == Status.FAIL
+    assert "on the way to item" in low.text
+    elsewhere = check_ground(standing(0.0, -900.0), sortie.mission, setup)
+    assert elsewhere.status == Status.UNKNOWN
+    other = check_ground(standing(0.0, -1200.0), replace(sortie.mission, items=sortie.mission.items[:5]), setup)
+    assert (other.status, "another mission" in other.text) == (Status.UNKNOWN, True)
+    assert check_ground(standing(0.0, -1200.0), sortie.mission, FlightSetup()).status == Status.UNKNOWN
 
 
 def test_a_plan_remembers_which_elevation_model_it_was_made_with() -> None:
