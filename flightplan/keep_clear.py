@@ -96,7 +96,7 @@ def way_home_warnings(
     Without `terrain` the ground is taken as level, and a top told above sea level is not known.
     """
     judge = _Judge(area, (0.0, 0.0), terrain, shapely.Point(), Clearance())
-    tops = [(o, area.localise(o.geometry)) for o in area.obstacles]
+    tops = [(o, area.localise(shapely.make_valid(o.geometry))) for o in area.obstacles]
     warnings = []
     for name, lonlat in paths_lonlat.items():
         path = area.frame.to_local(lonlat)
@@ -143,7 +143,7 @@ class _Judge:
         unknown: list[Obstacle] = []
         low = 0
         for obstacle in self.area.obstacles:
-            place = self.area.localise(obstacle.geometry)
+            place = self.area.localise(shapely.make_valid(obstacle.geometry))
             if shapely.distance(place, self.reach) > room_m:
                 continue
             # Over the lowest ground that it is passed at, because there the flight is lowest.

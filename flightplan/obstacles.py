@@ -93,6 +93,8 @@ def obstacle_of(feature: Feature, where: str, height: StatedHeight | None = None
     check_degrees(shapely.get_coordinates(geometry), where)
     if "Polygon" in geometry.geom_type:
         geometry = check_polygon(geometry, where)
+    # A wire without length is a mast.
+    geometry = shapely.make_valid(geometry)
     _, value, unit, datum = _stated(feature, "top", _TOP_FIELDS, height)
     top = level_of(value, where, unit=unit, datum=datum, highest=True)
     return Obstacle(_name(feature), geometry, top)

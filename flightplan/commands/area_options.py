@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import reduce
 from pathlib import Path
@@ -99,7 +99,7 @@ _OPTIONS = (
 
 
 def area_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options to a command; `areas_asked` and `clearance_asked` take them out of what it is given."""
+    """Add the options to a command; `areas_asked` and `clearances_asked` take them out of what it is given."""
     return reduce(lambda decorated, option: option(decorated), reversed(_OPTIONS), command)
 
 
@@ -131,6 +131,17 @@ def areas_asked(path: Path, asked: dict[str, Any]) -> tuple[StudyArea, ...]:
     return tuple(found)
 
 
-def clearance_asked(asked: dict[str, Any]) -> Clearance:
-    """Return what is kept from obstacles, and the permissions for airspace."""
-    return Clearance(asked.pop("obstacle_buffer_m"), asked.pop("vertical_m"), asked.pop("permissions"))
+def clearances_asked(asked: dict[str, Any], areas: Sequence[StudyArea]) -> tuple[Clearance, ...]:
+    """Return what is kept from obstacles, and the permissions for airspace, for each of an area's parts.
+
+    A permission goes to the parts that have such airspace; one that none has goes to all, to be refused by its name.
+    """
+    clearance = Clearance(asked.pop("obstacle_buffer_m"), asked.pop("vertical_m"), asked.pop("permissions"))
+    known = [{z.name.lower() for z in a.airspace} | {z.kind.lower() for z in a.airspace} for a in areas]
+    everywhere = set().union(*known)
+
+    def of(own: set[str]) -> tuple[str, ...]:
+        named = [(p, p.strip().lower()) for p in clearance.permissions]
+        return tuple(p for p, name in named if name in own or name not in everywhere)
+
+    return tuple(replace(clearance, permissions=of(own)) for own in known)

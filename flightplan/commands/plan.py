@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from flightplan.cameras import camera_from_file, camera_named
-from flightplan.commands.area_options import area_options, areas_asked, clearance_asked
+from flightplan.commands.area_options import area_options, areas_asked, clearances_asked
 from flightplan.commands.design_options import EFFORTS, design_asked, design_options, efforts_said
 from flightplan.commands.operation_options import operation_options
 from flightplan.commands.pattern_options import pattern_options
@@ -125,13 +125,13 @@ def plan_command(
         when=None if when is None else _when(when),
     )
     parts = areas_asked(area, asked)
-    clearance = clearance_asked(asked)
+    clearances = clearances_asked(asked, parts)
     taken_by = camera_from_file(Path(camera)) if Path(camera).is_file() else camera_named(camera)
     if Path(asked["drone"]).is_file():
         asked["drone"] = drone_from_file(Path(asked["drone"]))
     design = design_asked(asked)
     plans = []
-    for park in parts:
+    for park, clearance in zip(parts, clearances, strict=True):
         request = PlanRequest(
             camera=taken_by,
             terrain=None if terrain is None else Terrain.from_file(terrain, park.surroundings_deg),

@@ -96,6 +96,9 @@ def test_a_part_that_cannot_be_planned_leaves_no_other_behind(tmp_path: Path) ->
     assert result.exit_code == 1
     assert "isles, part 2: obstacles and airspace leave nothing" in result.stderr
     assert not out.exists()
+    # With a permission for it the part that it lies over is flown, and the other does not ask for it.
+    document = run(plan_command, *words, "--permit", "p-9", "--json")
+    assert [any("permission" in w for w in d["warnings"]) for d in document["parts"]] == [False, True]
 
 
 # --- mending ---------------------------------------------------------------------------------------------------------

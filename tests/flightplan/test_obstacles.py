@@ -7,13 +7,13 @@ import numpy as np
 import pyproj
 import pytest
 import shapely
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flightplan.area_heights import AGL, AMSL, FOOT_M, Level, StatedHeight, level_of
 from flightplan.areas import LaunchSite, Stratum, StudyArea, read_area, with_airspace, with_obstacles, write_area
 from flightplan.cameras import camera_named
-from flightplan.errors import AreaError, PlanError
+from flightplan.errors import AreaError, OverflyError, PlanError
 from flightplan.frames import LocalFrame
 from flightplan.keep_clear import Clearance, keep_clear
 from flightplan.mission_builder import mission_path
@@ -312,3 +312,34 @@ def test_an_obstacle_is_kept_clear_of_exactly_when_it_reaches_near(x, y, top, he
             *(np.full(36, v) for v in mast.geometry.coords[0]), azimuths, np.full(36, 14.99)
         )
         assert shapely.contains_xy(kept, lon, lat).all()
+
+
+spot = st.tuples(st.floats(-1100, 1100), st.floats(-700, 700))
+
+
+@settings(max_examples=12, deadline=None)
+@given(
+    masts=st.lists(spot, max_size=4),
+    wire=st.lists(spot, min_size=2, max_size=4),
+    corner=spot,
+    heading=st.floats(0, 180),
+    buffer_m=st.floats(0, 80),
+)
+def test_among_any_masts_wires_and_zones_a_plan_keeps_its_distance_or_is_refused(
+    masts, wire, corner, heading, buffer_m
+) -> None:
+    standing = [Obstacle(f"mast {i}", at(x, y), Level(95, AGL)) for i, (x, y) in enumerate(masts)]
+    standing.append(Obstacle("wire", FRAME.delocalise(shapely.LineString(wire)), Level(61, AGL)))
+    x, y = corner
+    zone = AirspaceZone("zone", "CTR", place(x, y, x + 400, y + 250), None, Level(300, AGL))
+    area = park(obstacles=tuple(standing), airspace=(zone,))
+    try:
+        plan = plan_survey(area, asked(heading_deg=heading, clearance=Clearance(obstacle_buffer_m=buffer_m)))
+    except OverflyError as refused:
+        said = str(refused)
+        assert "park" in said or "stratum" in said or "legal" in said
+        return
+    assert plan.metres_outside == 0
+    assert nearest_m(plan, zone.polygon) >= 15 - 0.01
+    for obstacle in standing:
+        assert nearest_m(plan, obstacle.geometry) >= max(buffer_m, 15) - 0.01
