@@ -13,7 +13,7 @@ from flightplan.formats import (
     SUFFIXES,
     fence_and_rally_paths,
     lost_in,
-    read_mission,
+    read_mission_and_rest,
     write_fence_and_rally,
     write_mission,
 )
@@ -37,10 +37,10 @@ def convert_command(source: Path, target: Path, overwrite: bool, as_json: bool) 
 
     Reads QGroundControl .plan (survey and corridor patterns become the items they hold), QGC WPL 110 (missions, fences,
     rally points), DJI WPML .kmz, Litchi .csv, and the KML and GeoJSON that overfly writes. Writes .plan, .waypoints,
-    .kmz, .kml, .csv, .geojson. What OUT's format cannot carry, and what ArduPilot or PX4 has no room for, is named on
-    stderr; for .waypoints, fence and rally points go to files of their own beside it.
+    .kmz, .kml, .csv, .geojson. What cannot be read of IN or carried by OUT, and what ArduPilot or PX4 has no room for,
+    is named on stderr; for .waypoints, fence and rally points go to files of their own beside it.
     """
-    mission = read_mission(source)
+    mission, unread = read_mission_and_rest(source)
     beside = fence_and_rally_paths(mission, target.with_suffix("")) if target.suffix.lower() == ".waypoints" else {}
     for path in (target, *beside.values()):
         if path.exists() and not overwrite:
@@ -50,6 +50,8 @@ def convert_command(source: Path, target: Path, overwrite: bool, as_json: bool) 
     if target.suffix.lower() == ".waypoints":
         written |= write_fence_and_rally(mission, target.with_suffix(""))
         lost = [phrase for phrase in lost if phrase not in ("the fence", "the rally points")]
+    for phrase in unread:
+        say(f"Not read from {source.name}: {phrase}")
     for phrase in lost:
         say(f"Not carried by {SUFFIXES[target.suffix.lower()]}: {phrase}")
     too_long = [] if target.suffix.lower() not in (".plan", ".waypoints") else list(_too_long(mission))
@@ -60,6 +62,7 @@ def convert_command(source: Path, target: Path, overwrite: bool, as_json: bool) 
         "items": len(mission.items),
         "fence": len(mission.fence) + len(mission.fence_circles),
         "rally": len(mission.rally),
+        "unread": list(unread),
         "lost": lost,
         "too_long": too_long,
     }

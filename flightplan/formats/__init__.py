@@ -23,6 +23,7 @@ __all__ = [
     "fence_and_rally_paths",
     "lost_in",
     "read_mission",
+    "read_mission_and_rest",
     "write_fence_and_rally",
     "write_formats",
     "write_mission",
@@ -55,10 +56,20 @@ def read_mission(path: Path | str) -> Mission:
     Raises UnreadableFileError when the file cannot be read at all, MissionFormatError, naming the place in it, when it
     does not say what to fly. What a format cannot carry is absent from the result.
     """
-    path = Path(path)
+    return read_mission_and_rest(path)[0]
+
+
+def read_mission_and_rest(path: Path | str) -> tuple[Mission, tuple[str, ...]]:
+    """Read a mission file as `read_mission` does, and say what in it has no place in a mission here, a phrase each."""
+    unread: dict[str, None] = {}
+    mission = _read(Path(path), unread)
+    return mission, tuple(unread)
+
+
+def _read(path: Path, unread: dict[str, None]) -> Mission:
     data, where = read_bytes(path), str(path)
     if data.startswith(b"PK\x03\x04"):
-        return _read_archive(data, where)
+        return _read_archive(data, where, unread)
     if b"\x00" in data[:1024]:
         refuse("a binary file, not a mission", where)
     text = text_of(data, where)
@@ -68,12 +79,12 @@ def read_mission(path: Path | str) -> Mission:
     if start.startswith("{"):
         return read_geojson(text, where) if _is_geojson(text, path) else read_qgc_plan(text, where)
     if start.startswith("<"):
-        return wpml.read_wpml(data, where) if wpml.is_wpml(data) else read_kml(data, where)
+        return wpml.read_wpml(data, where, unread) if wpml.is_wpml(data) else read_kml(data, where)
     if start.startswith("RALLY "):
         return wpl.read_old_rally(text, where)
     first = start.splitlines()[0] if start else ""
     if litchi.is_litchi(first):
-        return litchi.read_litchi(text, where)
+        return litchi.read_litchi(text, where, unread)
     if _is_two_numbers(first):
         return wpl.read_old_fence(text, where)
     return refuse("no mission file of a kind known here", where, f"Known: {', '.join(SUFFIXES.values())}")
@@ -160,11 +171,11 @@ def _checked(writer: Callable[[Mission], str | bytes], mission: Mission) -> str 
     return writer(mission)
 
 
-def _read_archive(data: bytes, where: str) -> Mission:
+def _read_archive(data: bytes, where: str, unread: dict[str, None]) -> Mission:
     members = archive_of(data, where)
     waylines = [name for name in members if name.lower().endswith(".wpml")]
     if len(waylines) == 1:
-        return wpml.read_wpml(members[waylines[0]], f"{where}, {waylines[0]}")
+        return wpml.read_wpml(members[waylines[0]], f"{where}, {waylines[0]}", unread)
     kml = [name for name in members if name.lower().endswith(".kml")]
     if not waylines and len(kml) == 1:
         return read_kml(members[kml[0]], f"{where}, {kml[0]}")

@@ -27,7 +27,13 @@ _COLUMNS = (
 _NEEDED = ("latitude", "longitude", "altitude(m)")
 _STAY, _PHOTO, _TILT = 0, 1, 5
 _ABOVE_TAKEOFF, _ABOVE_GROUND = 0, 1
-_INTERPOLATE = 2
+_FOCUS, _INTERPOLATE = 1, 2
+_BEYOND = {
+    "heading(deg)": "headings at waypoints (Litchi's heading mode Custom)",
+    "curvesize(m)": "curved turns (Litchi's path mode Curved)",
+    "poi_latitude": "points of interest",
+    "poi_longitude": "points of interest",
+}
 _UNSET = "-1"
 _FEWEST = 2
 _LONGEST_STAY_MS = 32_767
@@ -40,8 +46,11 @@ def is_litchi(first_line: str) -> bool:
     return set(_NEEDED) <= names
 
 
-def read_litchi(text: str, where: str) -> Mission:
-    """Read a mission. Raises MissionFormatError naming the line."""
+def read_litchi(text: str, where: str, unread: dict[str, None] | None = None) -> Mission:
+    """Read a mission. Raises MissionFormatError naming the line.
+
+    What a mission here has no place for, but flies without, is added to `unread`.
+    """
     try:
         table = [(n, cells) for n, cells in enumerate(csv.reader(io.StringIO(text), skipinitialspace=True), 1) if cells]
     except csv.Error as error:
@@ -65,6 +74,8 @@ def read_litchi(text: str, where: str) -> Mission:
         frame, waypoint = _waypoint(row, f"{where}, line {line}")
         frames.add(frame)
         waypoints.append(waypoint)
+        if unread is not None:
+            unread.update(_beyond(row, f"{where}, line {line}"))
     if not waypoints:
         refuse("no waypoints", where)
     if len(frames) > 1:
@@ -80,7 +91,10 @@ def _waypoint(row: Mapping[str, str], where: str) -> tuple[Frame, Waypoint]:
     height = altitude(_text(row, "altitude(m)"), where)
     mode = whole(_text(row, "altitudemode", "0"), "altitudemode", where, 0, 1)
     pitch_deg = None
-    if whole(_text(row, "gimbalmode", "0"), "gimbalmode", where, 0, 2) == _INTERPOLATE:
+    gimbal = whole(_text(row, "gimbalmode", "0"), "gimbalmode", where, 0, 2)
+    if gimbal == _FOCUS:
+        refuse("a gimbal aimed at a point of interest has no place in a mission here", where)
+    if gimbal == _INTERPOLATE:
         pitch_deg = number(_text(row, "gimbalpitchangle", "0"), "gimbalpitchangle", where, -120.0, 120.0)
     if number(_text(row, "photo_timeinterval", _UNSET), "photo_timeinterval", where) > 0:
         refuse("pictures by time interval have no place in a mission here", where, "Use a distance interval")
@@ -95,6 +109,11 @@ def _waypoint(row: Mapping[str, str], where: str) -> tuple[Frame, Waypoint]:
         pitch_deg=pitch_deg,
     )
     return (Frame.GLOBAL_TERRAIN_ALT if mode == _ABOVE_GROUND else Frame.GLOBAL_RELATIVE_ALT), waypoint
+
+
+def _beyond(row: Mapping[str, str], where: str) -> dict[str, None]:
+    """Return what a row also says, that depends on settings which are not in the file."""
+    return {phrase: None for name, phrase in _BEYOND.items() if number(_text(row, name, "0"), name, where) != 0}
 
 
 def _steps(row: Mapping[str, str], where: str) -> tuple[Step, ...]:

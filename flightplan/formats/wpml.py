@@ -15,6 +15,7 @@ from flightplan.mission import Command, Frame, Mission
 
 _KML = "http://www.opengis.net/kml/2.2"
 _WPML_PREFIX = "http://www.dji.com/wpmz/"
+_ALONG, _STRAIGHT = "followWayline", "toPointAndStopWithDiscontinuityCurvature"
 _FRAMES = {"relativeToStartPoint": Frame.GLOBAL_RELATIVE_ALT, "realTimeFollowSurface": Frame.GLOBAL_TERRAIN_ALT}
 _FINISH = {"goHome": Command.NAV_RETURN_TO_LAUNCH, "autoLand": Command.NAV_LAND, "noAction": None}
 
@@ -24,8 +25,11 @@ def is_wpml(root_text: bytes) -> bool:
     return _WPML_PREFIX.encode() in root_text[:4096]
 
 
-def read_wpml(data: bytes, where: str) -> Mission:
-    """Read waylines.wpml, or a template without waypoints. Raises MissionFormatError with the placemark named."""
+def read_wpml(data: bytes, where: str, unread: dict[str, None] | None = None) -> Mission:
+    """Read waylines.wpml, or a template without waypoints. Raises MissionFormatError with the placemark named.
+
+    What a mission here has no place for, but flies without, is added to `unread`.
+    """
     root = xml_of(data, where)
     names = _Names(root, where)
     config = root.find(f"{{{_KML}}}Document/{names.wpml('missionConfig')}")
@@ -35,6 +39,8 @@ def read_wpml(data: bytes, where: str) -> Mission:
     if len(folders) > 1:
         refuse(f"{len(folders)} waylines in one file; a mission is one of them", where)
     if not folders:
+        if root.find(f".//{{{_KML}}}Placemark") is not None:
+            refuse("waypoints outside of a wayline's folder", where)
         speed_mps = _optional_speed(names.text(config, "globalTransitionalSpeed"), "globalTransitionalSpeed", where)
         return Mission((), cruise_speed_mps=speed_mps)
     security = names.text(config, "takeOffSecurityHeight")
@@ -44,6 +50,8 @@ def read_wpml(data: bytes, where: str) -> Mission:
     auto = _optional_speed(names.text(folders[0], "autoFlightSpeed"), "autoFlightSpeed", where)
     transit = _optional_speed(names.text(config, "globalTransitionalSpeed"), "globalTransitionalSpeed", where)
     frame, waypoints = _flown(folders[0], names, auto, where)
+    if unread is not None:
+        unread.update(_beyond(folders[0], names))
     flight = WaypointFlight(
         waypoints=waypoints,
         frame=frame,
@@ -53,6 +61,21 @@ def read_wpml(data: bytes, where: str) -> Mission:
         first_speed_mps=transit,
     )
     return as_mission(flight)
+
+
+def _beyond(folder: Element, names: _Names) -> dict[str, None]:
+    """Return what waypoints also say: headings, curves, and turns of the gimbal other than its pitch."""
+    found: dict[str, None] = {}
+    for placemark in folder.findall(f"{{{_KML}}}Placemark"):
+        if names.text(placemark, "waypointHeadingParam", "waypointHeadingMode") not in (None, _ALONG):
+            found["headings at waypoints (the nose points along the way)"] = None
+        turn = names.text(placemark, "waypointTurnParam", "waypointTurnMode")
+        if turn not in (None, _STRAIGHT) or names.text(placemark, "useStraightLine") == "0":
+            found["curved turns (waypoints are flown to in straight lines)"] = None
+        for name in ("gimbalYawRotateEnable", "gimbalRollRotateEnable"):
+            if any(element.text == "1" for element in placemark.iter(names.wpml(name))):
+                found["the gimbal's roll and yaw"] = None
+    return found
 
 
 # Reading --------------------------------------------------------------------------------------------------------------

@@ -14,7 +14,14 @@ from hypothesis import strategies as st
 
 from flightplan.commands.convert import convert_command
 from flightplan.errors import MissionFormatError, OverflyError, UnreadableFileError
-from flightplan.formats import cannot_be_written, lost_in, read_mission, write_formats, write_mission
+from flightplan.formats import (
+    cannot_be_written,
+    lost_in,
+    read_mission,
+    read_mission_and_rest,
+    write_formats,
+    write_mission,
+)
 from flightplan.mission import FenceCircle, FencePolygon, Frame, Mission, MissionItem, RallyPoint
 
 os.environ["MAVLINK20"] = "1"
@@ -629,3 +636,28 @@ def test_formats_that_cannot_say_a_mission_are_named_with_the_reason(tmp_path):
     assert list(cannot_be_written(Mission(items))) == [".csv"]
     assert "Litchi sends 99 at once" in cannot_be_written(Mission(items))[".csv"]
     assert set(write_formats(Mission(items), tmp_path / "x")) == {"plan", "waypoints", "kmz", "kml", "geojson"}
+
+
+def test_convert_says_what_it_cannot_read(shared_data: Path, tmp_path):
+    source = shared_data / "missions" / "waygen.kmz"
+    result = CliRunner().invoke(convert_command, [str(source), str(tmp_path / "out.plan"), "--json"])
+    assert json.loads(result.stdout)["unread"] == ["headings at waypoints (the nose points along the way)"]
+    assert "Not read from waygen.kmz: headings at waypoints" in result.stderr
+    assert read_mission_and_rest(write_mission(SURVEY, tmp_path / "own.kmz"))[1] == ()
+    assert read_mission_and_rest(write_mission(SURVEY, tmp_path / "own.csv"))[1] == ()
+
+
+def test_what_litchi_flies_by_settings_that_are_not_in_its_file_is_named(tmp_path):
+    path = tmp_path / "litchi.csv"
+    header = "latitude,longitude,altitude(m),heading(deg),curvesize(m),gimbalmode,poi_latitude\n"
+    path.write_text(header + "1,2,30,90,0,0,0\n1,3,30,0,5,0,1.5\n")
+    mission, unread = read_mission_and_rest(path)
+    assert [i.command for i in mission.items] == [16, 16]
+    assert unread == (
+        "headings at waypoints (Litchi's heading mode Custom)",
+        "curved turns (Litchi's path mode Curved)",
+        "points of interest",
+    )
+    path.write_text(header + "1,2,30,0,0,1,1\n")
+    with pytest.raises(MissionFormatError, match="line 2: a gimbal aimed at a point of interest"):
+        read_mission(path)
