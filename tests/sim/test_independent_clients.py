@@ -25,7 +25,7 @@ from pymavlink import mavutil
 
 from flightplan.formats import read_mission, write_formats
 from flightplan.mission import FencePolygon, Mission, MissionItem, RallyPoint
-from sim.vehicle import Home, SimulatedVehicle, VehicleServer
+from sim.vehicle import Home, Px4Vehicle, SimulatedVehicle, VehicleServer
 
 LON, LAT, METRES = 34.8333, -2.3333, 111_319.49
 SPEED = 30
@@ -259,6 +259,50 @@ def test_mavsdk_loads_reads_back_and_flies_what_overfly_wrote(tmp_path: Path) ->
     assert [f"Reached command #{n}" for n in (3, 5, 7, 9)] == [t for t in sdk.texts if t.startswith("Reached")]
     assert len(vehicle.exposures) == FRAMES
     assert [e.altitude_home_m for e in vehicle.exposures] == pytest.approx([40.0] * FRAMES, abs=1.0)
+
+
+def test_mavsdk_flies_a_px4_too(tmp_path: Path) -> None:
+    pytest.importorskip("mavsdk", reason="MAVSDK is not installed")
+    files = write_formats(mission(), tmp_path / "lines")
+    vehicle = Px4Vehicle(Home(LON, LAT, 1500.0), 3)
+    with VehicleServer(vehicle, speed=SPEED) as server:
+        sdk = MavSdk(server.address)
+        try:
+            assert sdk.system.autopilot_type() == 1
+            ready = threading.Event()
+            sdk.telemetry.subscribe_health(lambda health, _=None: ready.set() if health.is_armable else None)
+            assert ready.wait(PATIENCE_S)
+            sent = sdk.mission.import_qgroundcontrol_mission(str(files["plan"])).mission_items
+            sdk.mission.upload_mission(sent)
+            assert [wire(i) for i in sdk.mission.download_mission()] == [wire(i) for i in sent]
+            sdk.action.arm()
+            sdk.mission.start_mission()
+            sdk.wait_for(lambda: True in sdk.armed and not sdk.armed[-1])
+        finally:
+            sdk.close()
+    assert len(vehicle.exposures) == FRAMES
+    assert [e.altitude_home_m for e in vehicle.exposures] == pytest.approx([40.0] * FRAMES, abs=1.0)
+
+
+def test_mavsdk_is_told_what_is_refused_and_that_a_vehicle_will_not_arm() -> None:
+    pytest.importorskip("mavsdk", reason="MAVSDK is not installed")
+    from mavsdk.plugins.action import ActionError
+    from mavsdk.plugins.mission_raw import MissionItem as RawItem
+    from mavsdk.plugins.mission_raw import MissionRawError
+
+    vehicle = SimulatedVehicle(Home(LON, LAT, 1500.0), 3)
+    with VehicleServer(vehicle, speed=1.0) as server:
+        sdk = MavSdk(server.address)
+        try:
+            places = round(LAT * 1e7), round(LON * 1e7), 40.0
+            items = [RawItem(n, 3, kind, int(n == 0), 1, 0, 0, 0, 0, *places, 0) for n, kind in enumerate((16, 31999))]
+            with pytest.raises(MissionRawError, match="UNSUPPORTED"):
+                sdk.mission.upload_mission(items)
+            with pytest.raises(ActionError, match="FAILED"):
+                sdk.action.arm()  # it has only just been switched on
+        finally:
+            sdk.close()
+    assert not vehicle.armed
 
 
 def wire(item: Any) -> tuple[Any, ...]:
