@@ -151,10 +151,13 @@ def main() -> None:
     parser.add_argument("--lines", type=int, default=80, help="lines an area, about")
     parser.add_argument("--pixels", type=float, default=12.0, help="pixels of the raster a footprint's shorter side")
     parser.add_argument("--processes", type=int, default=1)
-    parser.add_argument("--only", help="areas whose file name holds this")
+    parser.add_argument("--only", default="", help="areas whose file name holds this")
+    parser.add_argument("--without", help="areas whose file name does not hold this")
     parser.add_argument("--drone", help="a drone of the library instead")
     asked = parser.parse_args()
-    paths = [p for p in sorted(asked.folder.iterdir()) if p.suffix in _SUFFIXES and (asked.only or "") in p.name]
+    paths = [p for p in sorted(asked.folder.iterdir()) if p.suffix in _SUFFIXES and asked.only in p.name]
+    if asked.without:
+        paths = [p for p in paths if asked.without not in p.name]
     started = time.perf_counter()
     rows: list[dict[str, Any]] = []
     with ProcessPoolExecutor(asked.processes) as pool:

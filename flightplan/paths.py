@@ -120,6 +120,13 @@ class Airspace:
             return where
         return np.asarray(shapely.get_coordinates(shapely.shortest_line(self._landable, shapely.points(where)))[0])
 
+    def all_nearest(self, points: Floats) -> Floats:
+        """Return `nearest` of each of N points."""
+        found = points.copy()
+        for i in np.flatnonzero(~shapely.intersects_xy(self._landable, points[:, 0], points[:, 1])):
+            found[i] = self.nearest(points[i])
+        return found
+
     @cached_property
     def _landable(self) -> Any:
         if self.turning is None:
@@ -156,6 +163,8 @@ class Airspace:
             return 0.0
         legs = shapely.linestrings(np.stack([points[:-1], points[1:]], axis=1))
         suspects = legs[~shapely.covers(self.allowed, legs)]
+        if not len(suspects):
+            return 0.0
         outside = float(shapely.length(shapely.difference(suspects, self.allowed)).sum())
         return outside if outside > _CHECK_TOLERANCE_M else 0.0
 

@@ -136,7 +136,9 @@ def build_sorties(
         separation = replace(separation, sorties=(named[int(one)], named[int(other)]))
     sorties = tuple(maker.sortie(drafts[i], named[i], shares.drone[i], shares.start_s[i], warnings) for i in order)
     outside_m = sum(airspace.metres_outside(area.frame.to_local(mission_path(d.mission))) for d in drafts)
-    outside_m += sum(airspace.metres_outside(ways.as_flown(way)) for d in drafts for way in d.flight.ways)
+    if airspace.turning is not None:
+        # Waypoints stand for arcs: what is flown between them is looked at too.
+        outside_m += sum(airspace.metres_outside(ways.as_flown(way)) for d in drafts for way in d.flight.ways)
     shortened = sum(ways.shortened(runs) for runs in runs_by_part)
     if shortened:
         warnings.append(

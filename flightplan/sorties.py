@@ -187,14 +187,18 @@ class _Costs:
             inner_s, inner_wh, items = inner_s + seconds, inner_wh + wh, items + len(way) - 2
             waypoints += len(way) - 2
         runs = (*taken.runs, run)
-        outer = [
-            (*self._outer(home, runs), i, home)
-            for i, home in enumerate(self._homes(runs[0], run))
-            if self._within_reach(home, runs)
-        ]
-        if not outer:
+        best: tuple[float, int, float, int, Floats] | None = None
+        for least_s, i, home in self._nearest_homes(runs):
+            # Homes come by the time of straight ways: once those alone take longer, no other can be cheaper.
+            if best is not None and least_s > best[0]:
+                break
+            if self._within_reach(home, runs):
+                outer_s, outer_wh, further = self._outer(home, runs)
+                found = (outer_s, i, outer_wh, further, home)
+                best = found if best is None else min(best, found, key=lambda o: o[:2])
+        if best is None:
             return _Taken(runs, inner_s, inner_wh, energy_wh=np.inf, items=items, waypoints=waypoints)
-        outer_s, outer_wh, further, _, home = min(outer, key=lambda o: (o[0], o[3]))
+        outer_s, _, outer_wh, further, home = best
         items, waypoints = items + further, waypoints + further
         vertical_s, vertical_wh = self.drone.vertical(self.altitude_agl_m)
         level_s = inner_s + outer_s
@@ -207,6 +211,19 @@ class _Costs:
         first, last = self.ways.out(taken.home, taken.runs[0]), self.ways.back(taken.runs[-1], taken.home)
         between = [self.ways.between(a, b) for a, b in pairwise(taken.runs)]
         return Flight(taken.home, taken.runs, (first, *between, last), taken.duration_s, taken.energy_wh)
+
+    def _nearest_homes(self, runs: Sequence[Run]) -> list[tuple[float, int, Floats]]:
+        """Return (the time of straight ways out and home, number, home), the shortest first; in a wind no time."""
+        start, end = runs[0].ends[0].tolist(), runs[-1].ends[1].tolist()
+        found = []
+        for i, home in enumerate(self._homes(runs[0], runs[-1])):
+            least_s = 0.0
+            if self.wind is None:
+                x, y = home.tolist()
+                for east, north in (start, end):
+                    least_s += self.drone.one_leg_seconds(hypot(east - x, north - y), self.transit_speed_mps)
+            found.append((least_s, i, home))
+        return sorted(found, key=lambda f: f[:2])
 
     def _outer(self, home: Floats, runs: Sequence[Run]) -> tuple[float, float, int]:
         """Return seconds and watt-hours of the ways out and home, and the waypoints on them."""
@@ -259,8 +276,8 @@ class _Costs:
             return reachable
         near = np.stack([first.ends[0], last.ends[1], (first.ends[0] + last.ends[1]) / 2])
         rims = shapely.get_coordinates(shapely.shortest_line(self._rim, shapely.points(near)))[::2]
-        homes = [self.airspace.nearest(p) for p in rims]
-        return [h for h in homes if self.airspace.part_of(h)[0] == part] or [first.ends[0]]
+        homes = self.airspace.all_nearest(rims)
+        return list(homes[self.airspace.part_of(homes) == part]) or [first.ends[0]]
 
     @cached_property
     def _home_parts(self) -> list[int]:
