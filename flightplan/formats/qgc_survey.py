@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from flightplan.camera import Camera
+from flightplan.formats.qgc_layout import outline, relaid_miss_m
 from flightplan.formats.qgc_plan import item_document, plan_document, plan_text
 from flightplan.formats.waypoint_flight import STRAIGHT_DOWN_DEG, TILTS
 from flightplan.frames import Floats, LocalFrame
@@ -28,15 +29,8 @@ TOLERANCE_M = 10.0
 """How far a line end of QGroundControl's own may lie from ours, for a block to be written."""
 
 _ITEMS_A_LINE = 4
-_SPARE_M = 2000.0
-_ENTRIES = (0, 1, 2, 3)
-_STEP = 0.4
-"""Of the spacing: how far a step of the outline reaches to either side of its line."""
-_REACH, _GRID = 0.08, 85
-"""Of the spacing: how far the first and the last step reach outwards at least, and less than a spacing at most."""
-_WELL_ENOUGH_M = 0.25
-_SPHERE_M = 6_371_000.0
 _STRAIGHT_M = 1.5
+_ENTRIES = (0, 1, 2, 3)
 
 
 @dataclass(frozen=True)
@@ -94,44 +88,6 @@ def survey_blocks(mission: Mission) -> list[SurveyBlock]:
                 blocks.append(block)
             at += taken
     return blocks
-
-
-def relaid_lines(corners: Floats, angle_deg: float, spacing_m: float, entry: int) -> Floats:
-    """Return the lines that QGroundControl lays over a polygon of local (east, north) corners, (N, 2 ends, 2).
-
-    After SurveyComplexItem.cc: lines `spacing_m` apart from a start that its bounding box gives, each from its first to
-    its last crossing of the outline, flown to and fro from the corner named by `entry`.
-    """
-    angle = np.radians(angle_deg)
-    along, across = np.array([np.sin(angle), np.cos(angle)]), np.array([np.cos(angle), -np.sin(angle)])
-    offsets = _offsets(corners, spacing_m) + _middle(corners) @ across
-    a, b = corners, np.roll(corners, -1, axis=0)
-    at_a, at_b = a @ across, b @ across
-    lines = []
-    for offset in offsets:
-        crossed = np.flatnonzero((np.minimum(at_a, at_b) <= offset) & (offset <= np.maximum(at_a, at_b)))
-        crossed = crossed[at_a[crossed] != at_b[crossed]]
-        if len(crossed) < 2:
-            continue
-        share = (offset - at_a[crossed]) / (at_b[crossed] - at_a[crossed])
-        points = a[crossed] + share[:, None] * (b[crossed] - a[crossed])
-        distances = points @ along
-        ends = sorted((int(distances.argmin()), int(distances.argmax())))
-        if np.ptp(distances) > 1e-6:
-            lines.append(points[ends])
-    laid = np.array(lines).reshape(-1, 2, 2)
-    if len(laid) == 0:
-        return laid
-    first = (laid[0, 1] - laid[0, 0]) @ along
-    backwards = ((laid[:, 1] - laid[:, 0]) @ along) * first < 0
-    laid[backwards] = laid[backwards, ::-1]
-    if entry in (2, 3):
-        laid = laid[:, ::-1]
-    if entry in (1, 3):
-        laid = laid[::-1]
-    laid = laid.copy()
-    laid[1::2] = laid[1::2, ::-1]
-    return laid
 
 
 # Finding the lines ----------------------------------------------------------------------------------------------------
@@ -213,7 +169,7 @@ def _regular(local: Floats) -> int:
     return int(len(good) if good.all() else good.argmin())
 
 
-# Drawing the polygon --------------------------------------------------------------------------------------------------
+# Their polygon --------------------------------------------------------------------------------------------------------
 
 
 def _block(items: Sequence[MissionItem], starts: Sequence[int], ends: Floats) -> SurveyBlock | None:
@@ -226,7 +182,7 @@ def _block(items: Sequence[MissionItem], starts: Sequence[int], ends: Floats) ->
     angle = np.radians(angle_deg)
     position = local.mean(axis=1) @ np.array([np.cos(angle), -np.sin(angle)])
     spacing_m = float(abs(position[-1] - position[0]) / (len(position) - 1))
-    corners = frame.to_lonlat(_outline(local, angle, spacing_m, frame))
+    corners = frame.to_lonlat(outline(local, angle, spacing_m, frame))
     for entry in _ENTRIES:
         block = SurveyBlock(
             start=starts[0],
@@ -240,92 +196,9 @@ def _block(items: Sequence[MissionItem], starts: Sequence[int], ends: Floats) ->
             ends=tuple((float(lon), float(lat)) for lon, lat in ends),
             length_m=float(np.hypot(*vectors.T).sum()),
         )
-        if relaid_miss_m(block) <= TOLERANCE_M:
+        if relaid_miss_m(block.corners, block.ends, angle_deg, spacing_m, entry) <= TOLERANCE_M:
             return block
     return None
-
-
-def relaid_miss_m(block: SurveyBlock) -> float:
-    """Return how far QGroundControl's own line ends would lie from a block's at most; infinite for other lines.
-
-    Reckoned on the ellipsoid, as its newest versions do, and on the sphere of all before: the worse of both.
-    """
-    worst_m = 0.0
-    for plane in (_ellipsoidal, _spherical):
-        laid = relaid_lines(plane(block.corners, block.corners), block.angle_deg, block.spacing_m, block.entry)
-        wanted = plane(block.corners, block.ends).reshape(-1, 2, 2)
-        if laid.shape != wanted.shape:
-            return float("inf")
-        worst_m = max(worst_m, float(np.hypot(*(laid - wanted).reshape(-1, 2).T).max()))
-    return worst_m
-
-
-def _ellipsoidal(corners: Sequence[tuple[float, float]], points: Sequence[tuple[float, float]]) -> Floats:
-    """Return points in the plane that touches the ground at the first corner."""
-    return LocalFrame(*corners[0]).to_local(points)
-
-
-def _spherical(corners: Sequence[tuple[float, float]], points: Sequence[tuple[float, float]]) -> Floats:
-    """Return the same on a sphere, by the azimuthal equidistant projection (Snyder 1987, p. 195)."""
-    lon, lat = np.radians(np.asarray(points)).T
-    lon0, lat0 = np.radians(corners[0])
-    cosine = np.sin(lat0) * np.sin(lat) + np.cos(lat0) * np.cos(lat) * np.cos(lon - lon0)
-    arc = np.arccos(np.clip(cosine, -1.0, 1.0))
-    scale = _SPHERE_M * np.divide(arc, np.sin(arc), out=np.ones_like(arc), where=arc > 0)
-    north = np.cos(lat0) * np.sin(lat) - np.sin(lat0) * np.cos(lat) * np.cos(lon - lon0)
-    return np.column_stack([scale * np.cos(lat) * np.sin(lon - lon0), scale * north])
-
-
-def _outline(local: Floats, angle: float, spacing_m: float, frame: LocalFrame) -> Floats:
-    """Return a polygon of steps, one a line, over which QGroundControl lays lines where these are.
-
-    Where its lines begin follows from the polygon's bounding box alone, so how far the first and the last step reach
-    outwards decides it: tried on a grid. A line a little aside of ours still is as long as ours.
-    """
-    across, along = np.array([np.cos(angle), -np.sin(angle)]), np.array([np.sin(angle), np.cos(angle)])
-    position = local.mean(axis=1) @ across
-    order = np.argsort(position)
-    at, reach = position[order], np.sort(local[order] @ along, axis=1)
-    steps = np.stack([at - _STEP * spacing_m, at + _STEP * spacing_m], axis=1)
-
-    def drawn(offsets: Floats, alongs: Floats) -> Floats:
-        return np.asarray(offsets[..., None] * across + alongs[..., None] * along)
-
-    # Stretched as the mean of ellipsoid and sphere, so that both miss equally.
-    stretch = 1 + (_spherical_stretch(frame) - 1) / 2
-    shares = np.linspace(_REACH, 1 - _REACH, _GRID) * spacing_m
-    heads, tails = (a.ravel() for a in np.meshgrid(shares, shares))
-    inner = drawn(np.repeat(steps.ravel()[1:-1], 2), np.repeat(reach, 2, axis=0)[1:-1].ravel())
-    outer = np.concatenate(
-        [drawn(e[:, None], r) for e, r in ((at[0] - heads, reach[0]), (at[-1] + tails, reach[-1]))], 1
-    )
-    least = np.minimum(inner.min(axis=0), outer.min(axis=1)) * stretch
-    most = np.maximum(inner.max(axis=0), outer.max(axis=1)) * stretch
-    begin = (least + most) / 2 @ across - ((most - least).max(axis=1) + _SPARE_M) / 2
-    first = at[0] * (stretch @ across**2)
-    misses = np.abs((first - begin + spacing_m / 2) % spacing_m - spacing_m / 2)
-    # Of those that do well enough, the one that reaches most like half a spacing.
-    cost = misses.clip(_WELL_ENOUGH_M) + 1e-3 * (np.abs(heads - spacing_m / 2) + np.abs(tails - spacing_m / 2))
-    best = int(cost.argmin())
-    steps[0, 0], steps[-1, 1] = at[0] - heads[best], at[-1] + tails[best]
-    there, back = np.repeat(reach[:, 1], 2), np.repeat(reach[:, 0], 2)[::-1]
-    return drawn(np.concatenate([steps.ravel(), steps.ravel()[::-1]]), np.concatenate([there, back]))
-
-
-def _spherical_stretch(frame: LocalFrame) -> Floats:
-    """Return how much longer QGroundControl's sphere takes a metre to be, east and north."""
-    origin = (frame.longitude_deg, frame.latitude_deg)
-    points = frame.to_lonlat(np.array([(1000.0, 0.0), (0.0, 1000.0)]))
-    return np.diag(_spherical([origin], [(float(lon), float(lat)) for lon, lat in points])) / 1000.0
-
-
-def _offsets(corners: Floats, spacing_m: float) -> Floats:
-    width_m = float(np.ptp(corners, axis=0).max()) + _SPARE_M
-    return np.arange(0.0, width_m, spacing_m) - width_m / 2
-
-
-def _middle(corners: Floats) -> Floats:
-    return np.asarray((corners.min(axis=0) + corners.max(axis=0)) / 2)
 
 
 def _frame_at(lonlat: Floats) -> LocalFrame:
