@@ -162,6 +162,21 @@ def test_it_goes_to_its_landing_when_told_to(station_class: type[Any]) -> None:
     assert two.texts[-1] == "Unable to start landing sequence."
 
 
+@pytest.mark.parametrize(("autoland", "over_home"), [(1, True), (2, False)])
+def test_a_return_ends_on_the_ground_where_the_vehicle_is_set_so(
+    station_class: type[Any], autoland: int, over_home: bool
+) -> None:
+    items = [*survey()[:-1], at(600, 300, command=189), at(600, 400, z=50.0), at(-100, 400, command=21, z=0.0)]
+    one = flying(station_class, items, parameters={"RTL_AUTOLAND": autoland})
+    one.run(60.0)
+    left_s = one.vehicle.elapsed_s
+    assert one.command(176, 1, RTL) == 0
+    one.run(400.0, lambda: not one.vehicle.armed)
+    assert not one.vehicle.armed
+    near_home = min(math.hypot(p[1], p[2]) for p in one.path if p[0] > left_s)
+    assert (near_home < 75.0) is over_home
+
+
 def test_circles_of_a_mission_are_flown_their_turns(station_class: type[Any]) -> None:
     items = [at(0, 0, z=0), at(0, 0, command=22, param1=15, z=60.0), at(600, 0, command=18, param1=2, param3=80.0),
              at(1200, 0), {"command": 20, "frame": 2}]  # fmt: skip

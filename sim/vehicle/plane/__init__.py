@@ -60,6 +60,15 @@ class PlaneVehicle(SimulatedVehicle):
         elif self.flight.mode == PLANE_TAKEOFF:
             self.flight.take_off(self.parameters["TKOFF_ALT"])
 
+    def start_landing(self) -> bool:
+        """Fly on with the mission at its DO_LAND_START; False when it has none."""
+        start = next((i for i, item in enumerate(self.mission.items) if item.command == 189), None)
+        if start is None or not self.armed or self.flight.landed:
+            return False
+        self.change_mode(PLANE_AUTO)
+        self.mission.jump(start)
+        return True
+
     def _current_a(self) -> float:
         return 0.3 + self.wing.cruise_current_a * self.body.power
 
@@ -73,8 +82,9 @@ class PlaneTelemetry(Telemetry):
 class PlaneCommands(Commands):
     """The commands of a fixed wing: no pause, a landing only where its mission has one."""
 
-    def __init__(self, vehicle: SimulatedVehicle) -> None:
+    def __init__(self, vehicle: PlaneVehicle) -> None:
         super().__init__(vehicle)
+        self._plane = vehicle
         self._handlers.pop(mav.MAV_CMD_DO_PAUSE_CONTINUE)
         self._handlers.pop(mav.MAV_CMD_CONDITION_YAW)
         self._handlers.pop(mav.MAV_CMD_NAV_LAND)
@@ -85,12 +95,8 @@ class PlaneCommands(Commands):
         return FAILED
 
     def _land_start(self, p: Params, message: object) -> int:
-        vehicle = self._vehicle
-        start = next((i for i, item in enumerate(vehicle.mission.items) if item.command == 189), None)
-        if start is None or not vehicle.armed or vehicle.flight.landed:
-            vehicle.say(4, "Unable to start landing sequence.")
+        if not self._plane.start_landing():
+            self._plane.say(4, "Unable to start landing sequence.")
             return FAILED
-        vehicle.change_mode(PLANE_AUTO)
-        vehicle.mission.jump(start)
-        vehicle.say(5, "Landing sequence started.")
+        self._plane.say(5, "Landing sequence started.")
         return ACCEPTED

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from sim.vehicle.failsafes import ACT_LAND, EKF_PATIENCE_S, NOTHING, RETURN, Failsafes
 from sim.vehicle.modes import PLANE_AUTO
+
+if TYPE_CHECKING:
+    from sim.vehicle.plane import PlaneVehicle
 
 
 class PlaneFailsafes(Failsafes):
@@ -13,7 +16,10 @@ class PlaneFailsafes(Failsafes):
 
     battery_actions: ClassVar[dict[int, int]] = {0: NOTHING, 2: ACT_LAND}
     fence_actions: ClassVar[dict[int, int]] = {}
-    fence_says = False
+
+    def __init__(self, vehicle: PlaneVehicle) -> None:
+        super().__init__(vehicle)
+        self._plane = vehicle
 
     def _watch_station(self) -> None:
         vehicle, p = self._vehicle, self._vehicle.parameters
@@ -56,10 +62,6 @@ class PlaneFailsafes(Failsafes):
         vehicle = self._vehicle
         if not vehicle.armed or action == NOTHING:
             return
-        if action == ACT_LAND:
-            start = next((i for i, item in enumerate(vehicle.mission.items) if item.command == 189), None)
-            if start is not None:
-                vehicle.change_mode(PLANE_AUTO)
-                vehicle.mission.jump(start)
-                return
+        if action == ACT_LAND and self._plane.start_landing():
+            return
         vehicle.change_mode(vehicle.modes.back)

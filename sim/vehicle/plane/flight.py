@@ -22,7 +22,8 @@ IDLE, RUN, CLIMB_OUT, LINE, ROUND, APPROACH, ROLL_OUT, BLIND = range(8)
 _HEIGHT_GAIN_PER_S = 0.35
 _GLIDE_SLOPE_M = 15.0  # GLIDE_SLOPE_MIN: a smaller descent is made at once, a larger one along the leg
 _FLARE_SINK_MPS = 0.4
-_WAYPOINTS, _CIRCLES = (16, 82), (17, 18, 19, 31)
+_CIRCLES = (17, 18, 19, 31)
+_LAND_FROM_HOME, _LAND_AT_ONCE = 1, 2  # RTL_AUTOLAND, where the mission has a landing
 
 
 class PlaneFlight:
@@ -85,6 +86,8 @@ class PlaneFlight:
             vehicle.mission.start_or_resume()
         elif mode == PLANE_RTL:
             self.go_home()
+            if vehicle.parameters["RTL_AUTOLAND"] == _LAND_AT_ONCE:
+                vehicle.start_landing()
         elif mode == PLANE_TAKEOFF:
             if vehicle.armed and self.landed:
                 self.take_off(vehicle.parameters["TKOFF_ALT"])
@@ -297,6 +300,11 @@ class PlaneFlight:
         self._bearing = bearing
         self._joined = self._joined or joined
         if not self._joined or self.leg_done:
+            return
+        if self.mode == PLANE_RTL:
+            self.leg_done = True
+            if vehicle.parameters["RTL_AUTOLAND"] == _LAND_FROM_HOME:
+                vehicle.start_landing()
             return
         if self._turns_wanted is not None:
             self.leg_done = self._turned >= 2 * math.pi * self._turns_wanted
