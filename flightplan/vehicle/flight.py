@@ -69,6 +69,8 @@ def fly_sortie(
                         link.ask_for()
                         set_parameters(link, parameters or {}, watch.tell, log.change)
                         transfers = load_lists(link, mission, watch.tell, setup.keys)
+                        if any(end.attempts > 1 for end in transfers.values()):
+                            link.ask_for()  # it may have started anew, and forgotten what it was asked for
                         preflight = run_preflight(
                             link,
                             mission,

@@ -10,9 +10,13 @@ import numpy as np
 import pytest
 from pymavlink.dialects.v20 import ardupilotmega as mav
 
+from flightplan.clock import SimulatedClock
 from flightplan.errors import VehicleError
+from flightplan.mission import Mission, MissionItem
+from flightplan.vehicle.flight import Outcome, fly_sortie
+from flightplan.vehicle.link import Link
 from sim.faults import FAULTY, Aircraft, Faults, FaultyPlane, FaultyVehicle
-from sim.vehicle import Home, SimulatedVehicle
+from sim.vehicle import Fleet, Home, SimulatedVehicle
 
 HOME = Home(lon=34.83, lat=-2.33, altitude_msl_m=1500.0)
 READY_S = 43.0
@@ -212,3 +216,25 @@ def test_every_kind_flies_through_a_bad_day_without_breaking(station_class: type
             )
         one.until(READY_S + 60.0)
         assert one.messages("HEARTBEAT")
+
+
+def test_a_vehicle_that_starts_anew_in_an_upload_is_flown_all_the_same(tmp_path: Path) -> None:
+    clock = SimulatedClock(1.79e9)
+    safe = {"AUTO_OPTIONS": 3, "FS_GCS_ENABLE": 1, "BATT_FS_LOW_ACT": 2}
+    vehicle = FaultyVehicle(HOME, 2, faults=Faults(restart=3), parameters=safe)
+    first, last = HOME.moved(40.0, 0.0), HOME.moved(140.0, 0.0)
+    mission = Mission(
+        (
+            MissionItem(22, 3, (0, 0, 0, 0), HOME.lon, HOME.lat, 40.0),
+            MissionItem(16, 3, (0, 0, 0, 0), first.lon, first.lat, 40.0),
+            MissionItem(206, 2, (20, 0, 1, 0)),
+            MissionItem(16, 3, (0, 0, 0, 0), last.lon, last.lat, 40.0),
+            MissionItem(20, 2, (0, 0, 0, 0)),
+        ),
+        home=(HOME.lon, HOME.lat),
+    )
+    with Fleet([vehicle], clock=clock) as fleet, Link.connect(fleet.addresses[0], clock=clock) as link:
+        result = fly_sortie(link, mission, log_folder=tmp_path / "log")
+    assert (result.outcome, result.transfers["mission"].attempts) == (Outcome.COMPLETED, 2)
+    assert vehicle.elapsed_s > vehicle.time_s, "it did start anew"
+    assert len(result.captures) == len(vehicle.exposures) > 4
