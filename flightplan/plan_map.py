@@ -21,6 +21,7 @@ CARD_WIDTH, CARD_MAX_HEIGHT = 900.0, 520.0
 
 _ARROW_PX = 5.0
 _LABEL_ROOM_PX = 17.0
+_BADGE_ROOM_PX, _BADGE_LINES = 23.0, 6
 _TICK_ROOM_PX = (125.0, 70.0)
 _MARGIN_SHARE = 0.05
 _CARD_ASPECT = 1.7
@@ -28,7 +29,7 @@ _CARD_ASPECT = 1.7
 
 @dataclass(frozen=True)
 class SortieLines:
-    """One sortie as the map draws it; `tone` numbers its colour, `badge` is where its number stands."""
+    """One sortie as the map draws it; `tone` numbers its colour, `badge` is its number, wordless where none fits."""
 
     number: int
     tone: int
@@ -120,7 +121,7 @@ def _draw(plan: SurveyPlan, canvas: Canvas, shown: Sequence[int], *, labelled: b
         strip_px=round(plan.design.strip_width_m * canvas.px_per_m, 2),
         footprints=footprints,
         frames=frames,
-        sorties=tuple(_sortie(plan.sorties[i], i, canvas, labelled=labelled) for i in shown),
+        sorties=_sorties(plan, canvas, shown, labelled=labelled),
         sites=_sites(plan, canvas, shown),
         meridians=_apart(meridians(canvas)),
         parallels=_apart(parallels(canvas)),
@@ -129,20 +130,41 @@ def _draw(plan: SurveyPlan, canvas: Canvas, shown: Sequence[int], *, labelled: b
     )
 
 
-def _sortie(sortie: Sortie, index: int, canvas: Canvas, *, labelled: bool) -> SortieLines:
-    stretches = _stretches(sortie.mission)
-    lines = [canvas.xy(line) for on, line in stretches if on]
-    ways = [shapely.LineString(canvas.xy(way)) for on, way in stretches if not on]
-    x, y = _halfway(lines[len(lines) // 2])[0] if lines else canvas.xy([sortie.mission.home or (0.0, 0.0)])[0]
-    return SortieLines(
-        number=index + 1,
-        tone=index % TONES,
-        lines=lines_path(np.array([shapely.LineString(xy) for xy in lines], dtype=object)),
-        ways=lines_path(np.array(ways, dtype=object)),
-        arrows="".join(_arrow(xy) for xy in lines),
-        badge=Label(round(float(x), 1), round(float(y), 1), str(index + 1)),
-        line_labels=_line_labels(sortie, canvas) if labelled else (),
-    )
+def _sorties(plan: SurveyPlan, canvas: Canvas, shown: Sequence[int], *, labelled: bool) -> tuple[SortieLines, ...]:
+    """The sorties, the number of each on one of its lines where it does not lie on another's."""
+    found: list[SortieLines] = []
+    taken = np.empty((0, 2))
+    for i in shown:
+        stretches = _stretches(plan.sorties[i].mission)
+        lines = [canvas.xy(line) for on, line in stretches if on]
+        ways = [shapely.LineString(canvas.xy(way)) for on, way in stretches if not on]
+        places = _places(lines) if lines else canvas.xy([plan.sorties[i].mission.home or (0.0, 0.0)])
+        apart = np.abs(places[:, None] - taken[None]).max(axis=2).min(axis=1, initial=np.inf)
+        best = int(np.argmax(np.minimum(apart, _BADGE_ROOM_PX)))
+        fits = bool(apart[best] >= _BADGE_ROOM_PX)
+        if fits:
+            taken = np.vstack([taken, places[best]])
+        x, y = places[best].tolist()
+        found.append(
+            SortieLines(
+                number=i + 1,
+                tone=i % TONES,
+                lines=lines_path(np.array([shapely.LineString(xy) for xy in lines], dtype=object)),
+                ways=lines_path(np.array(ways, dtype=object)),
+                arrows="".join(_arrow(xy) for xy in lines),
+                badge=Label(round(x, 1), round(y, 1), str(i + 1) if fits else ""),
+                line_labels=_line_labels(plan.sorties[i], canvas) if labelled else (),
+            )
+        )
+    return tuple(found)
+
+
+def _places(lines: Sequence[Floats]) -> Floats:
+    """Where a sortie's number may stand, the best first: on its lines from the middle one, each from its middle."""
+    middle = len(lines) // 2
+    order = sorted(range(len(lines)), key=lambda k: abs(k - middle))[:_BADGE_LINES]
+    shares = np.array([0.5, 0.42, 0.58, 0.25, 0.75, 0.15, 0.85])
+    return np.concatenate([lines[k][0] + shares[:, None] * (lines[k][-1] - lines[k][0]) for k in order])
 
 
 def _stretches(mission: Mission) -> list[tuple[bool, Floats]]:

@@ -110,7 +110,7 @@ def draw_map(picture: Picture, drawn: PlanMap) -> None:
     for site in drawn.sites:
         picture.text(site.x + 12, site.y + 5, site.text, bold=True)
     if len(drawn.sorties) > 1:
-        for sortie in drawn.sorties:
+        for sortie in (s for s in drawn.sorties if s.badge.text):
             tone = TONE_COLOURS[sortie.tone % TONES]
             picture.disc(sortie.badge.x, sortie.badge.y, 11, (255, 255, 255), tone, 2)
             picture.text(

@@ -139,3 +139,15 @@ def test_the_picture_lies_in_the_plan_s_folder(tmp_path: Path) -> None:
     result = plan()
     save_plan(result, tmp_path)
     assert (tmp_path / PICTURE_FILE).read_bytes() == plan_png(result)
+
+
+def test_no_sortie_s_number_lies_on_another_s() -> None:
+    result = plan(spacing_m=None, side_overlap=0.75)
+    crowd = replace(result, sorties=result.sorties * 12)
+    badges = [s.badge for s in map_of_plan(crowd).sorties]
+    shown = np.array([[b.x, b.y] for b in badges if b.text])
+    apart = np.abs(shown[:, None] - shown[None]).max(axis=2) + 1e6 * np.eye(len(shown))
+    assert apart.min() >= 22
+    assert len(badges) == len(crowd.sorties)
+    assert len(result.sorties) <= len(shown) < len(badges)
+    assert all(s.badge.text for s in map_of_plan(result).sorties)
