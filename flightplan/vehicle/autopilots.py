@@ -21,7 +21,7 @@ _PX4_AUTO_MAIN = 4
 _MULTIROTORS = frozenset({2, 3, 4, 13, 14, 15, 29, 35})
 _VTOLS = frozenset({19, 20, 21, 22, 23, 24, 25})
 # Message id and seconds between two, of what preflight and flight watch.
-_STREAMS = {33: 1.0, 1: 1.0, 42: 1.0, 245: 1.0, 24: 2.0, 242: 5.0, 147: 5.0, 2: 5.0}
+_STREAMS = {33: 1.0, 30: 1.0, 1: 1.0, 42: 1.0, 245: 1.0, 24: 2.0, 242: 5.0, 147: 5.0, 2: 5.0}
 _ARDUPILOT_STREAMS = {193: 1.0, 168: 5.0, 136: 2.0}
 # Where frames come without angles, or without a place, those of the telemetry stand in.
 _PX4_STREAMS = {230: 1.0, 231: 5.0, 141: 2.0, 33: 0.2, 30: 0.2}

@@ -103,26 +103,36 @@ def _fence(q: Question) -> Check:
     name, fence = "fence-enabled", fenced(q.mission)
     if "FENCE_ENABLE" not in q.held:
         return unknown(name, "whether a fence is enabled is not known")
-    if not q.held["FENCE_ENABLE"]:
-        if not fence:
-            return passed(name, "the plan has no fence, and none is enabled")
-        change = q.change("FENCE_ENABLE", 1, "so that the plan's fence holds")
-        return failed(name, "the fence is loaded but not enabled", change)
-    kinds = int(q.held.get("FENCE_TYPE", 0))
-    only_polygons = [q.change("FENCE_TYPE", _FENCE_POLYGON, "the plan's fence alone")] if "FENCE_TYPE" in q.held else []
-    if fence and not kinds & _FENCE_POLYGON:
-        return failed(name, "fences are enabled, but not polygons", *only_polygons)
-    radius_m, ceiling_m = q.held.get("FENCE_RADIUS", 0.0), q.held.get("FENCE_ALT_MAX", 0.0)
-    if kinds & _FENCE_CIRCLE and radius_m < q.extent.reach_m:
-        text = f"the vehicle's own fence is a circle of {radius_m:.0f} m, the plan goes {q.extent.reach_m:.0f} m"
-        return failed(name, text, *only_polygons, remedy="Set FENCE_TYPE to 4, or FENCE_RADIUS to more than that.")
-    if kinds & _FENCE_CEILING and ceiling_m < q.extent.highest_m:
-        text = f"the vehicle's own ceiling is {ceiling_m:.0f} m, the plan flies at {q.extent.highest_m:.0f} m"
-        return failed(name, text, *only_polygons, remedy="Set FENCE_TYPE to 4, or FENCE_ALT_MAX to more than that.")
+    enabled = bool(q.held["FENCE_ENABLE"])
+    if not enabled and not fence:
+        return passed(name, "the plan has no fence, and none is enabled")
+    faults, changes = [], []
+    if not enabled:
+        faults.append("the fence is loaded but not enabled")
+        changes.append(q.change("FENCE_ENABLE", 1, "so that the plan's fence holds"))
+    wrong = _wrong_fences(q, fence)
+    faults += wrong
+    if wrong and "FENCE_TYPE" in q.held:
+        changes.append(q.change("FENCE_TYPE", _FENCE_POLYGON, "the plan's fence alone"))
     if fence and q.held.get("FENCE_ACTION", 1) == 0:
-        change = q.change("FENCE_ACTION", 1, "so that it comes back at the fence")
-        return failed(name, "the vehicle only reports when it crosses its fence", change)
+        faults.append("the vehicle only reports when it crosses its fence")
+        changes.append(q.change("FENCE_ACTION", 1, "so that it comes back at the fence"))
+    if faults:
+        return failed(name, "; ".join(faults), *changes)
     return passed(name, "the fence is enabled, and the plan is within it")
+
+
+def _wrong_fences(q: Question, fence: bool) -> list[str]:
+    """Return which fences of the vehicle's own are not the plan's, or would defeat it."""
+    kinds, found = int(q.held.get("FENCE_TYPE", _FENCE_POLYGON)), []
+    radius_m, ceiling_m = q.held.get("FENCE_RADIUS", 0.0), q.held.get("FENCE_ALT_MAX", 0.0)
+    if fence and not kinds & _FENCE_POLYGON:
+        found.append("polygons are not among its fences")
+    if kinds & _FENCE_CIRCLE and radius_m < q.extent.reach_m:
+        found.append(f"the vehicle's own fence is a circle of {radius_m:.0f} m, the plan goes {q.extent.reach_m:.0f} m")
+    if kinds & _FENCE_CEILING and ceiling_m < q.extent.highest_m:
+        found.append(f"the vehicle's own ceiling is {ceiling_m:.0f} m, the plan flies at {q.extent.highest_m:.0f} m")
+    return found
 
 
 def _return_height(q: Question, *names: str, keeps_height: bool) -> Check:

@@ -11,6 +11,7 @@ from typing import Any
 import pyproj
 
 from flightplan.terrain import Terrain
+from flightplan.vehicle.autopilots import Airframe
 from flightplan.vehicle.effort import EffortMap, Place
 from flightplan.vehicle.link import Link
 from flightplan.vehicle.logs import FlightCapture, FlightEvent, FlightLog, iso_utc
@@ -20,6 +21,7 @@ from flightplan.vehicle.rules import Guard
 from flightplan.vehicle.setup import FlightSetup
 from flightplan.vehicle.shots import Shot, Shots
 from flightplan.vehicle.traffic import Traffic
+from flightplan.vehicle.wind import TiltWind
 from flightplan.vehicle.words import Texts, explain
 
 _GEOD = pyproj.Geod(ellps="WGS84")
@@ -65,6 +67,8 @@ class FlightWatch:
         self._link, self._effort, self._log = link, effort, log
         self._on_event, self._on_capture = on_event, on_capture
         self._shots, self._traffic, self._texts = Shots(), Traffic(), Texts()
+        self._tilt_wind, self._told_wind = TiltWind(), False
+        self._leans = link.dialect.airframe is Airframe.MULTIROTOR
         self._item: int | None = None
         self._last_item = max((leg.end_item for leg in effort.legs), default=0)
         self._mode: str | None = None
@@ -128,6 +132,8 @@ class FlightWatch:
         handler = _HANDLERS.get(message.get_type())
         if handler is not None:
             handler(self, message)
+        if self._leans and message.get_srcComponent() == 1:
+            self._tilt_wind.hear(message)
         shots = self._shots.hear(message, self._link.clock.now_s())
         while self._shots.problems:
             self.tell("camera", self._shots.problems.pop(0))
@@ -223,7 +229,9 @@ class FlightWatch:
             self.used_mah = float(message.current_consumed)
 
     def _wind(self, message: Any) -> None:
-        self.guard.hear_wind(message.speed, self._link.clock.now_s())
+        if message.speed or message.speed_z:  # ArduCopter's 0 is no estimate
+            self._told_wind = True
+            self.guard.hear_wind(message.speed, self._link.clock.now_s())
 
     def _wind_cov(self, message: Any) -> None:
         self.guard.hear_wind(math.hypot(message.wind_x, message.wind_y), self._link.clock.now_s())
@@ -241,6 +249,9 @@ class FlightWatch:
         if self.track:
             self.distance_m += float(_GEOD.inv(*self.track[-1], *here)[2])
         self.track.append(here)
+        leaned_mps = self._tilt_wind.speed_mps
+        if not self._told_wind and leaned_mps is not None:
+            self.guard.hear_wind(leaned_mps, self._link.clock.now_s())
         height_m = message.relative_alt / 1000
         self.highest_home_m = max(height_m, self.highest_home_m if self.highest_home_m is not None else height_m)
         if self._setup.terrain is not None:

@@ -192,16 +192,21 @@ def test_settings_are_changed_only_with_consent_and_each_is_written_down_and_put
                 ("FS_GCS_ENABLE", 0.0, 1.0),
                 ("BATT_FS_LOW_ACT", 0.0, 2.0),
                 ("FENCE_ENABLE", 0.0, 1.0),
+                ("FENCE_TYPE", 7.0, 4.0),
             ]
         )
         changes = [json.loads(line) for line in (agreed.log / "parameters.jsonl").read_text().splitlines()]
         assert [(c["name"], c["old"], c["new"]) for c in changes] == asked[1]
-        assert changed_parameters(tmp_path, 7) == {"FS_GCS_ENABLE": 0.0, "BATT_FS_LOW_ACT": 0.0, "FENCE_ENABLE": 0.0}
+        assert changed_parameters(tmp_path, 7) == {
+            "FS_GCS_ENABLE": 0.0,
+            "BATT_FS_LOW_ACT": 0.0,
+            "FENCE_ENABLE": 0.0,
+        } | {"FENCE_TYPE": 7.0}
         with Link.connect(url, clock=clock) as link:
             said = []
             restore_parameters(link, tmp_path, lambda kind, text: said.append(text))
             assert "FS_GCS_ENABLE is 0 again" in said
-            assert [vehicle.parameters[n] for n, _, _ in asked[1]] == [0, 0, 0]
+            assert [vehicle.parameters[n] for n, _, _ in asked[1]] == [0, 0, 0, 7]
             assert restore_parameters(link, tmp_path, lambda kind, text: None) == {}
     assert changed_parameters(tmp_path, 8) == {}
 

@@ -10,9 +10,12 @@ import pytest
 from pymavlink.dialects.v20 import ardupilotmega
 
 from flightplan.mission import Mission, MissionItem
+from flightplan.vehicle.autopilots import Dialect
 from flightplan.vehicle.effort import EffortMap
 from flightplan.vehicle.items import WireItem
 from flightplan.vehicle.logs import FlightLog, read_captures
+from flightplan.vehicle.rules import AbortRules
+from flightplan.vehicle.setup import FlightSetup
 from flightplan.vehicle.watch import FlightWatch
 
 MODES = {0: "STABILIZE", 3: "AUTO", 4: "GUIDED", 6: "RTL", 9: "LAND", 17: "BRAKE"}
@@ -52,6 +55,7 @@ class RecordedLink:
 
     def __init__(self) -> None:
         self.clock = SimpleNamespace(now_s=lambda: self.now_s)
+        self.dialect = Dialect.of(SimpleNamespace(type=2, autopilot=3))
         self.now_s, self.mode, self.on_sent, self.latest = 1.8e9, "STABILIZE", None, {}
 
     def listen(self, listener):
@@ -139,3 +143,51 @@ def test_a_frame_told_twice_counts_once_and_one_that_was_lost_is_named(shared_da
         link.play(rows)
     assert [c.index for c in seen.captures] == [1, 2, 3, 4, *range(6, 25)]
     assert [e.text for e in seen.events if e.kind == "camera"] == ["frame 5: taken, but the link lost where"]
+
+
+def winds(shared_data: Path, folder: Path, name: str, limit_mps: float) -> tuple[list[float], list[str]]:
+    """Return the wind as it was known at each frame on a line, and why the flight would have been broken off there."""
+    rows = rows_of(shared_data, name)
+    link, known, reasons = RecordedLink(), [], []
+    setup = FlightSetup(rules=AbortRules(max_wind_mps=limit_mps, least_charge=None))
+
+    def note(capture) -> None:
+        if capture.on_line:
+            known.append(seen.guard.wind_mps)
+            reasons.append(seen.guard.reason_to_return(100.0, 80.0))
+
+    with FlightLog(folder) as log:
+        seen = FlightWatch(link, EffortMap(mission_of(rows)), log, on_capture=note, setup=setup)
+        with seen:
+            link.play(rows)
+    return known, reasons
+
+
+def test_the_wind_is_felt_where_the_autopilot_tells_none(shared_data: Path, tmp_path: Path) -> None:
+    # WIND says 0.0 all along in both: as it comes, ArduCopter does not estimate it.
+    blown, _ = winds(shared_data, tmp_path / "a", "survey_wind", 99.0)
+    still, _ = winds(shared_data, tmp_path / "b", "survey_flight", 99.0)
+    assert blown[24:] == pytest.approx([8.0] * 24, abs=1.0)
+    assert [w for w in still if w is not None] == pytest.approx([0.0] * len(still), abs=1.0)
+
+
+def test_in_eight_metres_a_second_a_limit_of_six_sends_it_home_and_one_of_ten_does_not(
+    shared_data: Path, tmp_path: Path
+) -> None:
+    _, low = winds(shared_data, tmp_path / "a", "survey_wind", 6.0)
+    _, high = winds(shared_data, tmp_path / "b", "survey_wind", 10.0)
+    assert "more than 6 m/s" in low[20]
+    assert high == [None] * 48
+
+
+def test_a_recorded_flight_is_measured_for_the_logbook(shared_data: Path, tmp_path: Path) -> None:
+    seen, _ = watch(shared_data, tmp_path / "log", "survey_flight")
+    # 4 lines of 300 m, 60 m apart, 80 m up.
+    assert 1400 < seen.distance_m < 2100
+    assert seen.highest_home_m == pytest.approx(80.0, abs=2.0)
+    assert seen.charge_before == pytest.approx(1.0, abs=0.05)
+    assert 0.2 < seen.charge < 0.7
+    assert seen.used_mah > 1000
+    assert 250 < seen.over_s - seen.armed_s < 400
+    transects = [e.text for e in seen.events if e.kind == "transect"]
+    assert [t.partition(":")[0].split("(")[1] for t in transects] == [f"{n} of 4)" for n in (1, 2, 3, 4)]

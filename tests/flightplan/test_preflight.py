@@ -159,7 +159,7 @@ def test_the_prearm_bit_without_a_position_is_not_readiness() -> None:
         (Standing(parameters={**SAFE, "BATT_FS_LOW_ACT": 0.0}), "battery-failsafe", "low battery"),
         (Standing(parameters={**SAFE, "BATT_LOW_VOLT": 0.0}), "battery-failsafe", "low battery"),
         (Standing(parameters={**SAFE, "FENCE_ENABLE": 0.0}), "fence-enabled", "loaded but not enabled"),
-        (Standing(parameters={**SAFE, "FENCE_TYPE": 3.0}), "fence-enabled", "not polygons"),
+        (Standing(parameters={**SAFE, "FENCE_TYPE": 3.0}), "fence-enabled", "polygons are not among its fences"),
         (
             Standing(parameters={**SAFE, "FENCE_TYPE": 5.0, "FENCE_ALT_MAX": 50.0}),
             "fence-enabled",
@@ -301,6 +301,15 @@ def test_what_would_put_it_right_is_named_with_its_old_value_and_why() -> None:
     ]
     assert all(c.why for c in preflight.changes)
     assert "Set FS_GCS_ENABLE to 1." in line(preflight, "gcs-failsafe").remedy
+
+
+def test_all_that_a_fence_needs_is_asked_for_at_once() -> None:
+    off = {**SAFE, "FENCE_ENABLE": 0.0, "FENCE_TYPE": 3.0, "FENCE_ALT_MAX": 60.0, "FENCE_ACTION": 0.0}
+    assert [(c.name, c.new) for c in table(Standing(parameters=off)).changes] == [
+        ("FENCE_ENABLE", 1),
+        ("FENCE_TYPE", 4),
+        ("FENCE_ACTION", 1),
+    ]
 
 
 def test_a_battery_limit_comes_from_the_batterys_size() -> None:
