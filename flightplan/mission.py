@@ -40,6 +40,20 @@ class Frame(IntEnum):
     GLOBAL_TERRAIN_ALT = 10
 
 
+class AutopilotType(IntEnum):
+    """The MAV_AUTOPILOT values that missions are made for here."""
+
+    ARDUPILOT = 3
+    PX4 = 12
+
+
+class VehicleType(IntEnum):
+    """The MAV_TYPE values that missions are made for here."""
+
+    FIXED_WING = 1
+    QUADROTOR = 2
+
+
 @dataclass(frozen=True)
 class MissionItem:
     """One mission item. Angles in degrees on WGS 84, heights in metres in `frame`; params as MAVLink orders them.
@@ -92,6 +106,7 @@ class Mission:
     """The items of one flight (home is not among them), its fence, its rally points.
 
     `home` is (longitude, latitude); `home_altitude_msl_m` is None when the ground's height there is not known.
+    `autopilot_type` (MAV_AUTOPILOT) and `vehicle_type` (MAV_TYPE) are what it was made for, None when nobody said.
     """
 
     items: tuple[MissionItem, ...]
@@ -101,6 +116,8 @@ class Mission:
     rally: tuple[RallyPoint, ...] = ()
     cruise_speed_mps: float | None = None
     fence_circles: tuple[FenceCircle, ...] = ()
+    autopilot_type: int | None = None
+    vehicle_type: int | None = None
 
 
 @dataclass(frozen=True)

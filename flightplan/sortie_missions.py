@@ -15,7 +15,16 @@ from flightplan.fleet import Shares, estimated_makespan_s, keep_apart, one_after
 from flightplan.frames import Floats
 from flightplan.ground import ground_under, return_height_m
 from flightplan.hovering import Hover
-from flightplan.mission import Command, Frame, Mission, MissionItem, RallyPoint, does_not_fit
+from flightplan.mission import (
+    AutopilotType,
+    Command,
+    Frame,
+    Mission,
+    MissionItem,
+    RallyPoint,
+    VehicleType,
+    does_not_fit,
+)
 from flightplan.mission_builder import Fences, build_mission, mission_path
 from flightplan.operations import Limits, Operations
 from flightplan.ordering import Run
@@ -312,6 +321,8 @@ class _Maker:
             trigger_distance_m=flying.trigger_distance_m,
             hover=flying.hover,
         )
+        autopilot_type, vehicle_type = _made_for(flying)
+        mission = replace(mission, autopilot_type=autopilot_type, vehicle_type=vehicle_type)
         if flying.tilt_deg:
             # Behind the take-off: the camera is pointed before the first line.
             items = mission.items
@@ -395,6 +406,13 @@ def _image_count(length_m: float, flying: Flying) -> int:
     if flying.hover is not None:
         return len(flying.hover.stops_m(length_m))
     return int(length_m / flying.trigger_distance_m + 1e-9) + 1
+
+
+def _made_for(flying: Flying) -> tuple[int | None, int]:
+    """Return which autopilot and kind of vehicle a ground station shows a mission for."""
+    autopilots = {"ardupilot": AutopilotType.ARDUPILOT, "px4": AutopilotType.PX4}
+    wings = flying.drone.kind == FIXED_WING
+    return autopilots.get(flying.operations.autopilot), VehicleType.FIXED_WING if wings else VehicleType.QUADROTOR
 
 
 def _pointed(tilt_deg: float) -> MissionItem:

@@ -28,6 +28,15 @@ _MOVE_ITEMS = "Change param5 (latitude), param6 (longitude) and the drawing, or 
 ROLES = ("home", "item", "path", "fence", "fence circle", "rally point")
 
 
+def whole_fields(mission: Mission) -> dict[str, Any]:
+    """Return the fields of a mission as a whole."""
+    return {
+        "cruise_speed_mps": mission.cruise_speed_mps,
+        "autopilot_type": mission.autopilot_type,
+        "vehicle_type": mission.vehicle_type,
+    }
+
+
 def item_fields(item: MissionItem, number: int) -> dict[str, Any]:
     """Return an item's fields; parameters that are to be left as they are become None."""
     fields: dict[str, Any] = {"number": number, "command": int(item.command), "frame": int(item.frame)}
@@ -76,11 +85,14 @@ class Collector:
         else:
             refuse(f"role {role!r} is none of {', '.join(ROLES)}", where)
 
-    def set_speed(self, fields: Mapping[str, Any]) -> None:
-        """Take in the cruise speed, null when unset."""
+    def take_whole(self, fields: Mapping[str, Any]) -> None:
+        """Take in what is said of the mission as a whole; null is unset."""
         value = _said(fields, "cruise_speed_mps", self._where)
         if value is not None:
             self._mission["cruise_speed_mps"] = speed(value, "the cruise speed", self._where)
+        for name in ("autopilot_type", "vehicle_type"):
+            value = _said(fields, name, self._where)
+            self._mission[name] = None if value is None else whole(value, name, self._where, 0, 255)
 
     def mission(self) -> Mission:
         """Return what was read. Raises MissionFormatError when the path is not the one that the items fly."""

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from flightplan.formats.checks import json_of, mapping, refuse, sequence
-from flightplan.formats.fields import Collector, item_fields
+from flightplan.formats.fields import Collector, item_fields, whole_fields
 from flightplan.mission import Mission
 
 MARK = "overfly mission"
@@ -23,7 +23,7 @@ def read_geojson(text: str, where: str) -> Mission:
             "For an area to survey use `overfly plan`",
         )
     collector = Collector(where)
-    collector.set_speed(ours)
+    collector.take_whole(ours)
     for n, entry in enumerate(sequence(document.get("features"), "features", where, most=200_000)):
         place = f"{where}, feature {n}"
         feature = mapping(entry, "the feature", place)
@@ -56,7 +56,7 @@ def write_geojson(mission: Mission) -> str:
         features.append(_feature("Point", [rally.longitude_deg, rally.latitude_deg], fields))
     document = {
         "type": "FeatureCollection",
-        "overfly": {"type": MARK, "version": 1, "cruise_speed_mps": mission.cruise_speed_mps},
+        "overfly": {"type": MARK, "version": 1, **whole_fields(mission)},
         "features": features,
     }
     return json.dumps(document, ensure_ascii=False, allow_nan=False, indent=1) + "\n"

@@ -8,7 +8,7 @@ from typing import Any
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from flightplan.formats.checks import json_of, plain, refuse, xml_of
-from flightplan.formats.fields import Collector, item_fields
+from flightplan.formats.fields import Collector, item_fields, whole_fields
 from flightplan.mission import Frame, Mission, MissionItem
 
 _KML = "http://www.opengis.net/kml/2.2"
@@ -29,7 +29,7 @@ def read_kml(data: bytes, where: str) -> Mission:
             "For an area to survey use `overfly plan`",
         )
     collector = Collector(where)
-    collector.set_speed(marked)
+    collector.take_whole(marked)
     for n, placemark in enumerate(root.iter(f"{{{_KML}}}Placemark")):
         place = f"{where}, placemark {n}"
         fields = _fields(placemark, place)
@@ -43,7 +43,7 @@ def write_kml(mission: Mission) -> bytes:
     document = SubElement(root, "Document")
     SubElement(document, "name").text = "Mission"
     _styles(document)
-    _extend(document, {"type": MARK, "version": 1, "cruise_speed_mps": mission.cruise_speed_mps})
+    _extend(document, {"type": MARK, "version": 1, **whole_fields(mission)})
     if mission.home is not None:
         placemark = _placemark(document, "Home", {"role": "home", "altitude_msl_m": mission.home_altitude_msl_m})
         _point(placemark, *mission.home, None)

@@ -23,6 +23,8 @@ def lost_in(mission: Mission, suffix: str) -> tuple[str, ...]:
         lost.append("the rally points")
     if any(item.transect for item in mission.items):
         lost.append("which items fly which transect")
+    if mission.autopilot_type is not None or mission.vehicle_type is not None:
+        lost.append("which autopilot and kind of vehicle it was made for")
     if suffix == ".waypoints":
         if mission.cruise_speed_mps is not None:
             lost.append("the cruise speed (items that change the speed are kept)")

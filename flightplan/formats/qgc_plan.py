@@ -31,9 +31,17 @@ from flightplan.formats.checks import (
     speed,
     whole,
 )
-from flightplan.mission import Command, FenceCircle, FencePolygon, Mission, MissionItem, RallyPoint
+from flightplan.mission import (
+    AutopilotType,
+    Command,
+    FenceCircle,
+    FencePolygon,
+    Mission,
+    MissionItem,
+    RallyPoint,
+    VehicleType,
+)
 
-_ARDUPILOT, _MULTIROTOR = 3, 2
 _MIXED, _RELATIVE, _ABSOLUTE, _CALCULATED, _TERRAIN = 0, 1, 2, 3, 4
 _SAME_M = 0.01
 _ALTITUDE_MODES = {0: _ABSOLUTE, 3: _RELATIVE, 5: _ABSOLUTE, 6: _RELATIVE, 10: _TERRAIN, 11: _TERRAIN}
@@ -56,7 +64,17 @@ def read_qgc_plan(text: str, where: str) -> Mission:
     home, home_altitude = _home(mission.get("plannedHomePosition"), f"{place}.plannedHomePosition")
     fence, circles = _fence(document.get("geoFence"), f"{where}, geoFence")
     rally = _rally(document.get("rallyPoints"), f"{where}, rallyPoints")
-    return Mission(items, home, home_altitude, fence, rally, _speed(document, mission, place), circles)
+    return Mission(
+        items=items,
+        home=home,
+        home_altitude_msl_m=home_altitude,
+        fence=fence,
+        rally=rally,
+        cruise_speed_mps=_speed(document, mission, place),
+        fence_circles=circles,
+        autopilot_type=_made_for(document, mission, "firmware", place),
+        vehicle_type=_made_for(document, mission, "vehicle", place),
+    )
 
 
 def write_qgc_plan(mission: Mission) -> str:
@@ -77,11 +95,15 @@ def plan_document(mission: Mission, items: list[dict[str, Any]]) -> dict[str, An
         "fileType": "Plan",
         "groundStation": "overfly",
         "version": 1,
-        "overfly": {"speedKnown": known},
+        "overfly": {
+            "speedKnown": known,
+            "firmwareKnown": mission.autopilot_type is not None,
+            "vehicleKnown": mission.vehicle_type is not None,
+        },
         "mission": {
             "version": 2,
-            "firmwareType": _ARDUPILOT,
-            "vehicleType": _MULTIROTOR,
+            "firmwareType": AutopilotType.ARDUPILOT if mission.autopilot_type is None else mission.autopilot_type,
+            "vehicleType": VehicleType.QUADROTOR if mission.vehicle_type is None else mission.vehicle_type,
             "globalPlanAltitudeMode": _altitude_mode(mission),
             "cruiseSpeed": mission.cruise_speed_mps if known else _DEFAULT_CRUISE_MPS,
             "hoverSpeed": mission.cruise_speed_mps if known else _DEFAULT_HOVER_MPS,
@@ -235,12 +257,25 @@ def _home(value: Any, where: str) -> tuple[tuple[float, float] | None, float | N
 
 
 def _speed(document: Mapping[str, Any], mission: Mapping[str, Any], where: str) -> float | None:
-    ours = document.get("overfly")
-    if isinstance(ours, dict) and ours.get("speedKnown") is False:
+    if _said_unknown(document, "speed"):
         return None
-    name = "hoverSpeed" if mission.get("vehicleType", _MULTIROTOR) == _MULTIROTOR else "cruiseSpeed"
+    hovers = mission.get("vehicleType", VehicleType.QUADROTOR) == VehicleType.QUADROTOR
+    name = "hoverSpeed" if hovers else "cruiseSpeed"
     value = mission.get(name)
     return None if value is None else speed(value, name, where)
+
+
+def _made_for(document: Mapping[str, Any], mission: Mapping[str, Any], what: str, where: str) -> int | None:
+    """Return a MAV_AUTOPILOT (firmware) or MAV_TYPE (vehicle)."""
+    value = mission.get(f"{what}Type")
+    known = None if value is None else whole(value, f"{what}Type", where, 0, 255)
+    return None if _said_unknown(document, what) else known
+
+
+def _said_unknown(document: Mapping[str, Any], what: str) -> bool:
+    """Whether overfly wrote a value only because QGroundControl asks for one."""
+    ours = document.get("overfly")
+    return isinstance(ours, dict) and ours.get(f"{what}Known") is False
 
 
 def _fence(value: Any, where: str) -> tuple[tuple[FencePolygon, ...], tuple[FenceCircle, ...]]:

@@ -26,7 +26,7 @@ from flightplan.mission import FenceCircle, FencePolygon, Frame, Mission, Missio
 
 os.environ["MAVLINK20"] = "1"
 
-quiet = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+quiet = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 # What overfly plans: take-off, speed, a way in, two triggered lines, the way home, return ---------------------------
 
@@ -166,6 +166,8 @@ missions = st.builds(
     rally=st.lists(st.builds(RallyPoint, lons, lats, st.floats(0, 500)), max_size=3).map(tuple),
     cruise_speed_mps=st.one_of(st.none(), st.floats(0.1, 60)),
     fence_circles=st.lists(st.builds(FenceCircle, lons, lats, st.floats(1, 1e5), st.booleans()), max_size=2).map(tuple),
+    autopilot_type=st.sampled_from([None, 0, 3, 12]),
+    vehicle_type=st.sampled_from([None, 1, 2, 20]),
 )
 
 
@@ -350,6 +352,19 @@ def test_the_plan_has_every_key_that_qgroundcontrol_asks_for(tmp_path):
         assert len(item["params"]) == 7
         assert ("Altitude" in item) == (item["command"] in (16, 22))
     assert plan["mission"]["globalPlanAltitudeMode"] == 1
+
+
+@pytest.mark.parametrize(
+    ("made_for", "told"), [((None, None), (3, 2)), ((3, 2), (3, 2)), ((12, 1), (12, 1)), ((None, 1), (3, 1))]
+)
+def test_the_plan_says_what_it_was_made_for(tmp_path, made_for, told):
+    mission = Mission(SURVEY.items, autopilot_type=made_for[0], vehicle_type=made_for[1])
+    path = write_mission(mission, tmp_path / "x.plan")
+    plan = json.loads(path.read_text())["mission"]
+    assert (plan["firmwareType"], plan["vehicleType"]) == told
+    assert read_mission(path) == mission
+    phrase = "which autopilot and kind of vehicle it was made for"
+    assert (phrase in lost_in(mission, ".waypoints")) == (made_for != (None, None))
 
 
 @pytest.mark.parametrize(("frames", "mode"), [((3, 3), 1), ((0, 0), 2), ((10,), 4), ((3, 10), 0), ((), 1)])

@@ -49,6 +49,8 @@ def test_a_sortie_has_every_key_that_qgroundcontrol_asks_for(files: dict[str, Pa
         assert (document["fileType"], document["version"]) == ("Plan", 1)
         assert document["groundStation"]
         mission, fence, rally = document["mission"], document["geoFence"], document["rallyPoints"]
+        # A multirotor (MAV_TYPE_QUADROTOR) that ArduPilot flies (MAV_AUTOPILOT_ARDUPILOTMEGA)
+        assert (mission["vehicleType"], mission["firmwareType"]) == (2, 3)
         assert (mission["version"], fence["version"], rally["version"]) == (2, 2, 2)
         for key in ("firmwareType", "vehicleType", "cruiseSpeed", "hoverSpeed", "globalPlanAltitudeMode"):
             assert isinstance(mission[key], int | float), key
