@@ -18,7 +18,7 @@ from flightplan.plan import SurveyPlan
 MOST_FOOTPRINTS = 2500
 """Beyond so many frames a map shows the strips alone: the frames would be a grey."""
 
-_MARK_PX = 5.0
+_MARK_PX, _LETTER_PX = 5.0, 6.6
 _LABEL_ROOM_PX = 90.0
 _MOST_LABELS = 24
 
@@ -91,9 +91,8 @@ def hazards_of(area: StudyArea, canvas: Canvas, frame: Any) -> Hazards:
         marks.append(lines_path(parts[kinds == shapely.GeometryType.LINESTRING]))
         marks.append(areas_path(parts[kinds == shapely.GeometryType.POLYGON]))
         x, y = shapely.get_coordinates(shapely.centroid(parts[0]))[0]
-        labels.append(
-            Label(_tenth(x + 9), _tenth(y - 4), f"{obstacle.name} {obstacle.top}" if obstacle.top else obstacle.name)
-        )
+        text = f"{obstacle.name} {obstacle.top}" if obstacle.top else obstacle.name
+        labels.append(Label(_within(x + 9, text, canvas, centred=False), _tenth(y - 4), text))
     for zone in area.airspace:
         parts = clipped([zone.polygon])
         parts = parts[shapely.get_type_id(parts) == shapely.GeometryType.POLYGON]
@@ -102,7 +101,8 @@ def hazards_of(area: StudyArea, canvas: Canvas, frame: Any) -> Hazards:
         zones[zone.is_avoided] += areas_path(parts)
         x, y = shapely.get_coordinates(shapely.point_on_surface(max(parts, key=lambda p: float(p.area))))[0]
         limits = f", {zone.lower or 'ground'} to {zone.upper or 'no limit stated'}"
-        zone_labels.append(Label(_tenth(x), _tenth(y), f"{zone.name}{f' ({zone.kind})' if zone.kind else ''}{limits}"))
+        text = f"{zone.name}{f' ({zone.kind})' if zone.kind else ''}{limits}"
+        zone_labels.append(Label(_within(x, text, canvas, centred=True), _tenth(y), text))
     return Hazards("".join(marks), _apart(labels), zones[True], zones[False], _apart(zone_labels))
 
 
@@ -121,6 +121,13 @@ def _apart(labels: Sequence[Label]) -> tuple[Label, ...]:
         ):
             shown.append(label)
     return tuple(shown)
+
+
+def _within(x: float, text: str, canvas: Canvas, *, centred: bool) -> float:
+    """Where a word has to stand so that it ends inside the map."""
+    wide = _LETTER_PX * len(text)
+    before, after = (wide / 2, wide / 2) if centred else (0.0, wide)
+    return _tenth(min(max(float(x), before + 4), max(canvas.width - after - 4, before + 4)))
 
 
 def _tenth(value: float) -> float:
