@@ -10,7 +10,8 @@ import shapely
 
 from flightplan.areas import StudyArea
 from flightplan.coverage import out_of_reach
-from flightplan.design import FULL, ZIGZAGS, StratumDesign, SurveyDesign
+from flightplan.design import COMPLEMENTARY, FULL, ZIGZAGS, StratumDesign, SurveyDesign
+from flightplan.legs import out_of_zigzags_reach
 from flightplan.paths import Airspace
 
 _WORTH_NAMING_M2 = 1.0
@@ -23,12 +24,25 @@ def coverage_of(
     """Return the share of the area in the strips, each point counted once, and the ground left out (local)."""
     whole_m2 = sum(s.area_m2 for s in strata)
     if design.kind in ZIGZAGS:
-        # Legs overlap where they turn, and point in many directions: what none may reach is not worked out.
+        # Legs overlap where they turn: no sum of their strips is the area that is seen.
         seen_m2 = sum(
             float(_strips(area, design, stratum).intersection(polygon).area)
             for stratum, polygon in zip(strata, area.local_strata, strict=True)
         )
-        return seen_m2 / whole_m2, shapely.MultiPolygon()
+        missed = [
+            out_of_zigzags_reach(
+                polygon,
+                design.heading_deg,
+                design.spacing_in(stratum.name),
+                design.strip_width_m,
+                design.bounds,
+                airspace.inset,
+                mirrored=design.kind == COMPLEMENTARY,
+                trim=airspace.trim,
+            )
+            for stratum, polygon in zip(strata, area.local_strata, strict=True)
+        ]
+        return seen_m2 / whole_m2, shapely.union_all(missed)
     if design.kind != FULL:
         room = airspace.room_along(design.heading_deg, design.strip_width_m / _LOOKS_A_STRIP)
         missed = [

@@ -22,6 +22,9 @@ BOUNDS = (HULL, RECTANGLE)
 
 _SLICES = 400
 _STARTS = 12
+_MOST_STARTS = 240
+# Half a strip around a place is legal whichever way the leg runs; a little more for the chords of arcs.
+_DISC = 1.01
 
 
 def zigzag_legs(
@@ -115,6 +118,46 @@ def lines_on_legs(
         shapely.intersection(shapely.buffer(shapely.linestrings(ends), half, cap_style="flat"), polygon)
     )
     return [Line(float(i), ends[line == i], float(seen[line == i].sum())) for i in np.unique(line)]
+
+
+def out_of_zigzags_reach(
+    polygon: Any,
+    heading_deg: float,
+    spacing_m: float,
+    strip_width_m: float,
+    bounds: str,
+    flyable: Any,
+    *,
+    mirrored: bool = False,
+    trim: Trim | None = None,
+) -> Any:
+    """Return the ground of a polygon that no leg of a zigzag sees, whatever its start.
+
+    Legs are laid at equal steps of the start, a quarter of a strip apart where that is no more than 240 starts, so the
+    ground is right to about that much; ground from which a whole strip around is legal is not looked at.
+    """
+    half = strip_width_m / 2
+    left = shapely.difference(polygon, shapely.buffer(flyable, -half * _DISC))
+    if left.is_empty:
+        return left
+    number = int(np.clip(np.ceil(8 * spacing_m / strip_width_m), 8, _MOST_STARTS))
+    for start_m in (np.arange(number) + 0.5) * 2 * spacing_m / number:
+        legs = [zigzag_legs(polygon, heading_deg, spacing_m, float(start_m), bounds, strip_width_m)]
+        if mirrored:
+            legs.append(
+                zigzag_legs(polygon, heading_deg, spacing_m, float(start_m), bounds, strip_width_m, mirrored=True)
+            )
+        ends = np.concatenate(legs)
+        strips = shapely.buffer(shapely.linestrings(ends), half, cap_style="flat")
+        # Only legs that come near what is still left need be cut to where they may fly.
+        near = ends[shapely.intersects(strips, left)]
+        if not len(near):
+            continue
+        lines = lines_on_legs(polygon, near, strip_width_m, flyable, bridge_m=strip_width_m, trim=trim)
+        if lines:
+            flown = shapely.linestrings(np.concatenate([line.segments for line in lines]))
+            left = shapely.difference(left, shapely.union_all(shapely.buffer(flown, half, cap_style="flat")))
+    return left
 
 
 def zigzag_looks(

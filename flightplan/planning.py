@@ -130,9 +130,6 @@ def _plan_between(
     coverage, left_out = coverage_of(area, design, strata, airspace)
     not_covered, not_covered_m2 = name_left_out(area, left_out, warnings)
     if design.kind in ZIGZAGS:
-        warnings.append(
-            "which ground no leg of a zigzag may reach is not worked out; `overfly design` maps the coverage"
-        )
         uneven = [zigzag_warning(design, s.name, p) for s, p in zip(area.strata, area.local_strata, strict=True)]
         warnings += [text for text in uneven if text is not None]
     _warn(warnings, flying, strata, homes)

@@ -5,6 +5,7 @@ import pytest
 import shapely
 
 from flightplan.coverage import baseline, best_heading, fill_gaps, lines_across, long_axis_heading, out_of_reach
+from flightplan.legs import lines_on_legs, out_of_zigzags_reach, zigzag_legs
 
 PARK = shapely.box(-1000, -500, 1000, 500)
 EVERYWHERE = PARK.buffer(500)
@@ -90,3 +91,24 @@ def test_the_best_heading_of_a_comb_is_along_its_teeth() -> None:
         [shapely.box(0, 0, 900, 100), *(shapely.box(x, 100, x + 100, 900) for x in range(0, 900, 200))]
     )
     assert best_heading(comb, 20.0) == pytest.approx(0, abs=0.01)
+
+
+def test_ground_that_no_leg_of_a_zigzag_sees_is_what_many_zigzags_leave() -> None:
+    room = EVERYWHERE.difference(shapely.box(-200, -150, 200, 150))
+    park = PARK.difference(shapely.box(-100, -100, 100, 100))
+    left = out_of_zigzags_reach(park, 0.0, 300.0, 60.0, "hull", room)
+    rng = np.random.default_rng([3])
+    seen = shapely.MultiPolygon()
+    for start_m in rng.uniform(0, 600, 150):
+        lines = lines_on_legs(
+            park, zigzag_legs(park, 0.0, 300.0, float(start_m), "hull", 60.0), 60.0, room, bridge_m=60.0
+        )
+        legs = shapely.linestrings(np.concatenate([line.segments for line in lines]))
+        seen = seen.union(shapely.union_all(shapely.buffer(legs, 30.0, cap_style="flat")))
+    # Within a hand's breadth of the strips' edges, and in the corners, 150 draws do not settle it.
+    assert left.area > 30_000
+    assert left.buffer(-4).intersection(seen).area < 0.01 * left.area
+    assert park.difference(seen).buffer(-4).difference(left).area < 0.01 * left.area
+    assert left.distance(shapely.box(-100, -100, 100, 100)) < 0.01
+    # Where a leg may be flown everywhere, none of the ground is out of reach.
+    assert out_of_zigzags_reach(PARK, 0.0, 300.0, 60.0, "hull", EVERYWHERE).is_empty
