@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,17 @@ from flightplan.errors import VehicleError
 from flightplan.terrain import Terrain
 from flightplan.vehicle.signing import SigningKey
 from sim.faults import FAULTY, Faults
-from sim.vehicle import KINDS, ArduCopter, Equipment, Fleet, Home, Wind, find_arducopter, line_up
+from sim.vehicle import (
+    KINDS,
+    ArduCopter,
+    Equipment,
+    Fleet,
+    Home,
+    SimulatedVehicle,
+    Wind,
+    find_arducopter,
+    line_up,
+)
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _SIMULATED, _ARDUCOPTER = "simulated", "arducopter"
@@ -110,6 +120,8 @@ class _Asked:
 def vehicle_command(**options: Any) -> None:
     """Serve simulated vehicles that speak MAVLink 2, until Ctrl-C."""
     asked = _Asked(**options)
+    # Who ends us politely ends what we started too.
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     served = _arducopter(asked) if asked.autopilot == _ARDUCOPTER else _simulated(asked)
     try:
         for number, address in enumerate(served.addresses):
@@ -120,12 +132,18 @@ def vehicle_command(**options: Any) -> None:
         say("Ended.")
     finally:
         served.stop()
+        signal.signal(signal.SIGTERM, before)
 
 
 def _simulated(asked: _Asked) -> Fleet:
-    make = KINDS[asked.kind]
     if asked.faults is not None:
-        make = partial(FAULTY[asked.kind], faults=Faults.parse(asked.faults, asked.seed))  # type: ignore[assignment]
+        Faults.parse(asked.faults, asked.seed)  # refused before anything is opened
+
+    def make(home: Home, seed: int, **options: Any) -> SimulatedVehicle:
+        if asked.faults is None:
+            return KINDS[asked.kind](home, seed, **options)
+        return FAULTY[asked.kind](home, seed, faults=Faults.parse(asked.faults, seed), **options)
+
     carried = Equipment(
         card_mb=asked.card_mb,
         remote_id={"none": None, "ready": ""}.get(asked.remote_id, asked.remote_id),

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class Exposure:
     """The truth of one frame: `index` is CAMERA_FEEDBACK's img_idx, angles are the airframe's in degrees.
 
-    Yaw is 0 to 360 from true north; pitch is positive nose up. `time_s` counts from 1970-01-01 UTC.
+    `altitude_ground_m` is above the ground under it. Yaw is 0 to 360 from true north; pitch is positive nose up. `time_s` counts from 1970-01-01 UTC.
     """
 
     index: int
@@ -27,7 +27,7 @@ class Exposure:
     roll_deg: float
     pitch_deg: float
     yaw_deg: float
-    altitude_ground_m: float = math.nan
+    altitude_ground_m: float | None = None
 
 
 class Shutter:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import socket
 import threading
 from pathlib import Path
@@ -14,7 +15,7 @@ from flightplan.errors import VehicleError
 from flightplan.mission import Mission, MissionItem
 from flightplan.vehicle.flight import FlightResult, Outcome, fly_sortie
 from flightplan.vehicle.link import Link
-from sim.vehicle import Fleet, Home, SimulatedVehicle, line_up
+from sim.vehicle import KINDS, Fleet, Home, PositionError, SimulatedVehicle, Wind, line_up
 
 HOME = Home(34.83, -2.33, 1500.0)
 SAFE = {"AUTO_OPTIONS": 3, "FS_GCS_ENABLE": 1, "BATT_FS_LOW_ACT": 2}
@@ -118,6 +119,26 @@ def test_a_vehicle_flies_on_when_its_ground_station_hangs_up() -> None:
             while beats < 5:
                 beats += sum(m.get_type() == "HEARTBEAT" for m in parser.parse_buffer(again.recv(4096)) or ())
     assert vehicle.time_s > 4.0
+
+
+@pytest.mark.parametrize("kind", list(KINDS))
+def test_the_same_seed_says_the_same_and_another_something_else(kind: str) -> None:
+    said = []
+    for seed in (5, 5, 6):
+        vehicle = KINDS[kind](HOME, seed, wind=Wind(5.0, 40.0, 1.0), position_error=PositionError(1.0, 0.5))
+        said.append(hashlib.sha256())
+        for message in (None, (176, 1, *((4, 2) if kind == "px4" else (vehicle.modes.guided,))), (400, 1)):
+            for _ in range(45 if message is None else 1):
+                said[-1].update(vehicle.step(1.0))
+            if message is not None:
+                number, *params = message
+                filled = [*params, *[0.0] * (7 - len(params))]
+                command = mav.MAVLink_command_long_message(1, 1, number, 0, *filled)
+                vehicle.receive(command.pack(mav.MAVLink(None, srcSystem=255)))
+        assert vehicle.armed
+        vehicle.telemetry.every(33, 0.5)
+        said[-1].update(vehicle.step(5.0))
+    assert said[0].digest() == said[1].digest() != said[2].digest()
 
 
 def test_a_fleet_of_none_is_refused() -> None:

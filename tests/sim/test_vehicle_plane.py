@@ -223,6 +223,24 @@ def test_its_failsafes_have_arduplanes_names_and_numbers(station_class: type[Any
         assert two.vehicle.flight.mode == mode
 
 
+def test_a_fence_turns_it_home_and_without_a_position_it_turns_where_it_is(station_class: type[Any]) -> None:
+    fence = {"FENCE_ENABLE": 1, "FENCE_TYPE": 2, "FENCE_RADIUS": 700, "FENCE_ACTION": 1}
+    one = flying(station_class, survey(), parameters=fence)
+    one.run(120.0, lambda: one.vehicle.flight.mode == RTL)
+    assert "Circle fence breached" in one.texts
+    assert one.vehicle.flight.mode == RTL
+    two = flying(station_class, survey())
+    two.run(60.0)
+    two.vehicle.gps_works = False
+    two.run(15.0)
+    began = two.vehicle.body.n, two.vehicle.body.e
+    two.run(60.0)
+    assert math.dist((two.vehicle.body.n, two.vehicle.body.e), began) < 400.0
+    two.vehicle.gps_works = True
+    two.run(400.0, lambda: two.vehicle.mission.seq == 13)
+    assert two.vehicle.mission.seq == 13, "it goes on with its mission"
+
+
 def test_slower_than_its_stall_a_wing_falls_and_a_banked_one_sooner() -> None:
     for bank_deg, speed, stalls in ((0.0, 12.0, False), (0.0, 10.0, True), (45.0, 12.0, True), (45.0, 14.0, False)):
         body = PlaneBody(Wing(), 0.0)

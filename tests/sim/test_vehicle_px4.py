@@ -260,6 +260,38 @@ def test_a_silent_ground_station_and_an_empty_battery_bring_it_home(station_clas
     assert two.messages("SYS_STATUS")[-1][1].battery_remaining < 8
 
 
+def test_a_fence_and_a_lost_position_are_answered_as_the_parameters_say(station_class: type[Any]) -> None:
+    one = ready(station_class, parameters={"GF_ACTION": 3, "GF_MAX_HOR_DIST": 150})
+    one.upload(survey(600.0))
+    assert one.command(300) == 0
+    one.run(90.0, lambda: one.vehicle.told_mode == RETURN)
+    assert one.vehicle.told_mode == RETURN
+    assert 150.0 < math.hypot(*one.vehicle.position[:2]) < 175.0
+    two = ready(station_class)
+    two.upload(survey(600.0))
+    assert two.command(300) == 0
+    two.run(30.0)
+    two.vehicle.gps_works = False
+    two.run(12.0)
+    assert two.vehicle.told_mode == LANDING
+    assert "Position estimate lost" in two.texts
+    flags = two.messages("ESTIMATOR_STATUS")[-1][1].flags
+    assert not flags & mav.ESTIMATOR_POS_HORIZ_ABS
+
+
+def test_its_charge_is_of_the_pack_that_it_was_given(station_class: type[Any]) -> None:
+    one = ready(station_class, battery_ah=5.0)
+    answer = one.send(mav.MAVLink_param_request_read_message(1, 1, b"BAT1_CAPACITY", -1))[0]
+    assert answer.param_value == 5000.0
+    one.upload(survey(600.0))
+    assert one.command(300) == 0
+    one.run(60.0)
+    used = one.vehicle.battery.used_mah
+    told = one.messages("BATTERY_STATUS")[-1][1].battery_remaining
+    assert told == one.messages("SYS_STATUS")[-1][1].battery_remaining
+    assert told <= 100 - 100 * used / 5000 + 1
+
+
 def test_wind_is_told_as_a_vector(station_class: type[Any]) -> None:
     one = ready(station_class, wind=Wind(6.0, 270.0))
     one.upload(survey(600.0))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
+import subprocess
 import sys
 import textwrap
 from pathlib import Path
@@ -130,6 +132,23 @@ def test_the_command_ends_with_its_copter(tmp_path: Path, monkeypatch: pytest.Mo
     )
     assert result.exit_code == 1
     assert "out of fuel" in result.output
+
+
+def test_ending_the_command_ends_its_copter(tmp_path: Path) -> None:
+    code = "from sim.commands.vehicle import vehicle_command; vehicle_command()"
+    line = ["--autopilot", "arducopter", "--listen", f"tcp:127.0.0.1:{free_port()}"]
+    environment = {**os.environ, "OVERFLY_ARDUCOPTER": str(program(tmp_path, SERVE))}
+    with subprocess.Popen(
+        [sys.executable, "-c", code, *line], env=environment, stderr=subprocess.PIPE, text=True
+    ) as one:
+        assert one.stderr is not None
+        assert "Ctrl-C ends it" in one.stderr.readline()
+        pid = int((tmp_path / "asked0").read_text().split()[-1])
+        assert is_alive(pid)
+        one.send_signal(signal.SIGTERM)
+        assert one.stderr.readline() == "Ended.\n"
+        one.wait(timeout=20)
+    assert not is_alive(pid)
 
 
 # --- with the real one ------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ there is for ArduCopter; its flight is that of the same body and controller with
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from sim.vehicle.arming import Arming
 from sim.vehicle.autopilot import SimulatedVehicle
@@ -15,6 +16,7 @@ from sim.vehicle.flight import TAKEOFF as CLIMBING
 from sim.vehicle.flight import Flight
 from sim.vehicle.modes import AUTO, GUIDED
 from sim.vehicle.parameters import Parameters
+from sim.vehicle.place import Home
 from sim.vehicle.px4.commands import Px4Commands
 from sim.vehicle.px4.failsafes import Px4Failsafes
 from sim.vehicle.px4.mission import Px4MissionRun
@@ -31,6 +33,11 @@ class Px4Vehicle(SimulatedVehicle):
     kind = "px4"
     modes = PX4
     first_item = 1
+
+    def __init__(self, home: Home, seed: int = 0, *, battery_ah: float | None = None, **options: Any) -> None:
+        super().__init__(home, seed, battery_ah=battery_ah, **options)
+        if battery_ah is not None:
+            self.told.set("BAT1_CAPACITY", 1000 * battery_ah)
 
     def _make_parameters(self, values: Mapping[str, float]) -> Parameters:
         own = dict(values)
@@ -69,6 +76,10 @@ class Px4Vehicle(SimulatedVehicle):
         empty, full = self.told["BAT1_V_EMPTY"], self.told["BAT1_V_CHARGED"]
         by_voltage = (self.battery.voltage / max(self.told["BAT1_N_CELLS"], 1) - empty) / max(full - empty, 0.01)
         return min(max(min(counted, by_voltage), 0.0), 1.0)
+
+    def battery_percent(self) -> int:
+        """Charge left, 0 to 100."""
+        return round(100 * self.battery_share())
 
     def plan_takeoff(self, height_m: float) -> None:
         """Take off to a height above home, now or when armed."""

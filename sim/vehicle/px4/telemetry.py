@@ -96,11 +96,6 @@ class Px4Telemetry(Telemetry):
             )
         )  # fmt: skip
 
-    def _sys_status(self) -> Any:
-        message = super()._sys_status()
-        message.battery_remaining = round(100 * self._px4.battery_share())
-        return message
-
     def _estimator(self) -> Any:
         vehicle = self._px4
         flags = 0x1 | 0x20 | 0x4
