@@ -66,15 +66,17 @@ def plan_document(plan: SurveyPlan, folder: Path, files: dict[str, dict[str, str
         "strata": [_stratum(plan, s) for s in plan.strata],
         "transects": [_transect(plan, t) for s in plan.strata for t in s.transects],
         "warnings": list(plan.warnings),
-        "notes": [*plan.notes, *_without_files(plan)],
+        "notes": [*plan.notes, *_without_files(plan, files)],
         "map": str(folder / PAGE_FILE),
     }
 
 
-def _without_files(plan: SurveyPlan) -> list[str]:
+def _without_files(plan: SurveyPlan, files: dict[str, dict[str, str]]) -> list[str]:
     """Return which formats some sorties have no file in, and why."""
     found: dict[tuple[str, str], list[str]] = {}
     for sortie in plan.sorties:
+        if all(suffix[1:] in files[sortie.identifier] for suffix in SUFFIXES):
+            continue
         for suffix, reason in cannot_be_written(sortie.mission).items():
             found.setdefault((suffix, reason), []).append(sortie.identifier)
     return [f"no {SUFFIXES[suffix]} file for {', '.join(names)}: {reason}" for (suffix, reason), names in found.items()]
