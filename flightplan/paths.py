@@ -26,6 +26,7 @@ _OUTER_TOLERANCE_M = 5.0
 _INNER_TOLERANCE_M = 1.0
 _INSET_M = 0.1
 _CHECK_TOLERANCE_M = 1e-3
+_LOOKED_AT = (0.5, 0.25, 0.75, 0.1, 0.9, 0.375, 0.625)
 _ARC = 32
 # A buffer's arcs are drawn as chords, inside of the circle: an exclusion's are drawn larger by what that takes away.
 _OUTWARD = 1 / float(np.cos(np.pi / (4 * _ARC)))
@@ -217,6 +218,13 @@ class Airspace:
         return points[steps[::-1]], float(distance[n + 1])
 
     @cached_property
+    def _grown(self) -> Any:
+        """The flyable region a hair larger: a point outside of it is outside, whatever rounding did to it."""
+        grown = shapely.buffer(self.flyable, _INSET_M, join_style="mitre")
+        shapely.prepare(grown)
+        return grown
+
+    @cached_property
     def _corners(self) -> Floats:
         return _reflex_corners(self.flyable)
 
@@ -233,10 +241,16 @@ class Airspace:
         return self._known[i, j] > 0
 
     def _clear(self, starts: Floats, ends: Floats) -> npt.NDArray[np.bool_]:
-        clear = np.zeros(len(starts), dtype=bool)
+        clear = np.ones(len(starts), dtype=bool)
+        # Most of what is hidden in a large area shows at a few points on the way: a tenth of the work of the whole ray.
+        for share in _LOOKED_AT:
+            left = np.flatnonzero(clear)
+            x, y = (starts[left] + share * (ends[left] - starts[left])).T
+            clear[left] = shapely.intersects_xy(self._grown, x, y)
+        seen = np.flatnonzero(clear)
         # In blocks, so that a park with a thousand corners does not hold half a million lines at once.
-        for block in range(0, len(starts), 50_000):
-            part = slice(block, block + 50_000)
+        for block in range(0, len(seen), 50_000):
+            part = seen[block : block + 50_000]
             rays = shapely.linestrings(np.stack([starts[part], ends[part]], axis=1))
             clear[part] = shapely.covers(self.flyable, rays)
         return clear
