@@ -11,7 +11,7 @@ from flightplan.areas import StudyArea
 from flightplan.camera import Camera
 from flightplan.drones import FIXED_WING, Drone
 from flightplan.errors import PlanError
-from flightplan.fleet import Shares, estimated_makespan_s, keep_apart, one_after_another, share_out
+from flightplan.fleet import Shares, estimated_makespan_s, one_after_another, share_out
 from flightplan.frames import Floats
 from flightplan.ground import ground_under, return_height_m
 from flightplan.hovering import Hover
@@ -32,9 +32,10 @@ from flightplan.paths import Airspace
 from flightplan.plan import Sortie
 from flightplan.profile import Profile, Raised, follow_terrain, level_profile
 from flightplan.sorties import Flight, cut_sorties
+from flightplan.take_offs import set_take_offs
 from flightplan.terrain import Terrain
-from flightplan.timeline import Separation, Timeline, closest, forbidden_offsets, mission_timeline
-from flightplan.visibility import line_of_sight
+from flightplan.timeline import Separation, mission_timeline
+from flightplan.visibility import judge_sight, line_of_sight
 from flightplan.ways import Ways, ways_over
 
 _MOST_CUTS = 4
@@ -137,7 +138,12 @@ def build_sorties(
     drafts, shares = maker.drafts()
     fleet, separation = flying.operations.fleet, None
     if fleet.drones > 1:
-        shares, separation = _apart(drafts, shares, area, flying)
+        grounds_m = maker.home_grounds_m(drafts)
+        timelines = [
+            mission_timeline(d.mission, area.frame, flying.drone, flying.operations.wind, ground_m)
+            for d, ground_m in zip(drafts, grounds_m, strict=True)
+        ]
+        shares, separation = set_take_offs([d.flight for d in drafts], timelines, shares, fleet)
     order = sorted(range(len(drafts)), key=lambda i: (shares.start_s[i], shares.drone[i], i))
     named = {i: f"sortie-{number:02d}" for number, i in enumerate(order, start=1)}
     if separation is not None and separation.sorties is not None:
@@ -161,7 +167,10 @@ def build_sorties(
             f"height above ground is {low:.0f} to {high:.0f} m on the way; asked for {flying.altitude_agl_m:.0f} m"
             + (": slower, it follows the ground more closely" if high > _TOO_HIGH * flying.altitude_agl_m else "")
         )
-    _check_sight(sorties, flying, warnings)
+    if flying.operations.line_of_sight and flying.terrain is None:
+        raise PlanError("line of sight needs an elevation model", hint="Name one: --terrain DEM")
+    seen = [(s.identifier, s.length_m, s.visibility) for s in sorties if s.visibility is not None]
+    warnings += judge_sight(seen, must_see=flying.operations.line_of_sight)
     return Flown(sorties, outside_m, (low, high), tuple((d.flight, d.profile) for d in drafts), shares, separation)
 
 
@@ -330,69 +339,16 @@ class _Maker:
         ascent_wh = flying.drone.climb_wh(profile.ascent_m) * (1 + flying.wind_share)
         return _Draft(flight, raised_m, profile, mission, ascent_wh)
 
+    def home_grounds_m(self, drafts: Sequence[_Draft]) -> list[float]:
+        """Return the ground's height at each home; 0 without an elevation model."""
+        if self.flying.terrain is None:
+            return [0.0] * len(drafts)
+        homes = self.area.frame.to_lonlat(np.stack([d.flight.home for d in drafts]))
+        return [float(m) for m in self.flying.terrain.heights_m(homes)]
+
     def _launch(self, home: Floats) -> str | None:
         sites = zip(self.area.launch_sites, self.homes, strict=True) if self.homes else ()
         return next((site.name for site, place in sites if np.array_equal(place, home)), None)
-
-
-def _apart(drafts: Sequence[_Draft], shares: Shares, area: StudyArea, flying: Flying) -> tuple[Shares, Separation]:
-    """Return take-offs at which no two drones come too near, and how near they come then."""
-    fleet = flying.operations.fleet
-    timelines = [_timeline(d, area, flying) for d in drafts]
-    asked = Separation(fleet.horizontal_m, fleet.layer_m, fleet.margin_s)
-    forbidden = {
-        (i, j): forbidden_offsets(
-            timelines[i],
-            timelines[j],
-            horizontal_m=fleet.horizontal_m,
-            vertical_m=fleet.layer_m,
-            margin_s=fleet.margin_s,
-        )
-        for j in range(len(drafts))
-        for i in range(j)
-        if shares.drone[i] != shares.drone[j]
-    }
-    durations = [max(t.duration_s, d.flight.duration_s) for t, d in zip(timelines, drafts, strict=True)]
-    timed = keep_apart([d.flight for d in drafts], shares.drone, durations, forbidden)
-    timed = replace(timed, least_s=shares.least_s)
-    flights = [(str(i), timed.drone[i], timed.start_s[i], t) for i, t in enumerate(timelines)]
-    kept = closest(flights, asked)
-    if kept.closest_m is not None and kept.closest_m < fleet.horizontal_m:
-        raise PlanError(
-            f"two drones would come within {kept.closest_m:.0f} m of each other; asked for {fleet.horizontal_m:g} m",
-            where=area.name,
-            hint="This is a fault of overfly: please report it with the area",
-        )
-    return timed, kept
-
-
-def _timeline(draft: _Draft, area: StudyArea, flying: Flying) -> Timeline:
-    home = area.frame.to_lonlat(draft.flight.home[None])
-    ground_m = 0.0 if flying.terrain is None else float(flying.terrain.heights_m(home)[0])
-    return mission_timeline(draft.mission, area.frame, flying.drone, flying.operations.wind, ground_m)
-
-
-def _check_sight(sorties: Sequence[Sortie], flying: Flying, warnings: list[str]) -> None:
-    asked = flying.operations.line_of_sight
-    if flying.terrain is None:
-        if asked:
-            raise PlanError("line of sight needs an elevation model", hint="Name one: --terrain DEM")
-        return
-    hidden = [(s, s.visibility) for s in sorties if s.visibility is not None and s.visibility.hidden_share > 0]
-    if not hidden:
-        return
-    worst, seen = max(hidden, key=lambda h: h[1].longest_hidden_m)
-    assert seen.longest_hidden_at is not None
-    share = sum(v.hidden_share * s.length_m for s, v in hidden) / sum(s.length_m for s in sorties)
-    longitude, latitude = seen.longest_hidden_at
-    said = (
-        f"the ground hides {share:.1%} of the way from the launch site; the longest stretch,"
-        f" {seen.longest_hidden_m:.0f} m of {worst.identifier}, lies around longitude {longitude:.5f}, latitude"
-        f" {latitude:.5f}"
-    )
-    if asked:
-        raise PlanError(said, hint="Launch from higher ground, add a launch site, or fly higher")
-    warnings.append(said)
 
 
 def _crowding(mission: Mission, limits: Limits) -> float:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from flightplan.areas import StudyArea
+from flightplan.errors import PlanError
 from flightplan.frames import Floats
 from flightplan.terrain import Terrain
 
@@ -69,6 +71,27 @@ def line_of_sight(
         float((end - start) * corners[-1] / number),
         (round(float(longitude), 6), round(float(latitude), 6)),
     )
+
+
+def judge_sight(seen: Sequence[tuple[str, float, Visibility]], *, must_see: bool) -> list[str]:
+    """Return the warnings that flights (name, length, what is seen of it) call for.
+
+    Raises PlanError when something is hidden that must be seen.
+    """
+    hidden = [(name, v) for name, _, v in seen if v.longest_hidden_at is not None]
+    if not hidden:
+        return []
+    share = sum(v.hidden_share * length_m for _, length_m, v in seen) / sum(length_m for _, length_m, _ in seen)
+    name, worst = max(hidden, key=lambda h: h[1].longest_hidden_m)
+    assert worst.longest_hidden_at is not None
+    longitude, latitude = worst.longest_hidden_at
+    said = (
+        f"the ground hides {share:.1%} of the way from the launch site; the longest stretch,"
+        f" {worst.longest_hidden_m:.0f} m of {name}, lies around longitude {longitude:.5f}, latitude {latitude:.5f}"
+    )
+    if must_see:
+        raise PlanError(said, hint="Launch from higher ground, add a launch site, or fly higher")
+    return [said]
 
 
 def _longest(flags: npt.NDArray[np.bool_]) -> tuple[int, int]:
