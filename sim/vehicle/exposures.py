@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 class Exposure:
     """The truth of one frame: `index` is CAMERA_FEEDBACK's img_idx, angles are the airframe's in degrees.
 
-    `altitude_ground_m` is above the ground under it. Yaw is 0 to 360 from true north; pitch is positive nose up. `time_s` counts from 1970-01-01 UTC.
+    Yaw is 0 to 360 from true north; pitch is positive nose up. `time_s` counts from 1970-01-01 UTC.
+    `altitude_ground_m` is above the ground under it, None where nobody asked.
     """
 
     index: int
