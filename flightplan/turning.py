@@ -85,6 +85,10 @@ class TurningRoom:
         trimmed = np.full(segments.shape, np.nan)
         run = segments[:, 1] - segments[:, 0]
         length = np.hypot(*run.T)
+        long = length >= _SHORTEST_M
+        if not long.all():
+            trimmed[long] = self.trim(segments[long])
+            return trimmed
         along = run / length[:, None]
         reach = self.run_in_m + _SEARCH_RADII * self.radius_m
         wider = np.stack([segments[:, 0] - reach * along, segments[:, 1] + reach * along], axis=1)
