@@ -35,7 +35,7 @@ def watch_to_the_end(
             _obey(link, watch, setup.keys())
             keeper.look()
     except VehicleError as error:
-        return Outcome.LOST, error.what
+        return Outcome.LOST, f"{error.what}; {watch.on_silence}"
     if watch.completed:
         return Outcome.COMPLETED, None
     return Outcome.CUT_SHORT, watch.why_cut_short

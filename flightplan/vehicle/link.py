@@ -241,6 +241,13 @@ class Link:
         finally:
             stop()
 
+    def ask_again(self) -> None:
+        """Ask anew for the messages that have not come: on a bad link a request is lost as well as its answer."""
+        kinds = ardupilotmega.mavlink_map
+        silent = {i: s for i, s in self.dialect.streams.items() if i in kinds and kinds[i].msgname not in self.latest}
+        if silent:
+            self.ask_for(silent)
+
     def parameters(self, names: Iterable[str], *, timeout_s: float = 1.0, tries: int = 3) -> dict[str, float]:
         """Read parameters by name; those that the vehicle does not have, or does not tell, are not in the answer."""
         told = read_parameters(self, names, timeout_s=timeout_s, tries=tries)

@@ -74,6 +74,7 @@ def run_preflight(
             link.pause(1.0)
     finally:
         stop()
+    link.ask_again()
     checks = [
         check_aircraft(link, setup),
         check_signing(link),

@@ -177,6 +177,32 @@ def test_messages_come_as_often_as_asked_for() -> None:
         assert 18 <= len(came) <= 22
 
 
+def test_a_request_for_messages_that_was_lost_is_made_again() -> None:
+    with served() as (url, clock, vehicle), Link.connect(url, clock=clock) as link:
+        link.ask_for()
+        vehicle.telemetry.every(33, None)  # as if the request for it had been lost
+        link.latest.pop("GLOBAL_POSITION_INT", None)
+        link.pause(10.0)
+        assert "GLOBAL_POSITION_INT" not in link.latest
+        link.ask_again()
+        link.pause(3.0)
+        assert "GLOBAL_POSITION_INT" in link.latest
+
+
+def test_nobody_at_the_controls_is_no_heartbeat() -> None:
+    # A program that hangs goes on receiving; its vehicle has to notice all the same.
+    with served() as (url, clock, vehicle), Link.connect(url, clock=clock) as link:
+        link.pause(5.0)
+        link._waited_s -= 60.0
+        before = vehicle.heard_count
+        with link._condition:
+            link._boot_s += 100.0
+            link._heartbeat_if_due()
+        assert vehicle.heard_count == before
+        link.pause(3.0)
+        assert vehicle.heard_count > before
+
+
 def test_the_vehicle_hears_us_once_a_second_of_the_clock() -> None:
     with served() as (url, clock, vehicle), Link.connect(url, clock=clock) as link:
         before, start_s = vehicle.heard_count, clock.now_s()

@@ -98,6 +98,9 @@ class Standing:
     def wait_until(self, predicate, timeout_s: float) -> bool:
         return predicate()
 
+    def ask_again(self) -> None:
+        """All that is told has been told."""
+
     def pause(self, seconds: float) -> None:
         for text in self._complaints:
             self.listener(SimpleNamespace(text=text, get_type=lambda: "STATUSTEXT"))
