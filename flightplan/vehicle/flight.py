@@ -68,7 +68,7 @@ def fly_sortie(
                         _on_the_ground(link)
                         link.ask_for()
                         set_parameters(link, parameters or {}, watch.tell, log.change)
-                        transfers = load_lists(link, mission, watch.tell, setup.keys)
+                        transfers = load_lists(link, mission, watch.tell, setup.keys, clear_rally=setup.clear_rally)
                         if any(end.attempts > 1 for end in transfers.values()):
                             link.ask_for()  # it may have started anew, and forgotten what it was asked for
                         preflight = run_preflight(

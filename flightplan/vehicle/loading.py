@@ -75,8 +75,13 @@ class _Clearing:
         return self._conversation.cancel(now_s)
 
 
-def load_lists(link: Link, mission: Mission, tell: Tell, keys: Callable[[], str]) -> dict[int, TransferEnd]:
-    """Load fence, rally points and mission, as far as the plan has them; CANCEL_KEY stops it."""
+def load_lists(
+    link: Link, mission: Mission, tell: Tell, keys: Callable[[], str], *, clear_rally: bool = False
+) -> dict[int, TransferEnd]:
+    """Load fence, rally points and mission, as far as the plan has them; CANCEL_KEY stops it.
+
+    With `clear_rally` a plan without rally points clears those that the vehicle holds.
+    """
     lists = {
         FENCE: fence_items(mission),
         RALLY: rally_items(mission),
@@ -85,7 +90,7 @@ def load_lists(link: Link, mission: Mission, tell: Tell, keys: Callable[[], str]
     ends: dict[int, TransferEnd] = {}
     typed = ""
     for kind, items in lists.items():
-        if not items:
+        if not items and not (kind == RALLY and clear_rally):
             continue
         said = 0
 

@@ -49,7 +49,8 @@ class FlightSetup:
     `sortie` and `drone` are of the plan, None for a bare mission; `terrain` is the ground under it. A `simulated`
     vehicle is not asked for what only a real one has. With `check_only` everything is done up to the preflight table,
     and nothing is armed. `test_camera` takes a picture on the ground. `clearance` decides when it may take off.
-    `attach`: the vehicle is in the air with this very mission, and is watched from here on.
+    `attach`: the vehicle is in the air with this very mission, and is watched from here on. With `clear_rally` rally
+    points that the vehicle holds from before are cleared where the mission has none.
     """
 
     sortie: Sortie | None = None
@@ -64,3 +65,4 @@ class FlightSetup:
     test_camera: bool = False
     clearance: Clearance = at_once
     attach: bool = False
+    clear_rally: bool = False

@@ -178,7 +178,7 @@ class Together:
             member.last = event
             if event.kind == "transect":
                 member.transect = event.text.removeprefix("transect ").partition(";")[0]
-            elif event.kind == "end":
+            elif event.kind == "end" and not event.text.startswith(Outcome.LOST):
                 # Its log is about to be closed.
                 self.tower.over(member.number)
             if self._on_event is not None:
@@ -192,18 +192,24 @@ class Together:
             sortie.takeoff_offset_s,
             lambda: self.desk.calls_off(member.number),
         )
+        # One rally point for all would have them land on each other: each comes back to where it took off.
+        sortie = replace(sortie, mission=replace(sortie.mission, rally=()))
+        setup = replace(self._setup, clearance=clearance, keys=self.desk.keys_for(member.number), clear_rally=True)
+        result = None
         try:
-            return fly_one(
+            result = fly_one(
                 sortie,
                 member.url,
                 clock=self._clock,
                 system_id=member.system_id,
-                setup=replace(self._setup, clearance=clearance, keys=self.desk.keys_for(member.number)),
+                setup=setup,
                 on_event=note,
                 **self._flying,
             )
+            return result
         finally:
-            self.tower.over(member.number)
+            if result is None or result.outcome is not Outcome.LOST:
+                self.tower.over(member.number)
 
     def _timeline(self, sortie: Sortie) -> Timeline:
         return predict(sortie.mission, self._frame, self._drone)

@@ -28,6 +28,7 @@ from flightplan.vehicle.timeline import Timeline
 
 TICK_S, _ASK_S = 0.5, 1.0
 _KEPT, _UP_M, _MOVING_MPS, _SAY_AGAIN_S = 24, 3.0, 1.0, 15.0
+_SILENT_S, _GONE_S = 5.0, 3600.0
 # Told what happens: one word to sort by, then words.
 Tell = Callable[[str, str], None]
 
@@ -58,7 +59,8 @@ class Craft:
         self._tell = tell
         self._speed_before: Floats = np.zeros(3)
         self._seen: deque[Seen] = deque(maxlen=_KEPT)
-        self._modes: deque[tuple[float, bool, bool]] = deque(maxlen=_KEPT)
+        self._modes: deque[tuple[float, bool]] = deque(maxlen=_KEPT)
+        self._flown_s: float | None = None
 
     def is_waiting(self, now_s: float) -> bool:
         """Whether it had asked to take off before now and has not been let."""
@@ -79,9 +81,14 @@ class Craft:
 
     def on_mission(self, now_s: float) -> bool:
         """Whether it flies its mission: armed, and in that mode; so it is taken to be before it says otherwise."""
-        modes = [m for m in tuple(self._modes) if m[0] < now_s]
-        flown = next((n for n, m in enumerate(modes) if m[1] and m[2]), None)
-        return flown is None or modes[-1][2]
+        if self._flown_s is None or self._flown_s >= now_s:
+            return True
+        return next((mission for told_s, mission in reversed(tuple(self._modes)) if told_s < now_s), True)
+
+    def silent_s(self, now_s: float) -> float:
+        """Return for how long nothing was heard of where it is."""
+        last = self.seen(now_s)
+        return now_s - (last.time_s if last is not None else self.cleared_s or now_s)
 
     def can_hold(self, now_s: float) -> bool:
         """Whether it can stand still in the air on its mission."""
@@ -123,7 +130,9 @@ class Craft:
                 self._seen.append(Seen(link.clock.now_s(), point, velocity, message.relative_alt / 1000))
             elif kind == "HEARTBEAT" and message.get_srcComponent() == 1:
                 armed, mission = bool(message.base_mode & 128), link.mode == link.dialect.mission_mode
-                self._modes.append((link.clock.now_s(), armed, mission))
+                self._modes.append((link.clock.now_s(), mission))
+                if armed and mission and self._flown_s is None:
+                    self._flown_s = link.clock.now_s()
 
         link.listen(hear)
 
@@ -219,7 +228,7 @@ class Tower:
             if why is None:
                 craft.cleared_s = now_s
                 self._first_s = now_s if self._first_s is None else self._first_s
-            elif craft.waits_for is None:
+            elif craft.waits_for is None or why.partition(";")[0] != craft.waits_for.partition(";")[0]:
                 craft.tell("waiting", why)
             craft.waits_for = why
         flying = [(craft, last) for craft in crafts if (last := craft.in_the_air(now_s)) is not None]
@@ -236,6 +245,11 @@ class Tower:
         assert craft.timeline is not None
         flights = []
         for other in out:
+            silent_s = other.silent_s(now_s)
+            if silent_s > _GONE_S:
+                continue  # no battery lasts so long: it is down, wherever
+            if silent_s > _SILENT_S:
+                return f"{other.name} has not been heard: it has to be, or to be down"
             if other.timeline is None or other.cleared_s is None or not other.on_mission(now_s):
                 return f"{other.name} is not on its mission: it has to be down first"
             start_s = other.cleared_s + other.held_s
