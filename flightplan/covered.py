@@ -19,9 +19,17 @@ _LOOKS_A_STRIP = 10
 
 
 def coverage_of(
-    area: StudyArea, design: SurveyDesign, strata: Sequence[StratumDesign], airspace: Airspace
+    area: StudyArea,
+    design: SurveyDesign,
+    strata: Sequence[StratumDesign],
+    airspace: Airspace,
+    *,
+    beyond_m: float = 0.0,
 ) -> tuple[float, Any]:
-    """Return the share of the area in the strips, each point counted once, and the ground left out (local)."""
+    """Return the share of the area in the strips, each point counted once, and the ground left out (local).
+
+    Pictures see `beyond_m` past both ends of a line; it counts along a corridor only, where legs meet in bends.
+    """
     whole_m2 = sum(s.area_m2 for s in strata)
     if design.kind in ZIGZAGS:
         # Legs overlap where they turn: no sum of their strips is the area that is seen.
@@ -51,7 +59,8 @@ def coverage_of(
         return sum(t.strip_area_m2 for s in strata for t in s.transects) / whole_m2, shapely.union_all(missed)
     missed = []
     for stratum, polygon in zip(strata, area.local_strata, strict=True):
-        missed.append(shapely.difference(polygon, _strips(area, design, stratum)))
+        beyond_m = max(beyond_m, 0.0) if design.corridor is not None else 0.0
+        missed.append(shapely.difference(polygon, _strips(area, design, stratum, beyond_m)))
     left_out = shapely.union_all(missed)
     return 1 - float(left_out.area) / whole_m2, left_out
 
@@ -69,7 +78,10 @@ def name_left_out(area: StudyArea, left_out: Any, warnings: list[str]) -> tuple[
     return area.frame.delocalise(named), float(named.area)
 
 
-def _strips(area: StudyArea, design: SurveyDesign, stratum: StratumDesign) -> Any:
-    ends = np.concatenate([np.asarray(t.segments) for t in stratum.transects]).reshape(-1, 2)
-    lines = shapely.linestrings(area.frame.to_local(ends).reshape(-1, 2, 2))
+def _strips(area: StudyArea, design: SurveyDesign, stratum: StratumDesign, beyond_m: float = 0.0) -> Any:
+    lonlat = np.concatenate([np.asarray(t.segments) for t in stratum.transects]).reshape(-1, 2)
+    ends = area.frame.to_local(lonlat).reshape(-1, 2, 2)
+    run = ends[:, 1] - ends[:, 0]
+    along = beyond_m * run / np.hypot(*run.T)[:, None]
+    lines = shapely.linestrings(ends + np.stack([-along, along], axis=1))
     return shapely.union_all(shapely.buffer(lines, design.strip_width_m / 2, cap_style="flat"))

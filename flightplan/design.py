@@ -35,6 +35,7 @@ import numpy as np
 import shapely
 
 from flightplan.areas import StudyArea
+from flightplan.corridor import Corridor, lines_along
 from flightplan.coverage import (
     SHORTEST_SEGMENT_M,
     Line,
@@ -105,7 +106,7 @@ class SurveyDesign:
     the direction across its axis. `spacing_m` is the mean distance of a random design's lines, and the distance of a
     zigzag's turning points along the axis; `stratum_spacing_m` names the strata that have another. Segments `segment_m`
     long begin `segment_spacing_m` apart. A zigzag turns on `bounds`, "hull" or "rectangle". With `refly` full
-    coverage is flown a second time, across.
+    coverage is flown a second time, across; with a `corridor` it is flown along its lines, and has no heading.
     """
 
     kind: str
@@ -118,6 +119,7 @@ class SurveyDesign:
     bounds: str = HULL
     stratum_spacing_m: tuple[tuple[str, float], ...] = ()
     refly: bool = False
+    corridor: Corridor | None = None
 
     def spacing_in(self, stratum: str) -> float:
         """The spacing in a stratum."""
@@ -205,6 +207,15 @@ def reflown(design: SurveyDesign) -> SurveyDesign:
     return replace(design, refly=True)
 
 
+def along_corridor(design: SurveyDesign, corridor: Corridor) -> SurveyDesign:
+    """Return full coverage flown along lines. Raises DesignError for a sample, and for one that is flown again."""
+    if design.kind != FULL or design.refly:
+        raise DesignError(
+            "along a corridor there is full coverage, flown once", hint="Say the overlap of its lines (--side)"
+        )
+    return replace(design, corridor=corridor)
+
+
 def draw_design(area: StudyArea, design: SurveyDesign, airspace: Airspace) -> tuple[StratumDesign, ...]:
     """Lay the transects of a design over every stratum; the same design and area give the same transects.
 
@@ -227,6 +238,12 @@ def draw_design(area: StudyArea, design: SurveyDesign, airspace: Airspace) -> tu
 
 def lay_lines(area: StudyArea, design: SurveyDesign, airspace: Airspace) -> list[list[Line]]:
     """Lay the lines of a design over every stratum, in the frame's metres; none where none can be flown."""
+    if design.corridor is not None:
+        width_m = design.strip_width_m
+        return [
+            lines_along(area, design.corridor, polygon, design.spacing_in(stratum.name), width_m, airspace)
+            for stratum, polygon in zip(area.strata, area.local_strata, strict=True)
+        ]
     return [
         _lines(stratum.name, polygon, design, airspace)
         for stratum, polygon in zip(area.strata, area.local_strata, strict=True)

@@ -72,7 +72,8 @@ def order_runs(
     for stratum in strata:
         for part, lines in _by_part(area, stratum, airspace).items():
             passes = _passes(lines, design.heading_deg) if design.refly else [lines]
-            cells = [c for p in passes for c in _cells(p, design.spacing_m)] if design.kind == FULL else passes
+            by_cell = design.kind == FULL and design.corridor is None
+            cells = [c for p in passes for c in _cells(p, design.spacing_m)] if by_cell else passes
             sweeps.setdefault(part, []).extend(cells)
     return [_chain(_arranged(sweeps[part], alternate, radius_m), start, entry) for part in sorted(sweeps)]
 

@@ -15,6 +15,7 @@ from flightplan.design import (
     SYSTEMATIC,
     ZIGZAGS,
     StratumDesign,
+    along_corridor,
     default_allowance_m,
     draw_design,
     reflown,
@@ -83,6 +84,8 @@ def _plan_between(
     design = resolve_design(area, _with_spacing(asked, across_m), strip_width_m=across_m)
     if asked.pattern.refly:
         design = reflown(design)
+    if asked.corridor is not None:
+        design = along_corridor(design, asked.corridor)
     warnings: list[str] = []
     speed = held_speed(aircraft, camera, mounting, trigger_m, view.finest_gsd_cm, asked.speed_mps, warnings)
     turning = asked.pattern.turning(aircraft, speed, conditions.wind_mps)
@@ -127,7 +130,7 @@ def _plan_between(
             where=area.name,
             hint="This is a fault of overfly: please report it with the area",
         )
-    coverage, left_out = coverage_of(area, design, strata, airspace)
+    coverage, left_out = coverage_of(area, design, strata, airspace, beyond_m=view.along_m / 2 - trigger_m)
     not_covered, not_covered_m2 = name_left_out(area, left_out, warnings)
     if design.kind in ZIGZAGS:
         uneven = [zigzag_warning(design, s.name, p) for s, p in zip(area.strata, area.local_strata, strict=True)]

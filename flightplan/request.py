@@ -10,6 +10,7 @@ import numpy as np
 from flightplan.allocation import EarlierStratum
 from flightplan.camera import Camera
 from flightplan.conditions import Conditions
+from flightplan.corridor import Corridor
 from flightplan.drones import Drone, drone_named
 from flightplan.errors import PlanError
 from flightplan.keep_clear import Clearance
@@ -87,6 +88,7 @@ class PlanRequest(DesignRequest):
     conditions: Conditions = field(default_factory=Conditions)
     clearance: Clearance = field(default_factory=Clearance)
     pattern: Pattern = field(default_factory=Pattern)
+    corridor: Corridor | None = None
     mounting: Mounting = field(default_factory=Mounting)
     operations: Operations = field(default_factory=Operations)
 

@@ -21,6 +21,7 @@ from flightplan.areas import (
     with_airspace,
     with_obstacles,
 )
+from flightplan.corridor import read_corridor
 from flightplan.keep_clear import DEFAULT_OBSTACLE_BUFFER_M, DEFAULT_VERTICAL_M, Clearance
 
 _FILE = click.Path(path_type=Path)
@@ -111,7 +112,12 @@ def areas_asked(path: Path, asked: dict[str, Any]) -> tuple[StudyArea, ...]:
     height = None if said_height is None else StatedHeight.parse(said_height)
     limits = None if said_limits is None else (StatedHeight.parse(said_limits[0]), StatedHeight.parse(said_limits[1]))
     sites = tuple(LaunchSite(f"launch {i}", *site) for i, site in enumerate(asked.pop("launch"), start=1))
-    areas = read_area_parts(path, crs=crs, strata_field=strata_field)
+    corridor_m = asked.pop("corridor_m", None)
+    if corridor_m is None:
+        areas = read_area_parts(path, crs=crs, strata_field=strata_field)
+    else:
+        along, asked["corridor"] = read_corridor(path, corridor_m, crs=crs)
+        areas = (along,)
     if len(areas) > 1 and (sites or launch_files):
         raise click.UsageError(
             "The area is divided into parts far apart: put launch sites into its own file, where each finds its part."

@@ -36,6 +36,13 @@ _OPTIONS = (
     click.option(
         "--hover", "hover_s", type=float, metavar="S", help="Stop for each picture, so many seconds before it is taken."
     ),
+    click.option(
+        "--corridor",
+        "corridor_m",
+        type=float,
+        metavar="WIDTH",
+        help="AREA holds lines (a river, a fence, a coast): cover the ground along them, so many metres wide.",
+    ),
     click.option("--refly", is_flag=True, help="Full coverage: fly it again, at 90°."),
 )
 _NAMES = ("entry", "alternate", "turnaround_m", "turns", "bank_deg", "hover_s", "refly")
