@@ -18,10 +18,7 @@ from flightplan.area_ogr import Bounds, read_ogr, read_zipped_shapefile
 from flightplan.area_tables import read_csv, read_poly
 from flightplan.errors import AreaError, UnreadableFileError
 
-__all__ = ["FORMATS", "MAX_BYTES", "MAX_FEATURES", "Feature", "read_features", "stored_name"]
-
-FORMATS = "GeoJSON, KML, KMZ, Shapefile (also zipped), GeoPackage, FlatGeobuf, CSV or .poly"
-"""The formats that areas are read from, in words."""
+__all__ = ["MAX_BYTES", "MAX_FEATURES", "Feature", "read_features", "stored_name"]
 
 _PLAIN: Mapping[str, Callable[[Path], list[Feature]]] = {
     ".geojson": read_geojson,
