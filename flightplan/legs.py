@@ -21,7 +21,7 @@ BOUNDS = (HULL, RECTANGLE)
 """What a zigzag turns at: the stratum's convex hull, or its smallest rectangle along the design axis."""
 
 _SLICES = 400
-_STARTS = 12
+_STARTS, _HALVINGS = 12, 18
 _MOST_STARTS = 240
 # Half a strip around a place is legal whichever way the leg runs; a little more for the chords of arcs.
 _DISC = 1.01
@@ -92,7 +92,7 @@ def lines_on_legs(
     length = np.hypot(*run.T)
     along = run / length[:, None]
     strips = shapely.buffer(shapely.linestrings(legs), half, cap_style="flat")
-    pieces, index = shapely.get_parts(shapely.intersection(strips, polygon), return_index=True)
+    pieces, index = shapely.get_parts(_cut(strips, polygon), return_index=True)
     worthwhile = shapely.area(pieces) > SMALLEST_STRIP_SHARE * strip_width_m**2
     pieces, index = pieces[worthwhile], index[worthwhile]
     if not len(pieces):
@@ -100,7 +100,7 @@ def lines_on_legs(
     start, end = _extent(pieces, index, legs, along)
     line, start, end = merge_by_line(index, np.clip(start, 0, length[index]), np.clip(end, 0, length[index]), bridge_m)
     ends = _points(legs, along, line, start, end)
-    flown, origin = shapely.get_parts(shapely.intersection(shapely.linestrings(ends), flyable), return_index=True)
+    flown, origin = shapely.get_parts(_cut(shapely.linestrings(ends), flyable), return_index=True)
     straight = (shapely.get_type_id(flown) == 1) & ~shapely.is_empty(flown)
     flown, line = flown[straight], line[origin[straight]]
     if not len(flown):
@@ -114,9 +114,7 @@ def lines_on_legs(
     order = np.lexsort((start, line))
     line, start, end = line[order], start[order], end[order]
     ends = _points(legs, along, line, start, end)
-    seen = shapely.area(
-        shapely.intersection(shapely.buffer(shapely.linestrings(ends), half, cap_style="flat"), polygon)
-    )
+    seen = shapely.area(_cut(shapely.buffer(shapely.linestrings(ends), half, cap_style="flat"), polygon))
     return [Line(float(i), ends[line == i], float(seen[line == i].sum())) for i in np.unique(line)]
 
 
@@ -160,6 +158,15 @@ def out_of_zigzags_reach(
     return left
 
 
+def _cut(shapes: npt.NDArray[np.object_], area: Any) -> npt.NDArray[np.object_]:
+    """Return what of each shape lies in an area; those that lie inside whole are told apart first, which is cheap."""
+    shapely.prepare(area)
+    across = ~shapely.contains_properly(area, shapes)
+    found = np.array(shapes, dtype=object)
+    found[across] = shapely.intersection(shapes[across], area)
+    return found
+
+
 def zigzag_looks(
     polygon: Any, heading_deg: float, spacing_m: float, strip_width_m: float, bounds: str
 ) -> tuple[Floats, Floats]:
@@ -201,7 +208,7 @@ def zigzag_spacing_m(
             f" {sampling_fraction:.3g}",
             hint="Ask for a larger share, a narrower strip, or parallel lines",
         )
-    for _ in range(30):
+    for _ in range(_HALVINGS):
         middle = (low + high) / 2
         low, high = (middle, high) if share(middle) > sampling_fraction else (low, middle)
     return high
