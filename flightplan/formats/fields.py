@@ -25,12 +25,14 @@ _SAME_DEG = 2e-7
 """How far a drawn point may lie from the item's own: programs that save a file again keep seven places."""
 _MOVE_ITEMS = "Change param5 (latitude), param6 (longitude) and the drawing, or plan again"
 
+VERSION = 1
 ROLES = ("home", "item", "path", "fence", "fence circle", "rally point")
 
 
 def whole_fields(mission: Mission) -> dict[str, Any]:
     """Return the fields of a mission as a whole."""
     return {
+        "version": VERSION,
         "cruise_speed_mps": mission.cruise_speed_mps,
         "autopilot_type": mission.autopilot_type,
         "vehicle_type": mission.vehicle_type,
@@ -87,6 +89,10 @@ class Collector:
 
     def take_whole(self, fields: Mapping[str, Any]) -> None:
         """Take in what is said of the mission as a whole; null is unset."""
+        if fields.get("version") != VERSION:
+            refuse(
+                f"version {fields.get('version')!r} of overfly's missions; version {VERSION} is read here", self._where
+            )
         value = _said(fields, "cruise_speed_mps", self._where)
         if value is not None:
             self._mission["cruise_speed_mps"] = speed(value, "the cruise speed", self._where)

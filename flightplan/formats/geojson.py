@@ -56,7 +56,7 @@ def write_geojson(mission: Mission) -> str:
         features.append(_feature("Point", [rally.longitude_deg, rally.latitude_deg], fields))
     document = {
         "type": "FeatureCollection",
-        "overfly": {"type": MARK, "version": 1, **whole_fields(mission)},
+        "overfly": {"type": MARK, **whole_fields(mission)},
         "features": features,
     }
     return json.dumps(document, ensure_ascii=False, allow_nan=False, indent=1) + "\n"

@@ -43,7 +43,7 @@ def write_kml(mission: Mission) -> bytes:
     document = SubElement(root, "Document")
     SubElement(document, "name").text = "Mission"
     _styles(document)
-    _extend(document, {"type": MARK, "version": 1, **whole_fields(mission)})
+    _extend(document, {"type": MARK, **whole_fields(mission)})
     if mission.home is not None:
         placemark = _placemark(document, "Home", {"role": "home", "altitude_msl_m": mission.home_altitude_msl_m})
         _point(placemark, *mission.home, None)

@@ -556,3 +556,13 @@ def test_nan_stays_what_it_is(tmp_path: Path) -> None:
     for suffix in (".plan", ".waypoints", ".kml", ".geojson"):
         (read,) = read_mission(write_mission(Mission((item,)), tmp_path / f"nan{suffix}")).items
         assert repr(read.params) == "(0.0, nan, 0.0, nan)"
+
+
+@pytest.mark.parametrize("kind", [".geojson", ".kml"])
+def test_a_later_version_of_our_own_is_refused(good: dict[str, bytes], tmp_path: Path, kind: str) -> None:
+    old, new = (
+        (b'"version": 1,', b'"version": 2,') if kind == ".geojson" else (b"<value>1</value>", b"<value>2</value>")
+    )
+    found = outcome(good[kind].replace(old, new, 1), tmp_path / f"later{kind}")
+    assert isinstance(found, str)
+    assert "version 2 of overfly's missions" in found
