@@ -122,7 +122,11 @@ def main() -> None:
             if given.designs and name not in given.designs:
                 continue
             grid, row = measure(area, asked, given.n)
-            print(f"{area.name}, {name}: {row['seconds']} s", file=sys.stderr)
+            print(
+                f"{area.name}, {name}: flat {row['flat_away_from_edge']}, largest z {row['largest_z']},"
+                f" unevenness {row['unevenness']}, {row['seconds']} s",
+                file=sys.stderr,
+            )
             if given.maps is not None and not row["flat_away_from_edge"]:
                 given.maps.mkdir(parents=True, exist_ok=True)
                 path = given.maps / f"{area.name} {name}.png".replace(" ", "-")
