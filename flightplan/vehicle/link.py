@@ -24,7 +24,7 @@ HEARTBEAT_EVERY_S = 1.0
 DEAD_MAN_S = 10.0
 _LOOK_S = 0.3
 # A message may be as late as this; more than one restart within a flight is a second vehicle.
-_LATE_S, _TAKES_TURNS = 5.0, 3
+_LATE_S, _TAKES_TURNS, _REORDERED_S = 5.0, 3, 2.0
 _AUTOPILOT = 1
 
 
@@ -49,6 +49,7 @@ class Link:
         self._ended = False
         self._boot_s = 0.0
         self._boots = 0
+        self._told_s = float("-inf")
         self._heartbeat_s = self._heartbeat_boot_s = float("-inf")
         self._waited_s = float("-inf")
         self._ends: tuple[Hashable, Hashable] = (None, None)
@@ -356,8 +357,20 @@ class Link:
             if self._wanted_system in (None, system):
                 self.system_id = self.vehicle._handler.target_system = system
         if kind == "HEARTBEAT" and system == self.system_id and message.get_srcComponent() == _AUTOPILOT:
+            if self._is_overtaken(message):
+                return False  # a disarmed vehicle's, from before it was armed, would end the watch of its flight
             self.heartbeat = message
         return bool(self.system_id) and system == self.system_id
+
+    def _is_overtaken(self, heartbeat: Message) -> bool:
+        """Whether a later one came before; a vehicle that started anew counts from 0, but was silent before."""
+        now_s, told_s = self.clock.now_s(), self._told_s
+        if self.heartbeat is not None and now_s - told_s < _REORDERED_S:
+            behind = (self.heartbeat.get_seq() - heartbeat.get_seq()) % 256
+            if 0 < behind < 128:
+                return True
+        self._told_s = now_s
+        return False
 
     def _heartbeat_if_due(self) -> None:
         """Send a heartbeat once a second of our clock, or of the vehicle's where a simulator's runs faster.

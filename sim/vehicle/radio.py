@@ -19,6 +19,7 @@ class Radio:
         self._hears.robust_parsing = True
         self._out: list[bytes] = []
         self._texts: list[tuple[int, str]] = []
+        self._sent: dict[int, int] = {}
         self.signing = Signing(self._sends, self._hears)
 
     @property
@@ -37,6 +38,9 @@ class Radio:
     def send(self, message: Any, component: int = 1) -> None:
         """Queue a message of one of the vehicle's components."""
         self._sends.srcComponent = component
+        # Each component counts its own packets; a ground station tells lost and overtaken ones by that.
+        self._sends.seq = self._sent.get(component, 0)
+        self._sent[component] = (self._sends.seq + 1) % 256
         self._out.append(message.pack(self._sends))
 
     def say(self, severity: int, text: str) -> None:
@@ -59,4 +63,4 @@ class Radio:
         """Lose what is queued, and count packets from the beginning again."""
         self._out.clear()
         self._texts.clear()
-        self._sends.seq = 0
+        self._sent.clear()
