@@ -38,7 +38,7 @@ from flightplan.vehicle.resume import assess, log_folders
 from sim.faults import Faults, FaultyVehicle
 from sim.vehicle import Exposure, Home, VehicleServer, Wind
 
-START_S, HEIGHT_M, MOST_ROUNDS, BATTERY_MAH = 1.79e9, 80.0, 12, 12_000
+START_S, HEIGHT_M, MOST_ROUNDS, BATTERY_MAH = 1.79e9, 80.0, 30, 12_000
 OFF_LINE_M = 20.0
 """The cross-track limit, and what a wind gust leaves between the reported place and the frame's."""
 FAULTS = (
@@ -46,6 +46,20 @@ FAULTS = (
     *("motor_s", "compass_s", "reboot_s", "traffic"),
 )
 _FRAME = LocalFrame(34.83, -2.33)
+
+
+class Remembering(FaultyVehicle):
+    """A vehicle whose frames' truth outlives a restart in the air."""
+
+    def reboot(self, silent_s: float = 3.0) -> None:
+        """Start anew, and keep what was photographed."""
+        self.__dict__.setdefault("before", []).extend(self.exposures)
+        super().reboot(silent_s)
+
+    @property
+    def truth(self) -> list[Exposure]:
+        """Every frame taken; the numbers begin again with a restart, and none is taken after it."""
+        return [*self.exposures, *self.__dict__.get("before", ())]
 
 
 def small_survey(seed: int) -> SurveyPlan:
@@ -85,7 +99,7 @@ def fly_until_done(plan: SurveyPlan, seed: int, out: Path, met: Counter[str]) ->
         met.update(name for name in FAULTS if getattr(faults, name) not in (None, 0, ()))
         clock = SimulatedClock(START_S)
         speed_mps = float(rng.uniform(0, 7))
-        vehicle = FaultyVehicle(
+        vehicle = Remembering(
             home,
             seed * 100 + len(outcomes),
             faults=faults,
@@ -94,6 +108,7 @@ def fly_until_done(plan: SurveyPlan, seed: int, out: Path, met: Counter[str]) ->
             parameters={"BATT_CAPACITY": BATTERY_MAH},
         )
         result: FlightResult | None = None
+        before = set(log_folders(out, sortie.identifier))
         with VehicleServer(vehicle, clock=clock) as server:
             try:
                 if not log_folders(out, sortie.identifier):
@@ -103,10 +118,11 @@ def fly_until_done(plan: SurveyPlan, seed: int, out: Path, met: Counter[str]) ->
                     if result is None:
                         break
             except OverflyError as error:
-                outcomes.append(f"refused: {error.what}")
-                continue
-        outcomes.append(str(result.outcome))
-        truth |= {(result.log.name, e.index): e for e in vehicle.exposures}
+                outcomes.append(f"error: {error.what}")
+        logged = set(log_folders(out, sortie.identifier)) - before
+        if result is not None:
+            outcomes.append(str(result.outcome))
+        truth |= {(folder.name, e.index): e for folder in logged for e in vehicle.truth}
     left = assess(plan, sortie, log_folders(out, sortie.identifier))
     not_good = {skip.item for skip in left.rejected}
     for folder in log_folders(out, sortie.identifier):
