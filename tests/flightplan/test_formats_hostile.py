@@ -8,6 +8,7 @@ import copy
 import io
 import json
 import math
+import os
 import re
 import string
 import zipfile
@@ -26,7 +27,8 @@ from flightplan.errors import MissionFormatError, UnreadableFileError
 from flightplan.formats import read_mission, write_fence_and_rally, write_mission, write_survey_plan
 from flightplan.mission import FenceCircle, FencePolygon, Mission, MissionItem, RallyPoint
 
-EXAMPLES = 120
+# OVERFLY_CROWD=2500 tries twenty thousand: `pytest --hypothesis-show-statistics` counts them.
+EXAMPLES = int(os.environ.get("OVERFLY_CROWD", "100"))
 crowd = settings(
     max_examples=EXAMPLES,
     deadline=None,
