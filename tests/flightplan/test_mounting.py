@@ -157,7 +157,9 @@ def test_the_library_has_survey_cameras_of_each_kind_with_sources(tmp_path: Path
     assert all(c.source and len(c.source) > 10 for c in library)
     thermal = [c for c in library if c.exposure_s is not None]
     assert len(thermal) >= 5
-    assert {"MicaSense RedEdge-MX", "MicaSense Altum", "Parrot Sequoia RGB"} <= {c.name for c in library}
+    assert {"MicaSense RedEdge-MX", "MicaSense Altum", "DJI Mavic 3M multispectral", "DJI P4 Multispectral"} <= {
+        c.name for c in library
+    }
     own = tmp_path / "own.toml"
     own.write_text(
         "image_width_px = 640\nimage_height_px = 512\nfocal_length_px = 758\nexposure_s = 0.008\nimage_mb = 0.7\n"
