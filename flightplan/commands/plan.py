@@ -34,7 +34,7 @@ Examples:
       --drones 3 --max-distance 2000 --line-of-sight
   overfly plan park.zip --camera overfly-demo --height 80 --spacing 400 --launch-file camps.kml --out plan
       --obstacles lines.gpkg --obstacle-height h:m:agl --airspace zones.geojson --permit "CTR Mara"
-  overfly plan river.geojson --camera "DJI Mavic 3E wide" --gsd 2 --side 40 --front 70 --corridor 300 --entry nw --out plan
+  overfly plan river.geojson --camera "DJI Mavic 3E wide" --gsd 2 --side 40 --front 70 --corridor 300 --out plan
 """
 
 
