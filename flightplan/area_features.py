@@ -18,6 +18,12 @@ MAX_BYTES = 64 * 1024 * 1024
 
 MAX_FEATURES = 10_000
 
+MAX_CORNERS = 1_000_000
+"""All corners of a file together: a coast to a metre over hundreds of kilometres."""
+
+MAX_DATABASE_BYTES = 1024 * 1024 * 1024
+"""The largest file that is read in part only, by what lies near."""
+
 Point = tuple[float, float]
 
 

@@ -10,8 +10,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
+import shapely
 
-from flightplan.area_features import MAX_BYTES, MAX_FEATURES, Feature
+from flightplan.area_features import MAX_BYTES, MAX_CORNERS, MAX_DATABASE_BYTES, MAX_FEATURES, Feature
 from flightplan.area_geojson import name_in_geojson, read_geojson
 from flightplan.area_kml import read_kml, read_kmz
 from flightplan.area_ogr import Bounds, read_ogr, read_zipped_shapefile
@@ -59,6 +60,13 @@ def read_features(path: Path, *, near: Bounds | None = None) -> list[Feature]:
             where=str(path),
             hint="Cut out the part around the area first",
         )
+    corners = int(sum(shapely.get_num_coordinates(f.geometry) for f in features))
+    if corners > MAX_CORNERS:
+        raise AreaError(
+            f"has {corners} corners; the limit is {MAX_CORNERS}",
+            where=str(path),
+            hint="Simplify it to what can be flown, a metre or so",
+        )
     return features
 
 
@@ -70,6 +78,13 @@ def stored_name(path: Path) -> str | None:
 def _read(path: Path, near: Bounds | None) -> list[Feature]:
     suffix = path.suffix.lower()
     if suffix in _OGR:
+        size = path.stat().st_size
+        if size > MAX_DATABASE_BYTES:
+            raise UnreadableFileError(
+                f"{size / 1e9:.1f} GB is too large for an area; the limit is {MAX_DATABASE_BYTES / 1e9:.1f} GB",
+                where=str(path),
+                hint="Cut out the part around the area first",
+            )
         return _OGR[suffix](path, near)
     if suffix in _PLAIN:
         return _PLAIN[suffix](path)

@@ -403,6 +403,23 @@ def test_any_rings_are_an_area_or_refused(tmp_path: Path, rings, role: str) -> N
     ends_well(path)
 
 
+@pytest.mark.parametrize(
+    ("limit", "words"),
+    [
+        ("MAX_CORNERS", r"has 10 corners; the limit is 3\. Simplify it"),
+        ("MAX_DATABASE_BYTES", r"is too large for an area.*Cut out the part"),
+        ("MAX_FEATURES", r"more than 3 features; that is the limit.*Cut out"),
+    ],
+)
+def test_more_than_can_be_held_is_refused(tmp_path: Path, monkeypatch, limit: str, words: str) -> None:
+    parts = [PARK] * 4 if limit == "MAX_FEATURES" else [PARK]
+    path = write_shapes(tmp_path / "a.gpkg", parts, name=["a"] * len(parts))
+    assert len(read_area(path).exclusions) == 1
+    monkeypatch.setattr(f"flightplan.area_formats.{limit}", 3)
+    with pytest.raises(OverflyError, match=words):
+        read_area(path)
+
+
 def test_a_file_nested_without_end_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "deep.geojson"
     path.write_text('{"type":"Polygon","coordinates":' + "[" * 100_000 + "]" * 100_000 + "}", encoding="utf-8")
