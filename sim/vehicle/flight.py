@@ -182,11 +182,16 @@ class Flight:
         vehicle = self._vehicle
         p = vehicle.parameters
         self._begin_legs(p["RTL_SPEED"] / 100 or None)
-        stop = self.waypoints.destination
         self._target = return_point(vehicle)
-        height = max(p["RTL_ALT"] / 100, stop[2] - vehicle.home_u, self._target[2] - vehicle.home_u)
+        base, top = vehicle.home_u, self._target[2]
+        if p["RTL_ALT_TYPE"] and vehicle.ground.known:
+            # Heights above the ground, all the way.
+            self.waypoints.follow(vehicle.ground)
+            base, top = 0.0, top - vehicle.ground.at(*self._target[:2])
+        stop = self.waypoints.destination
+        height = max(p["RTL_ALT"] / 100, stop[2] - base, top - base)
         # The climb is never quite nothing, and takes the second or so that the smallest of legs takes.
-        self.waypoints.go((stop[0], stop[1], vehicle.home_u + height + 0.02))
+        self.waypoints.go((stop[0], stop[1], base + height + 0.02))
         self.stage, self.leg_done = RTL_CLIMB, False
 
     def descend(self) -> None:

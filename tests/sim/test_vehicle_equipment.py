@@ -83,6 +83,25 @@ def test_heights_above_ground_are_followed_over_the_hillside(station_class: type
     assert frames[-1].altitude_home_m - frames[0].altitude_home_m > 30.0
 
 
+@pytest.mark.parametrize(("kind", "over_ground_m"), [(0, 34.0), (1, 60.0)])
+def test_its_return_keeps_its_height_above_home_or_above_ground(
+    station_class: type[Any], kind: int, over_ground_m: float
+) -> None:
+    vehicle = SimulatedVehicle(HOME, 1, parameters={"RTL_ALT_TYPE": kind, "RTL_ALT": 3000}, terrain=hillside(0.2))
+    one = station_class(vehicle)
+    one.until(READY_S)
+    assert [one.command(176, 1, 4), one.command(400, 1), one.command(22, 0, 0, 0, 0, 0, 0, 30)] == [0, 0, 0]
+    one.run(25.0)
+    row = at(-300, 0)
+    one.send(mav.MAVLink_command_int_message(1, 1, 3, 192, 0, 0, -1, 1, 0, 0, row["x"], row["y"], 0.0))
+    one.run(90.0)
+    # As high as home, which is 60 m above the ground here.
+    assert vehicle.position == pytest.approx((-300.0, 0.0, 0.0), abs=1.0)
+    assert one.command(176, 1, 6) == 0
+    one.run(300.0, lambda: vehicle.position[0] > -20.0)
+    assert vehicle.position[2] - vehicle.body.floor == pytest.approx(over_ground_m, abs=1.5)
+
+
 def test_over_a_plane_the_heights_are_the_same(station_class: type[Any]) -> None:
     one = flown(station_class, line(10))
     assert all(f.altitude_ground_m == f.altitude_home_m == pytest.approx(60.0, abs=0.5) for f in one.vehicle.exposures)
