@@ -87,17 +87,20 @@ def keep_clear(
     return ClearArea(replace(area, kept_clear=polygons), tuple(warnings), tuple(notes))
 
 
-def way_home_warnings(
+def over_obstacles_home(
     area: StudyArea, paths_lonlat: Mapping[str, Floats], lowest_m: float, vertical_m: float, terrain: Terrain | None
-) -> list[str]:
+) -> tuple[list[str], dict[str, float]]:
     """Return what to know of obstacles that a straight way home, as a failsafe flies it, may pass over.
+
+    That is warnings, and the height above home that clears those whose height is known, for each sortie that meets any.
 
     The paths (N, 2) of sorties, by name, begin at home; `lowest_m` is the least height of the flight above the ground.
     Without `terrain` the ground is taken as level, and a top told above sea level is not known.
     """
     judge = _Judge(area, (0.0, 0.0), terrain, shapely.Point(), Clearance())
     tops = [(o, area.localise(shapely.make_valid(o.geometry))) for o in area.obstacles]
-    warnings = []
+    warnings: list[str] = []
+    heights_m: dict[str, float] = {}
     for name, lonlat in paths_lonlat.items():
         path = area.frame.to_local(lonlat)
         # Hulls of home and each leg: from anywhere on the leg straight home.
@@ -109,15 +112,15 @@ def way_home_warnings(
         if not high:
             continue
         known = [m for _, m in high if m is not None]
-        safe = (
-            f"{np.ceil(max(known) + vertical_m):.0f} m above take-off or higher" if known else "a height that clears it"
-        )
+        if known:
+            heights_m[name] = float(np.ceil(max(known) + vertical_m))
+        safe = f"{heights_m[name]:.0f} m above take-off or higher" if known else "a height that clears it"
         rest = "" if len(known) == len(high) else f"; the height of {len(high) - len(known)} is not known"
         warnings.append(
             f"{name}: coming home straight, as a failsafe does, may pass {_named([o for o, _ in high])}: set the return"
             f" height to {safe}{rest}"
         )
-    return warnings
+    return warnings, heights_m
 
 
 class _Judge:
@@ -155,7 +158,7 @@ class _Judge:
             kept.append(shapely.buffer(place, around_m, quad_segs=_ARC))
         if high:
             warnings.append(
-                f"{_named(high)} within {self.clearance.vertical_m:g} m below the flight or higher:"
+                f"{_named(high)} reaching to within {self.clearance.vertical_m:g} m below the flight or higher:"
                 f" kept {max(room_m, buffer_m):g} m clear of"
             )
         if unknown:

@@ -30,10 +30,10 @@ class Sortie:
     `drone` is which of the plan's drones flies it, counted from 1, and `takeoff_offset_s` when: seconds after the
     plan's first take-off, battery changes and moves between launch sites included. `launch` is the launch site's name,
     None when none was given. `transit_offset_m` is how much higher than the lines its ways out and home are flown, so
-    that several drones pass each other. `return_height_m`, above home, clears the ground on a straight way home from
-    anywhere on the path; None when no elevation is known. `image_count` and `storage_mb` are of its lines;
-    `furthest_m` is how far from home it goes. `ground` is what lies under its mission, and `visibility` what of it is
-    seen from the launch site; both None without an elevation model.
+    that several drones pass each other. `return_height_m`, above home, clears ground and obstacles of known height on
+    a straight way home from anywhere on the path; None when no elevation is known. `image_count` and `storage_mb` are
+    of its lines; `furthest_m` is how far from home it goes. `ground` is what lies under its mission, and `visibility`
+    what of it is seen from the launch site; both None without an elevation model.
     """
 
     identifier: str

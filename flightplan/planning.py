@@ -26,11 +26,11 @@ from flightplan.evenness import zigzag_warning
 from flightplan.findings import about_fleet, about_ground, about_view, about_wind, held_speed
 from flightplan.frames import Floats
 from flightplan.hovering import Hover
-from flightplan.keep_clear import ClearArea, keep_clear, way_home_warnings
+from flightplan.keep_clear import ClearArea, keep_clear, over_obstacles_home
 from flightplan.mission_builder import mission_path
 from flightplan.ordering import order_runs
 from flightplan.paths import Airspace
-from flightplan.plan import SurveyPlan
+from flightplan.plan import Sortie, SurveyPlan
 from flightplan.request import PlanRequest, a_length, a_share
 from flightplan.sortie_missions import Flying, build_sorties
 from flightplan.spacing import said_efforts
@@ -150,7 +150,10 @@ def _plan_between(
         mounting=mounting,
     )
     paths = {s.identifier: mission_path(s.mission) for s in flown.sorties}
-    warnings += way_home_warnings(area, paths, flown.agl_range_m[0], asked.clearance.vertical_m, asked.terrain)
+    of_masts, clear_m = over_obstacles_home(
+        area, paths, flown.agl_range_m[0], asked.clearance.vertical_m, asked.terrain
+    )
+    warnings += of_masts
     notes, about_sun = good_to_know(conditions, area, camera, aircraft, gsd)
     notes += [mounting.exposure_note(camera, gsd, speed), *in_wind, *hill_notes, *about_fleet(flown, flying)]
     warnings += [*against_wind, *hill_warnings, *about_view(view, mounting)]
@@ -160,7 +163,7 @@ def _plan_between(
         design=design,
         camera=camera,
         strata=strata,
-        sorties=flown.sorties,
+        sorties=tuple(_returning_over(s, clear_m.get(s.identifier)) for s in flown.sorties),
         altitude_agl_m=height_m,
         speed_mps=speed,
         trigger_distance_m=trigger_m,
@@ -188,6 +191,13 @@ def _plan_between(
         delivered=over_hills,
     )
     return plan, flown.agl_range_m
+
+
+def _returning_over(sortie: Sortie, obstacles_m: float | None) -> Sortie:
+    """Return a sortie whose return height clears obstacles as well; where the ground is not known it stays unknown."""
+    if obstacles_m is None or sortie.return_height_m is None:
+        return sortie
+    return replace(sortie, return_height_m=max(sortie.return_height_m, obstacles_m))
 
 
 def _with_spacing(asked: PlanRequest, across_m: float) -> PlanRequest:

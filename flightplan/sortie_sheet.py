@@ -122,9 +122,11 @@ def _above_ground(plan: SurveyPlan, heights: Heights | None, start_m: float, end
 def _emergency(plan: SurveyPlan, sortie: Sortie) -> tuple[tuple[str, str], ...]:
     highest_m = max(i.altitude_m for i in sortie.mission.items if i.longitude_deg is not None)
     if sortie.return_height_m is not None:
-        back = f"{sortie.return_height_m:.0f} m above take-off, which clears the ground on a straight way home"
+        back = f"{sortie.return_height_m:.0f} m above take-off clears ground and known obstacles straight home"
     else:
         back = f"{highest_m:.0f} m above take-off or more: no elevation was given, so hills on the way are not known"
+        prefix = f"{sortie.identifier}: coming home straight"
+        back += "".join(f"; straight home{w[len(prefix) :]}" for w in plan.warnings if w.startswith(prefix))
     said = [
         ("Return height", back),
         ("Highest on the way", f"{highest_m:.0f} m above take-off"),

@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 import shapely
 
+from flightplan.area_heights import Level
 from flightplan.areas import LaunchSite, Stratum, StudyArea
 from flightplan.cameras import camera_named
 from flightplan.drones import drone_named
 from flightplan.frames import LocalFrame
+from flightplan.obstacles import Obstacle
 from flightplan.plan import SurveyPlan
 from flightplan.plan_page import plan_page
 from flightplan.planning import plan_survey
@@ -31,10 +33,10 @@ def terrain() -> Terrain:
     return Terrain(grid_m=grid, crs=FRAME.crs, transform=(cell_m, 0.0, -half, 0.0, -cell_m, half))
 
 
-def plan(**asked: object) -> SurveyPlan:
+def plan(obstacles: tuple[Obstacle, ...] = (), **asked: object) -> SurveyPlan:
     ((longitude, latitude),) = FRAME.to_lonlat([(0.0, -650.0)])
     land = Stratum("all", FRAME.delocalise(shapely.box(-1000, -700, 1000, 700)))
-    area = StudyArea("Olare", (land,), (), (LaunchSite("camp", float(longitude), float(latitude)),))
+    area = StudyArea("Olare", (land,), (), (LaunchSite("camp", float(longitude), float(latitude)),), obstacles)
     settings = {"altitude_agl_m": 80.0, "spacing_m": 300.0, "heading_deg": 90.0, "seed": 2, **asked}
     return plan_survey(area, PlanRequest(camera=camera_named("overfly-demo"), **settings))  # type: ignore[arg-type]
 
@@ -101,7 +103,7 @@ def test_in_need_the_sheet_says_the_return_height_that_the_plan_worked_out() -> 
     for sortie in result.sorties:
         said = dict(sheet_of(result, sortie, 9).emergency)
         assert sortie.return_height_m is not None
-        assert said["Return height"].startswith(f"{sortie.return_height_m:.0f} m above take-off, which clears")
+        assert said["Return height"].startswith(f"{sortie.return_height_m:.0f} m above take-off clears")
         assert said["Battery at landing"].startswith(f"{1 - sortie.energy_share:.0%}")
         assert re.fullmatch(r"2\.33\d{3}° S, 34\.8\d{4}° E", said["Take-off and landing"])
 
@@ -121,3 +123,17 @@ def test_each_sortie_has_a_sheet_of_its_own_to_print() -> None:
     assert page.count("Heights of sortie-") == len(result.sorties)
     assert "break-before: page" in page
     assert page.count("Before take-off") == len(result.sorties)
+
+
+def test_a_mast_on_the_way_home_raises_the_return_height_or_is_named() -> None:
+    ((longitude, latitude),) = FRAME.to_lonlat([(300.0, -200.0)])
+    mast = Obstacle("mast", shapely.Point(longitude, latitude), Level(300.0, "agl"))
+    flat, hilly = plan(obstacles=(mast,)), plan(obstacles=(mast,), terrain=terrain())
+    passed = [s for s in hilly.sorties if any(w.startswith(f"{s.identifier}: coming home") for w in hilly.warnings)]
+    assert passed
+    for sortie in passed:
+        # 300 m of mast on ground 30 m above the origin's, 20 m of room.
+        assert sortie.return_height_m == pytest.approx(350.0, abs=5.0)
+        assert dict(sheet_of(hilly, sortie, 9).emergency)["Return height"].startswith(f"{sortie.return_height_m:.0f} m")
+    said = [dict(sheet_of(flat, s, 9).emergency)["Return height"] for s in flat.sorties]
+    assert any("mast" in text and "320 m above take-off or higher" in text for text in said)
