@@ -20,6 +20,9 @@ _STEP = 0.4
 _REACH, _GRID = 0.08, 85
 """Of the spacing: how far the first and the last step reach outwards at least, and less than a spacing at most."""
 _WELL_ENOUGH_M = 0.25
+_LEANS = np.array([0.0, *(sign * share for share in (0.5, 1.0, 1.5, 2.0, 3.0) for sign in (1, -1))])
+_LEANING = 0.5
+"""Of the spacing: how far the first step leans out along the lines, and how far it then reaches outwards at least."""
 
 
 def relaid_lines(corners: Floats, angle_deg: float, spacing_m: float, entry: int) -> Floats:
@@ -81,7 +84,8 @@ def outline(local: Floats, angle: float, spacing_m: float, frame: LocalFrame) ->
     """Return a polygon of steps, one a line, over which QGroundControl lays lines where these are.
 
     Where its lines begin follows from the polygon's bounding box alone, so how far the first and the last step reach
-    outwards decides it: tried on a grid. A line a little aside of ours still is as long as ours.
+    outwards decides it: tried on a grid. Where that is not enough, the outer part of the first step, which no line
+    crosses, also leans out along the lines. A line a little aside of ours still is as long as ours.
     """
     across, along = np.array([np.cos(angle), -np.sin(angle)]), np.array([np.sin(angle), np.cos(angle)])
     position = local.mean(axis=1) @ across
@@ -96,21 +100,35 @@ def outline(local: Floats, angle: float, spacing_m: float, frame: LocalFrame) ->
     stretch = 1 + (_spherical_stretch(frame) - 1) / 2
     shares = np.linspace(_REACH, 1 - _REACH, _GRID) * spacing_m
     heads, tails = (a.ravel() for a in np.meshgrid(shares, shares))
+    unlike_half = 1e-3 * (np.abs(heads - spacing_m / 2) + np.abs(tails - spacing_m / 2))
     inner = drawn(np.repeat(steps.ravel()[1:-1], 2), np.repeat(reach, 2, axis=0)[1:-1].ravel())
-    outer = np.concatenate(
-        [drawn(e[:, None], r) for e, r in ((at[0] - heads, reach[0]), (at[-1] + tails, reach[-1]))], 1
-    )
-    least = np.minimum(inner.min(axis=0), outer.min(axis=1)) * stretch
-    most = np.maximum(inner.max(axis=0), outer.max(axis=1)) * stretch
-    begin = (least + most) / 2 @ across - ((most - least).max(axis=1) + _SPARE_M) / 2
-    first = at[0] * (stretch @ across**2)
-    misses = np.abs((first - begin + spacing_m / 2) % spacing_m - spacing_m / 2)
-    # Of those that do well enough, the one that reaches most like half a spacing.
-    cost = misses.clip(_WELL_ENOUGH_M) + 1e-3 * (np.abs(heads - spacing_m / 2) + np.abs(tails - spacing_m / 2))
-    best = int(cost.argmin())
-    steps[0, 0], steps[-1, 1] = at[0] - heads[best], at[-1] + tails[best]
-    there, back = np.repeat(reach[:, 1], 2), np.repeat(reach[:, 0], 2)[::-1]
-    return drawn(np.concatenate([steps.ravel(), steps.ravel()[::-1]]), np.concatenate([there, back]))
+    last = drawn((at[-1] + tails)[:, None], reach[-1])
+    best = (np.inf, 0.0, 0.0, 0.0)
+    for lean_m in _LEANS * spacing_m:
+        first = drawn((at[0] - heads)[:, None], reach[0] + (min(lean_m, 0.0), max(lean_m, 0.0)))
+        outer = np.concatenate([first, last], axis=1)
+        least = np.minimum(inner.min(axis=0), outer.min(axis=1)) * stretch
+        most = np.maximum(inner.max(axis=0), outer.max(axis=1)) * stretch
+        begin = (least + most) / 2 @ across - ((most - least).max(axis=1) + _SPARE_M) / 2
+        offset = at[0] * (stretch @ across**2)
+        miss_m = np.abs((offset - begin + spacing_m / 2) % spacing_m - spacing_m / 2).clip(_WELL_ENOUGH_M)
+        # Of those that do well enough, the one that reaches most like half a spacing.
+        cost = miss_m + unlike_half + np.where((lean_m != 0) & (heads < _LEANING * spacing_m), np.inf, 0.0)
+        found = int(cost.argmin())
+        if miss_m[found] < best[0]:
+            best = (float(miss_m[found]), float(heads[found]), float(tails[found]), float(lean_m))
+        if best[0] <= _WELL_ENOUGH_M:
+            break
+    _, head_m, tail_m, lean_m = best
+    offsets, ends = np.repeat(at, 2), np.repeat(reach, 2, axis=0)
+    offsets[::2], offsets[1::2] = steps[:, 0], steps[:, 1]
+    offsets[-1] = at[-1] + tail_m
+    outermost = reach[0] + (min(lean_m, 0.0), max(lean_m, 0.0))
+    if lean_m:
+        offsets, ends = np.append(at[0] - head_m, offsets), np.vstack([outermost, ends])
+    else:
+        offsets[0] = at[0] - head_m
+    return drawn(np.append(offsets, offsets[::-1]), np.append(ends[:, 1], ends[::-1, 0]))
 
 
 def _ellipsoidal(corners: Points, points: Points) -> Floats:

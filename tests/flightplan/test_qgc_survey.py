@@ -267,10 +267,10 @@ def test_only_lines_that_a_survey_can_say_are_put_in_one(tmp_path: Path, mission
         assert read_mission(path) == mission
 
 
-def test_lines_that_an_outline_cannot_bring_about_stay_plain_items() -> None:
+def test_lines_that_one_outline_cannot_bring_about_are_shown_in_several() -> None:
     # Across a wide area of upright lines QGroundControl begins 1,000 m west of the outline: with a spacing that divides
-    # 1,000 the outline's own edge would be a line.
-    assert survey_blocks(mission_over(parallel([300] * 6, 250, 0))) == []
+    # 1,000 the outline's own edge would be a line. Half as wide, a leaning first step makes it higher than wide.
+    assert [len(b.ends) // 2 for b in survey_blocks(mission_over(parallel([300] * 6, 250, 0)))] == [3, 3]
     assert [len(b.ends) // 2 for b in survey_blocks(mission_over(parallel([300] * 6, 240, 0)))] == [6]
 
 
