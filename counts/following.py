@@ -12,18 +12,30 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special
+from scipy import ndimage, special
 from scipy.optimize import linear_sum_assignment
 
 from flightplan.frames import Floats
 
 Ints = npt.NDArray[np.int64]
 
-MOST_OFFSETS_TRIED = 96
+MOST_OFFSETS_TRIED = 24
+_FINEST_GRID = 512
+_LEAST_TELLING = 10.0
+"""A likeness of whole groups tells this many times more than that of one animal."""
 OWN_WAY = 0.3
 """The part of a herd's walking that a member does on its own."""
 
 MOST_STRANGERS = 2.0
+
+LEAST_AGREEMENT = 0.6
+"""A frame is registered where this share of the animals that should show in it, and could be found, do."""
+
+SURE_AGREEMENT = 0.85
+"""Where strangers must be told apart, this share of at least `FEWEST_SURE` animals."""
+
+FEWEST_SURE = 5
+WELL_IN_VIEW = 0.8
 
 STRAYING = 0.03
 """The chance that an animal does not move with those around it."""
@@ -51,9 +63,29 @@ class Component:
     corners: Floats | None = None
 
 
-def follow(c: Component) -> Ints:
-    """The track (N,) of each sighting: the row of its first sighting. No track holds two sightings of one frame."""
+@dataclass(frozen=True)
+class Followed:
+    """Sightings (N, ...) in their tracks: `track` is the row of the first sighting; no track holds two of one frame.
+
+    `place` is where the track's animal stood, with the frames' errors against each other taken out, and `spread`
+    the covariance of that against the others' places. Frames of one `series` were registered each on those before it.
+    """
+
+    track: Ints
+    place: Floats
+    spread: Floats
+    series: Ints
+
+
+def follow(c: Component, strangers_told: float = np.inf) -> Followed:
+    """Follow the animals of a component from frame to frame.
+
+    Sightings of a frame that cannot be registered are only matched where fewer strangers than `strangers_told` are to
+    be expected where their animal may be, and none is registered by a likeness that strangers would have as well.
+    """
     track = np.arange(len(c.points), dtype=np.int64)
+    series = np.zeros(len(c.points), dtype=np.int64)
+    now_series = 0
     tracks = _Tracks.none()
     shift, previous = np.zeros(2), float(c.times[0])
     shared_before = c.shared[0]
@@ -68,19 +100,33 @@ def follow(c: Component) -> Ints:
             own = tracks.spread[:, None] + c.own[frame][None] + OWN_WAY**2 * waited[:, None, None, None] * np.eye(2)
             loose = own + prior + waited[:, None, None, None] * np.eye(2)
             density = np.sqrt(tracks.density[:, None] * c.density[frame][None])
-            missed = _missed(c, tracks, frame, loose, shift)
-            found = _register(offset, own, loose, prior, c.gate)
+            telling = np.median(_strangers(own, density)) <= strangers_told * _LEAST_TELLING
+            views = _Views.of(c, tracks, frame, shift)
+            found = _register(offset, own, loose, prior, c, views) if telling else None
+            if found is not None and np.isfinite(strangers_told) and not _sure(found, min(offset.shape[:2]), c):
+                found = None
+            if found is None:
+                now_series += 1
+            else:
+                step, spread, _ = found
+                seen = _missed(c, tracks, frame, own + spread, shift + step)
+                matched = _assign(offset - step, own + spread, density, seen, c.gate)
+            missed = _missed(c, tracks, frame, loose, shift + step)
             if found is not None:
-                step, spread = found
-                matched = _assign(offset - step, own + spread, density, missed, c.gate)
                 # Where most agree, one that does not is rather another animal than one that went its own way.
                 missed = missed / STRAYING
+            if np.isfinite(strangers_told):
+                missed = np.where(_strangers(loose, density) <= strangers_told, missed, np.inf)
             matched = np.hstack([matched, _leftovers(matched, offset, loose, density, missed, c.gate)])
             track[frame[matched[1]]] = tracks.names[matched[0]]
+        series[frame] = now_series
         shift = shift + step
         tracks = tracks.updated(c, frame, matched, shift, now, np.minimum(spread, shared))
         previous, shared_before = now, shared
-    return track
+    row = np.empty(len(c.points), dtype=np.int64)
+    row[tracks.names] = np.arange(len(tracks.names))
+    place = tracks.place[row[track]]
+    return Followed(track, place + (c.points - place).mean(axis=0), tracks.spread[row[track]], series)
 
 
 def least_gate(covariance: Floats, density: Floats, missed: Floats, gate: float) -> Floats:
@@ -91,11 +137,17 @@ def least_gate(covariance: Floats, density: Floats, missed: Floats, gate: float)
     track-oriented association, Reid 1979). Where many stand within the error, which is whose cannot be told, but that
     most were seen twice can: the strangers are counted up to `MOST_STRANGERS`.
     """
-    determinant = covariance[..., 0, 0] * covariance[..., 1, 1] - covariance[..., 0, 1] ** 2
-    strangers = density * 2 * np.pi * np.sqrt(np.maximum(determinant, 1e-12))
+    strangers = _strangers(covariance, density)
     chance = np.maximum(missed, 1e-9) * np.minimum(strangers, MOST_STRANGERS)
     limit: Floats = np.clip(-2 * np.log(np.maximum(chance, 1e-300)), 0.0, gate)
     return limit
+
+
+def _strangers(covariance: Floats, density: Floats) -> Floats:
+    """How many others are to be expected where an animal may be, given the covariance (..., 2, 2) of its place."""
+    determinant = covariance[..., 0, 0] * covariance[..., 1, 1] - covariance[..., 0, 1] ** 2
+    result: Floats = density * 2 * np.pi * np.sqrt(np.maximum(determinant, 1e-12))
+    return result
 
 
 def not_seen(detection: float, points: Floats, covariance: Floats, corners: Floats | None) -> Floats:
@@ -124,7 +176,10 @@ def mahalanobis_squared(offset: Floats, covariance: Floats) -> Floats:
 
 @dataclass(frozen=True)
 class _Tracks:
-    """Animals followed so far: names, place and spread in the first frame's coordinates, when and where last seen."""
+    """Animals followed so far: names, place and spread in the first frame's coordinates, when and where last seen.
+
+    `latest` is the row of the last sighting, and `shift` what its frame was moved by.
+    """
 
     names: Ints
     place: Floats
@@ -132,11 +187,12 @@ class _Tracks:
     seen: Floats
     density: Floats
     latest: Ints
+    shift: Floats
 
     @classmethod
     def none(cls) -> _Tracks:
         rows = np.empty(0, dtype=np.int64)
-        return cls(rows, np.empty((0, 2)), np.empty((0, 2, 2)), np.empty(0), np.empty(0), rows)
+        return cls(rows, np.empty((0, 2)), np.empty((0, 2, 2)), np.empty(0), np.empty(0), rows, np.empty((0, 2)))
 
     def updated(
         self, c: Component, frame: Ints, matched: Ints, shift: Floats, now: float, uncertain: Floats
@@ -151,6 +207,8 @@ class _Tracks:
         place[rows] += (gain @ surprise[:, :, None])[:, :, 0]
         spread[rows] = before - gain @ before
         seen[rows], density[rows], latest[rows] = now, c.density[sightings], sightings
+        moved = self.shift.copy()
+        moved[rows] = shift
         fresh = frame[np.setdiff1d(np.arange(len(frame)), matched[1])]
         return _Tracks(
             np.concatenate([self.names, fresh]),
@@ -159,27 +217,68 @@ class _Tracks:
             np.concatenate([seen, np.full(len(fresh), now)]),
             np.concatenate([density, c.density[fresh]]),
             np.concatenate([latest, fresh]),
+            np.concatenate([moved, np.broadcast_to(shift, (len(fresh), 2))]),
         )
 
 
-def _register(offset: Floats, own: Floats, loose: Floats, prior: Floats, gate: float) -> tuple[Floats, Floats] | None:
-    """The offset (2,) that most tracks and sightings agree on, and its covariance; None where too few do."""
+@dataclass(frozen=True)
+class _Views:
+    """What decides whether a track should show in a frame, and a sighting in the frame before it, at an offset."""
+
+    places: Floats
+    points: Floats
+    here: Floats | None
+    before: Floats | None
+    spread: Floats
+
+    @classmethod
+    def of(cls, c: Component, tracks: _Tracks, frame: Ints, shift: Floats) -> _Views:
+        points = c.points[frame] - shift
+        if c.corners is None:
+            return cls(tracks.place, points, None, None, c.own[frame[:1]])
+        # What stands within the frame's error of its edge may show or not.
+        last = int(np.argmax(tracks.seen))
+        before = c.corners[tracks.latest[last]] - tracks.shift[last]
+        return cls(tracks.place, points, c.corners[frame[0]] - shift, before, (c.own + c.shared)[frame[:1]])
+
+    def expected(self, offset: Floats) -> tuple[Floats, Floats]:
+        """The chance that each track is in view of the frame, and each sighting was in view of the one before."""
+        shown = 1 - not_seen(1.0, self.places + offset, self.spread, None if self.here is None else self.here[None])
+        was = 1 - not_seen(1.0, self.points - offset, self.spread, None if self.before is None else self.before[None])
+        return shown, was
+
+
+def _register(
+    offset: Floats, own: Floats, loose: Floats, prior: Floats, c: Component, views: _Views
+) -> tuple[Floats, Floats, float] | None:
+    """The offset (2,) that explains tracks and sightings best, its covariance, and the share that agrees; or None.
+
+    A pair that agrees speaks for an offset, d² below the gate; a track that should show in the frame and does not,
+    or a sighting that the frame before should have shown, against it, as twice the log of the chance to miss an animal.
+    """
+    gate = c.gate
     if min(offset.shape[:2]) < 2 or np.trace(prior) < 1e-9:
         return None
     distance = mahalanobis_squared(offset, loose)
-    near = np.argwhere(distance <= gate)
-    if len(near) < 2:
+    near = distance <= gate
+    if near.sum() < 2:
         return None
-    ranked = near[np.argsort(distance[near[:, 0], near[:, 1]], kind="stable")]
-    chosen = ranked[np.unique(np.linspace(0, len(ranked) - 1, MOST_OFFSETS_TRIED).astype(np.int64))]
-    tried = np.vstack([np.zeros((1, 2)), offset[chosen[:, 0], chosen[:, 1]]])
+    tried = np.vstack([np.zeros((1, 2)), _peaks(offset[near], float(np.sqrt(np.trace(own[near].mean(axis=0)) / 2)))])
     inverse = np.linalg.inv(prior)
-    best, score = np.zeros(2), -np.inf
+    against = min(-2 * np.log(max(1 - c.detection, 1e-3)), gate / 2)
+    best, score, agreed = np.zeros(2), 0.0, 0.0
     for candidate in tried:
         gain = np.maximum(gate - mahalanobis_squared(offset - candidate, own), 0.0)
-        value = min(gain.max(axis=0).sum(), gain.max(axis=1).sum()) - candidate @ inverse @ candidate
+        shown, was = views.expected(candidate)
+        by_track, by_sighting = gain.max(axis=1), gain.max(axis=0)
+        forward = by_track.sum() - against * shown[by_track <= 0].sum()
+        backward = by_sighting.sum() - against * was[by_sighting <= 0].sum()
+        value = min(forward, backward) - candidate @ inverse @ candidate
         if value > score:
             best, score = candidate, value
+            agreed = min(_share(shown, by_track > 0), _share(was, by_sighting > 0))
+    if score <= 0 or agreed < LEAST_AGREEMENT * c.detection:
+        return None
     weight = np.linalg.inv(own)
     spread = prior
     for _ in range(3):
@@ -191,16 +290,43 @@ def _register(offset: Floats, own: Floats, loose: Floats, prior: Floats, gate: f
             return None
         spread = np.linalg.inv(inverse + weight[rows, columns].sum(axis=0))
         best = spread @ (weight[rows, columns] @ offset[rows, columns][:, :, None]).sum(axis=0)[:, 0]
-    return best, spread
+    return best, spread, agreed
 
 
-def _missed(c: Component, tracks: _Tracks, frame: Ints, loose: Floats, shift: Floats) -> Floats:
+def _sure(found: tuple[Floats, Floats, float], animals: int, c: Component) -> bool:
+    """Whether a likeness is more than a few animals can have by chance."""
+    return animals >= FEWEST_SURE and found[2] >= SURE_AGREEMENT * c.detection
+
+
+def _share(expected: Floats, found: npt.NDArray[np.bool_]) -> float:
+    """The share that was found of those that are well in view; 1 where none is."""
+    well = expected > WELL_IN_VIEW
+    return float(found[well].mean()) if well.any() else 1.0
+
+
+def _peaks(offsets: Floats, sigma_m: float) -> Floats:
+    """Offsets (K, 2) on which many pairs agree within `sigma_m`: the true one is shared by most, others by chance."""
+    low = offsets.min(axis=0)
+    step = max(sigma_m, float((offsets.max(axis=0) - low).max()) / _FINEST_GRID, 1e-6)
+    cell = ((offsets - low) / step).astype(np.int64)
+    shape = tuple((cell.max(axis=0) + 1).tolist())
+    votes = np.bincount(np.ravel_multi_index(tuple(cell.T), shape), minlength=shape[0] * shape[1]).reshape(shape)
+    # The difference of two places has √2 of the error of one.
+    agreed = ndimage.gaussian_filter(votes.astype(np.float64), np.sqrt(2.0), mode="constant")
+    highest = np.argwhere((agreed == ndimage.maximum_filter(agreed, 3, mode="constant")) & (agreed > 0))
+    ranked = np.argsort(-agreed[tuple(highest.T)], kind="stable")[:MOST_OFFSETS_TRIED]
+    middles: Floats = low + (highest[ranked] + 0.5) * step
+    return middles
+
+
+def _missed(c: Component, tracks: _Tracks, frame: Ints, covariance: Floats, shift: Floats) -> Floats:
     """The chance (T, n) that track and sighting, if two animals, were each not seen in the other's frame."""
-    here = None if c.corners is None else c.corners[frame[:1]]
-    there = None if c.corners is None else c.corners[tracks.latest][:, None]
-    track = not_seen(c.detection, tracks.place + shift, loose.mean(axis=1), here)
-    shape = loose.shape[:2]
-    sighting = not_seen(c.detection, np.broadcast_to(c.points[frame], (*shape, 2)), loose, there)
+    points = c.points[frame] - shift
+    here = None if c.corners is None else c.corners[frame[:1]] - shift
+    there = None if c.corners is None else (c.corners[tracks.latest] - tracks.shift[:, None])[:, None]
+    track = not_seen(c.detection, tracks.place, covariance.mean(axis=1), here)
+    shape = covariance.shape[:2]
+    sighting = not_seen(c.detection, np.broadcast_to(points, (*shape, 2)), covariance, there)
     return track[:, None] * sighting
 
 

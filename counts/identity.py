@@ -11,7 +11,7 @@ transects: in a sample each unit counts what it saw.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import pairwise
 
@@ -23,6 +23,8 @@ from scipy.spatial import KDTree
 
 from counts.following import Component as Following
 from counts.following import follow, least_gate, mahalanobis_squared, not_seen
+from counts.observed import Observed
+from counts.passes import Passes, Tracks, join
 from flightplan.errors import EstimateError
 from flightplan.frames import Floats
 
@@ -48,11 +50,16 @@ class AmbiguousPair:
 
 @dataclass(frozen=True)
 class Counts:
-    """Individuals of one label: as resolved, under the most merging the gate allows, and without any merging."""
+    """Individuals of one label: as resolved, under the most merging the gate allows, and without any merging.
+
+    Of `untold` it cannot be told whether another pass saw them too: the animals walk too far between the passes, and
+    each pass was counted on its own ground.
+    """
 
     chosen: int
     merge_all: int
     merge_none: int
+    untold: int = 0
 
 
 @dataclass(frozen=True)
@@ -62,7 +69,8 @@ class Individuals:
     `individual` (N,) gives each sighting its individual. For the M individuals: `positions` (M, 2) in metres, the mean
     of the sightings weighted by their covariances (for a walking animal, of all its places), `covariances` (M, 2, 2),
     `labels`, `transects`, `scores` the highest, `sightings` how many, `first_seen` the index of the earliest sighting.
-    Ordered by transect, label and time, whatever the order of the input.
+    Ordered by transect, label and time, whatever the order of the input. Those `left` stood on ground that another pass
+    answers for, and are not counted.
     """
 
     individual: Ints
@@ -75,6 +83,7 @@ class Individuals:
     first_seen: Ints
     counts: Mapping[str, Counts]
     ambiguous: tuple[AmbiguousPair, ...]
+    left: npt.NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, dtype=np.bool_))
 
     def __len__(self) -> int:
         return len(self.sightings)
@@ -96,6 +105,7 @@ def resolve(
     shared_within_frame: float = 0.8,
     footprints: npt.ArrayLike | None = None,
     common_covariance: npt.ArrayLike | None = None,
+    passes: Passes | None = None,
 ) -> Individuals:
     """Resolve sightings into individuals within each transect and label.
 
@@ -107,18 +117,24 @@ def resolve(
     each. `shared_within_frame` is the share of the variance in `covariances` that all boxes of a frame have in common
     (its pose, against the box itself). `footprints` (N,), the polygon of each sighting's frame in metres or None, tell
     animals that another frame could not show from those it missed: give them wherever they are known.
-    `common_covariance` (2, 2) is added to the individuals' covariances at the end.
+    `common_covariance` (2, 2) is added to the individuals' covariances at the end. With `passes` the sightings of one
+    transect id come from several lines over the same ground, and are joined as `counts.passes` says.
 
     Raises EstimateError for arrays that do not match, a position or covariance that is not finite, a covariance that is
     not positive definite, or a frame with two times.
     """
-    s = _Sightings.checked(points, covariances, times_s, frame_ids, transect_ids, labels, scores, speed_limit_mps)
+    s = Observed.checked(points, covariances, times_s, frame_ids, transect_ids, labels, scores, speed_limit_mps, passes)
     if footprints is not None:
         s = replace(s, corners=_corners(footprints, len(s))[s.order])
     options = _Options.checked(gate_probability, detection_probability, shared_within_frame)
     first, second, cost = _candidates(s, options.gate, longest_gap_s)
-    track = _tracks(s, first, second, cost, options)
-    return _individuals(s, track, first, second, cost, common_covariance)
+    track, place, spread = _tracks(s, first, second, cost, options)
+    left, apart = np.zeros(len(s), dtype=np.bool_), np.zeros(len(first), dtype=np.bool_)
+    if passes is not None and len(s):
+        track, left, pairs = _joined(s, track, (place, spread), passes, options)
+        first, second = np.concatenate([first, pairs[0]]), np.concatenate([second, pairs[1]])
+        cost, apart = np.concatenate([cost, pairs[2]]), np.concatenate([apart, pairs[3]])
+    return _individuals(s, track, _Pairs(first, second, cost, apart), left, common_covariance)
 
 
 @dataclass(frozen=True)
@@ -137,91 +153,7 @@ class _Options:
         return cls(float(stats.chi2.ppf(gate, 2)), detection, shared)
 
 
-@dataclass(frozen=True)
-class _Sightings:
-    """The input in one fixed order: transect, label, time, frame, position. `order` leads back."""
-
-    order: Ints
-    points: Floats
-    covariances: Floats
-    times: Floats
-    frames: Ints
-    groups: Ints
-    scores: Floats
-    drift_variance: Floats
-    labels: npt.NDArray[np.str_]
-    transects: npt.NDArray[np.generic]
-    corners: Floats | None = None
-
-    @classmethod
-    def checked(
-        cls,
-        points: npt.ArrayLike,
-        covariances: npt.ArrayLike,
-        times_s: npt.ArrayLike,
-        frame_ids: npt.ArrayLike,
-        transect_ids: npt.ArrayLike,
-        labels: Sequence[str] | npt.NDArray[np.str_],
-        scores: npt.ArrayLike,
-        speed_limit_mps: Mapping[str, float] | float,
-    ) -> _Sightings:
-        where = np.asarray(points, dtype=np.float64).reshape(-1, 2)
-        count = len(where)
-        spread = np.asarray(covariances, dtype=np.float64).reshape(-1, 2, 2)
-        times, score = np.asarray(times_s, dtype=np.float64), np.asarray(scores, dtype=np.float64)
-        names, transects = np.asarray(labels, dtype=np.str_), np.asarray(transect_ids)
-        frames = np.unique(np.asarray(frame_ids), return_inverse=True)[1].astype(np.int64)
-        for what, array in (("covariances", spread), ("times", times), ("frames", frames), ("scores", score)):
-            if len(array) != count:
-                raise EstimateError(f"{count} points but {len(array)} {what}", where="identity")
-        if len(names) != count or len(transects) != count:
-            raise EstimateError(f"{count} points but {len(names)} labels, {len(transects)} transects", where="identity")
-        if not (np.isfinite(where).all() and np.isfinite(spread).all() and np.isfinite(times).all()):
-            raise EstimateError("a sighting has no position, covariance or time", where="identity")
-        determinant = spread[:, 0, 0] * spread[:, 1, 1] - spread[:, 0, 1] * spread[:, 1, 0]
-        if np.any(determinant <= 0) or np.any(spread[:, 0, 0] <= 0):
-            raise EstimateError("a covariance is not positive definite", where="identity")
-        label_values, label = np.unique(names, return_inverse=True)
-        _, transect = np.unique(transects, return_inverse=True)
-        speed = _speeds(label_values, speed_limit_mps)[label] if count else np.empty(0)
-        group = transect * max(len(label_values), 1) + label
-        order = np.lexsort((score, where[:, 1], where[:, 0], frames, times, group))
-        if count and len(np.unique(np.column_stack([frames, times]), axis=0)) > frames.max() + 1:
-            raise EstimateError("a frame has two times", where="identity")
-        return cls(
-            order=order.astype(np.int64),
-            points=where[order],
-            covariances=spread[order],
-            times=times[order],
-            frames=frames[order],
-            groups=group[order].astype(np.int64),
-            scores=score[order],
-            drift_variance=(speed[order] ** 2) / _CHI2_95,
-            labels=names[order],
-            transects=transects[order],
-        )
-
-    def __len__(self) -> int:
-        return len(self.order)
-
-
-_CHI2_95 = float(stats.chi2.ppf(0.95, 2))
-
-
-def _speeds(labels: npt.NDArray[np.str_], limit: Mapping[str, float] | float) -> Floats:
-    if isinstance(limit, Mapping):
-        missing = [str(name) for name in labels if str(name) not in limit]
-        if missing:
-            raise EstimateError(f"no speed limit for {', '.join(missing)}", where="identity")
-        speeds = np.array([limit[str(name)] for name in labels], dtype=np.float64)
-    else:
-        speeds = np.full(len(labels), float(limit))
-    if np.any(~np.isfinite(speeds)) or np.any(speeds < 0):
-        raise EstimateError("a speed limit is negative or unknown", where="identity")
-    return speeds
-
-
-def _candidates(s: _Sightings, gate: float, longest_gap_s: float) -> tuple[Ints, Ints, Floats]:
+def _candidates(s: Observed, gate: float, longest_gap_s: float) -> tuple[Ints, Ints, Floats]:
     """Pairs of one group and different frames within the gate, first before second in the fixed order, and d²."""
     firsts, seconds = [np.empty(0, dtype=np.int64)], [np.empty(0, dtype=np.int64)]
     bounds = np.flatnonzero(np.diff(s.groups, prepend=-1, append=-1))
@@ -245,8 +177,11 @@ def _candidates(s: _Sightings, gate: float, longest_gap_s: float) -> tuple[Ints,
     return first[near][order], second[near][order], cost[near][order]
 
 
-def _tracks(s: _Sightings, first: Ints, second: Ints, cost: Floats, options: _Options) -> Ints:
-    """One track number per sighting (in the fixed order)."""
+def _tracks(s: Observed, first: Ints, second: Ints, cost: Floats, options: _Options) -> tuple[Ints, Floats, Floats]:
+    """One track number per sighting (in the fixed order), where its animal stood, and how sure that is.
+
+    Where several animals were followed together the frames' errors are taken out of both.
+    """
     component = _components(len(s), first, second)
     density = _density(s)
     track = np.arange(len(s), dtype=np.int64)
@@ -255,6 +190,9 @@ def _tracks(s: _Sightings, first: Ints, second: Ints, cost: Floats, options: _Op
     simple = _chains(s, component, ordered, density, options)
     heads = ordered[np.flatnonzero(np.diff(component[ordered], prepend=-1))]
     track = np.where(simple[component], heads[component], track)
+    place, spread = s.points.copy(), s.covariances.copy()
+    alone = simple[component] | (size[component] <= 2)
+    spread[alone] /= np.bincount(track, minlength=len(s))[track][alone, None, None]
     bounds = np.concatenate([[0], np.cumsum(size)])
     for index in np.flatnonzero(~simple & (size > 2)):
         inside = ordered[bounds[index] : bounds[index + 1]]
@@ -273,11 +211,11 @@ def _tracks(s: _Sightings, first: Ints, second: Ints, cost: Floats, options: _Op
                 corners=None if s.corners is None else s.corners[inside],
             )
         )
-        track[inside] = inside[followed]
-    return track
+        track[inside], place[inside], spread[inside] = inside[followed.track], followed.place, followed.spread
+    return track, place, spread
 
 
-def _chains(s: _Sightings, component: Ints, ordered: Ints, density: Floats, options: _Options) -> npt.NDArray[np.bool_]:
+def _chains(s: Observed, component: Ints, ordered: Ints, density: Floats, options: _Options) -> npt.NDArray[np.bool_]:
     """Components that are plainly one animal: one sighting a frame, each more likely the next one's than not."""
     simple = np.ones(int(component.max()) + 1 if len(s) else 0, dtype=np.bool_)
     a, b = ordered[:-1], ordered[1:]
@@ -307,7 +245,7 @@ def _corners(footprints: npt.ArrayLike, count: int) -> Floats:
     return corners
 
 
-def _density(s: _Sightings, neighbours: int = 3, lonely_m: float = 50.0) -> Floats:
+def _density(s: Observed, neighbours: int = 3, lonely_m: float = 50.0) -> Floats:
     """Animals per m² around each sighting, from its nearest neighbours in its own frame and label."""
     if not len(s):
         return np.empty(0)
@@ -322,8 +260,61 @@ def _density(s: _Sightings, neighbours: int = 3, lonely_m: float = 50.0) -> Floa
     return density
 
 
+@dataclass(frozen=True)
+class _Pairs:
+    """Pairs of sightings that could be one animal; `apart` are those that nothing but their ground can settle."""
+
+    first: Ints
+    second: Ints
+    cost: Floats
+    apart: npt.NDArray[np.bool_]
+
+
+def _joined(
+    s: Observed, track: Ints, at: tuple[Floats, Floats], passes: Passes, options: _Options
+) -> tuple[Ints, npt.NDArray[np.bool_], tuple[Ints, Ints, Floats, npt.NDArray[np.bool_]]]:
+    """Join the tracks of each unit's passes; returns tracks, sightings left to another pass, and pairs."""
+    heads, number = np.unique(track, return_inverse=True)
+    looks = np.bincount(number).astype(np.int64)
+    points = np.column_stack([np.bincount(number, weights=at[0][:, axis]) for axis in (0, 1)]) / looks[:, None]
+    shared = options.shared_within_frame
+    mean = np.zeros((len(heads), 2, 2))
+    np.add.at(mean, number, s.covariances)
+    mean /= looks[:, None, None]
+    tracks = Tracks(
+        points=points,
+        own=at[1][heads],
+        # Frames of a pass share some of their error, so that many looks tell less of it than their number says.
+        shared=mean * (shared / np.sqrt(looks))[:, None, None],
+        times=np.bincount(number, weights=s.times) / looks,
+        passes=s.passes[heads],
+        looks=looks,
+    )
+    unit = s.groups[heads] // len(passes.corners)
+    joined, left = heads.copy(), np.zeros(len(s), dtype=np.bool_)
+    pairs: list[tuple[Ints, Ints, Floats, npt.NDArray[np.bool_]]] = []
+    for value in np.unique(unit).tolist():
+        rows = np.flatnonzero(unit == value)
+        found = join(
+            tracks.rows(rows),
+            passes,
+            drift_variance=float(s.drift_variance[heads[rows[0]]]),
+            detection=options.detection_probability,
+            gate=options.gate,
+        )
+        joined[rows] = heads[rows[found.animal]]
+        left[heads[rows]] = found.left
+        pairs.append((heads[rows[found.first]], heads[rows[found.second]], found.cost, found.apart))
+    # An individual goes by its first sighting in the fixed order.
+    animal = joined[number]
+    first = np.full(len(s), len(s), dtype=np.int64)
+    np.minimum.at(first, animal, np.arange(len(s)))
+    columns = [np.concatenate(column) for column in zip(*pairs, strict=True)]
+    return first[animal], left[heads][number], (columns[0], columns[1], columns[2], columns[3])
+
+
 def _individuals(
-    s: _Sightings, track: Ints, first: Ints, second: Ints, cost: Floats, common: npt.ArrayLike | None
+    s: Observed, track: Ints, pairs: _Pairs, left: npt.NDArray[np.bool_], common: npt.ArrayLike | None
 ) -> Individuals:
     heads, number = np.unique(track, return_inverse=True)
     amount = len(heads)
@@ -345,30 +336,37 @@ def _individuals(
         scores=scores,
         sightings=np.bincount(number, minlength=amount).astype(np.int64),
         first_seen=s.order[heads],
-        counts=_counts(s, number, first, second),
-        ambiguous=_ambiguous(s, number, first, second, cost),
+        counts=_counts(s, number, pairs, left[heads]),
+        ambiguous=_ambiguous(s, number, pairs),
+        left=left[heads],
     )
 
 
-def _counts(s: _Sightings, number: Ints, first: Ints, second: Ints) -> dict[str, Counts]:
-    component = _components(len(s), first, second)
+def _counts(s: Observed, number: Ints, pairs: _Pairs, left: npt.NDArray[np.bool_]) -> dict[str, Counts]:
+    component = _components(len(s), pairs.first, pairs.second)
     _, per_frame = np.unique(np.column_stack([component, s.frames]), axis=0, return_counts=True)
     key = np.unique(np.column_stack([component, s.frames]), axis=0)[:, 0]
     fewest = np.zeros(int(component.max()) + 1 if len(s) else 0, dtype=np.int64)
     np.maximum.at(fewest, key, per_frame)
+    untold = np.zeros(len(left), dtype=np.bool_)
+    untold[number[pairs.first[pairs.apart]]] = True
+    untold[number[pairs.second[pairs.apart]]] = True
     result = {}
     for label in np.unique(s.labels):
         mine = s.labels == label
+        animals = np.unique(number[mine])
         result[str(label)] = Counts(
-            chosen=len(np.unique(number[mine])),
+            chosen=int((~left[animals]).sum()),
             merge_all=int(fewest[np.unique(component[mine])].sum()),
             merge_none=int(mine.sum()),
+            untold=int((untold | left)[animals].sum()),
         )
     return result
 
 
-def _ambiguous(s: _Sightings, number: Ints, first: Ints, second: Ints, cost: Floats) -> tuple[AmbiguousPair, ...]:
+def _ambiguous(s: Observed, number: Ints, pairs: _Pairs) -> tuple[AmbiguousPair, ...]:
     """Merged pairs in the far tail, and pairs left apart though no frame holds both their individuals."""
+    first, second, cost = (a[~pairs.apart] for a in (pairs.first, pairs.second, pairs.cost))
     merged = number[first] == number[second]
     far = merged & (cost > stats.chi2.ppf(0.9, 2))
     apart = np.flatnonzero(~merged)
@@ -389,7 +387,7 @@ def _components(count: int, first: Ints, second: Ints) -> Ints:
     return labels
 
 
-def _combined(s: _Sightings, first: Ints, second: Ints) -> Floats:
+def _combined(s: Observed, first: Ints, second: Ints) -> Floats:
     """Covariance of the distance between two sightings of one animal: both errors, and its walking."""
     lag = s.times[second] - s.times[first]
     return s.covariances[first] + s.covariances[second] + _isotropic(s.drift_variance[first] * lag**2)

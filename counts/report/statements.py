@@ -162,10 +162,15 @@ def _identity(facts: Facts) -> str:
     if facts.identity is None or facts.individuals is None:
         return ""
     across = (
-        " Animals seen from two transects were merged too, because the design covers the whole area."
+        " Animals seen from two lines were merged too, because the design covers the whole area; where they walk too "
+        "far between two lines to be known again, each line is counted on the ground nearest to it."
         if facts.survey.design_kind == "full"
         else " Nothing was merged across transects: in a sample each transect counts what it saw."
     )
+    untold = facts.identity.parameters.get("untold")
+    if isinstance(untold, dict) and untold:
+        names = listed([f"{number} {name}" for name, number in sorted(untold.items())])
+        across += f" That could not be told of {names} (tracks, before they were counted on one ground only)."
     sightings = int(facts.individuals.sightings.sum())
     outside = len(facts.individuals) - (facts.individuals_counted or 0)
     beyond = f" {outside} of them stand outside the strips and are not counted." if outside else ""

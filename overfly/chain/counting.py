@@ -65,6 +65,7 @@ class Counted:
     individuals_off_design: int
     ambiguous_pairs: int
     merge_counts: Mapping[str, tuple[int, int, int]]
+    untold: Mapping[str, int]
     area_searched_m2: float
     effort_notes: tuple[str, ...]
     corrections: tuple[CorrectionEntry, ...]
@@ -113,6 +114,7 @@ def count_survey(
         "captures": run.captures_done,
         "detections": len(table),
         "merging": {k: [v.chosen, v.merge_all, v.merge_none] for k, v in individuals.counts.items()},
+        "untold": {k: v.untold for k, v in individuals.counts.items() if v.untold},
     }
     layer = identity_entry(ground, table.detection_id, sightings, individuals, members, transect)
     # Only now, so that nobody else waits to write while animals are told apart.
@@ -249,10 +251,11 @@ def _write(
         off_effort=tally,
         detections=count.detections,
         sightings=len(count.sightings),
-        individuals=int((count.transect >= 0).sum()) if ground.planned else len(count.individuals),
+        individuals=int((count.transect >= 0).sum()) if ground.planned else int((~count.individuals.left).sum()),
         individuals_off_design=int((count.transect < 0).sum()) if ground.planned else 0,
         ambiguous_pairs=len(count.individuals.ambiguous),
         merge_counts={k: (v.chosen, v.merge_all, v.merge_none) for k, v in count.individuals.counts.items()},
+        untold={k: v.untold for k, v in count.individuals.counts.items() if v.untold},
         area_searched_m2=float(effort.area_m2.sum()),
         effort_notes=effort.notes,
         corrections=entries,

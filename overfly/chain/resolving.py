@@ -20,6 +20,7 @@ from counts.store import IdentityEntry, TransectAssignment, add_identity_run, as
 from counts.store.detections import DetectionRunInfo
 from flightplan.design import FULL
 from overfly.chain.ground import Ints, Sightings, SurveyGround
+from overfly.chain.passes_flown import passes_of
 
 LONGEST_GAP_S = 60.0
 
@@ -51,8 +52,10 @@ def resolve_individuals(ground: SurveyGround, sightings: Sightings, speed_limit_
     """
     unit = ground.assignment.transect[sightings.capture]
     members = np.flatnonzero(unit >= 0) if ground.planned else np.arange(len(sightings))
+    passes = None
     if not ground.planned or ground.info.design_kind == FULL:
         unit = np.zeros(len(sightings), dtype=np.int64)
+        passes = passes_of(ground, sightings.capture[members])
     times = ground.times_s[sightings.capture[members]]
     individuals = resolve(
         sightings.local_m[members],
@@ -66,12 +69,16 @@ def resolve_individuals(ground: SurveyGround, sightings: Sightings, speed_limit_
         speed_limit_mps=speed_limit_mps,
         longest_gap_s=LONGEST_GAP_S,
         footprints=ground.footprints[sightings.capture[members]],
+        passes=passes,
     )
     return individuals, members
 
 
 def transects_of(ground: SurveyGround, individuals: Individuals) -> Ints:
-    """The transect (M,) of each individual, −1 for one that stands outside of the stratum its transect samples."""
+    """The transect (M,) of each individual, −1 for one that does not count.
+
+    That is one which stands outside of the stratum its transect samples, or on ground that another pass answers for.
+    """
     if not ground.planned or not len(individuals):
         return np.full(len(individuals), -1, dtype=np.int64)
     points = shapely.points(individuals.positions)
@@ -82,7 +89,8 @@ def transects_of(ground: SurveyGround, individuals: Individuals) -> Ints:
         unit = ground.lines.transect[nearest]
     else:
         unit = individuals.transects.astype(np.int64)
-    return np.where(on_land(individuals.positions, unit, ground.land), unit, -1).astype(np.int64)
+    counted = on_land(individuals.positions, unit, ground.land) & ~individuals.left
+    return np.where(counted, unit, -1).astype(np.int64)
 
 
 def identity_entry(

@@ -168,6 +168,12 @@ def _text(counted: Counted, draw: Path | None) -> str:
             else f"95 % limits {e.lower:.0f} to {e.upper:.0f}, CV {e.cv or 0:.0%}"
         )
         lines.append(f"{e.species:<12} {where:<14} {e.value:>8.0f}   {limits}")
+    for name, untold in counted.untold.items():
+        _, fewest, most = counted.merge_counts[name]
+        lines.append(
+            f"{name}: it cannot be told whether other lines saw some of them too, so each line was counted on its own"
+            f" ground ({untold} tracks); {fewest} if all that could be one are, {most} if none are"
+        )
     if counted.reason:
         lines.append(f"No estimate: {counted.reason}.")
     elif not counted.corrections:

@@ -1,0 +1,217 @@
+"""Is each animal counted once? Full coverage of a patch with animals, over a grid of settings, as one JSON document.
+
+    python benchmarks/identity.py --seeds 3
+
+A patch is flown in lines to and fro; animals keep a least distance from each other and walk, each at its own speed
+(0.6 to 1 times the one given), in circles of 15 m, or with `--together` straight on, within 0.4 rad of the herd's way.
+The pose error given is the standard deviation per axis of what all boxes of a frame have in common: 10 % of its
+variance stays the same along a line (a receiver's offset), 90 % is each frame's own. Each box has another 0.3 m of its
+own, the independent error. The truth is the number of animals that were in some frame. Beside the tool's count stands
+that of merging within a fixed radius of two standard deviations, as a simple script would, and how many tracks it said
+it cannot tell.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import shapely
+from scipy import sparse
+from scipy.spatial import KDTree
+
+from counts.identity import resolve
+from counts.passes import Passes
+
+ACROSS_M, ALONG_M, SPEED_MPS, TURN_S = 60.0, 45.0, 10.0, 12.0
+LINE_SHARE, FRAME_SHARE, BOX_M = 0.10, 0.90, 0.3
+OVERLAPS = ((0.7, 0.6), (0.8, 0.8), (0.7, 0.0))
+SPACINGS_M = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0)
+SPEEDS_MPS = (0.0, 0.3, 0.8, 1.5)
+RECALLS = (0.8, 1.0)
+ERRORS_M = (1.0, 2.0, 5.0)
+MOST_ANIMALS = 400
+CIRCLE_M = 15.0
+PATCH_M = 240.0
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One setting of the grid."""
+
+    front: float
+    side: float
+    spacing_m: float
+    walk_mps: float
+    recall: float
+    error_m: float
+    together: bool = False
+
+
+@dataclass(frozen=True)
+class Sightings:
+    """What the frames showed."""
+
+    points: np.ndarray
+    times: np.ndarray
+    frames: np.ndarray
+    lines: np.ndarray
+    animal: np.ndarray
+    footprints: np.ndarray
+    in_frames: int
+    swaths: np.ndarray
+    swath_times: np.ndarray
+
+
+def animals(spacing_m: float, rng: np.random.Generator) -> np.ndarray:
+    """A herd in the middle of the patch, at random but for the least distance that its members keep."""
+    side = min(PATCH_M * 0.8, 1.6 * spacing_m * np.sqrt(MOST_ANIMALS))
+    tried = rng.uniform(-side / 2, side / 2, (20 * MOST_ANIMALS, 2))
+    near = KDTree(tried).query_ball_point(tried, spacing_m)
+    kept = np.zeros(len(tried), dtype=bool)
+    for index, others in enumerate(near):
+        if kept.sum() == MOST_ANIMALS:
+            break
+        kept[index] = not kept[others].any()
+    return tried[kept]
+
+
+def fly(cell: Cell, seed: int) -> Sightings:
+    """Fly over the patch and return what is seen."""
+    rng = np.random.default_rng([seed, 0x1D])
+    herd = animals(cell.spacing_m, rng)
+    walk = cell.walk_mps * rng.uniform(0.6, 1.0, len(herd))
+    phase, turning = rng.uniform(0, 2 * np.pi, len(herd)), rng.choice([-1.0, 1.0], len(herd))
+    heading = rng.uniform(0, 2 * np.pi) + rng.normal(0, 0.4, len(herd))
+
+    def there_at(time_s: float) -> np.ndarray:
+        if cell.together:
+            return herd + (walk * time_s)[:, None] * np.column_stack([np.cos(heading), np.sin(heading)])
+        angle = phase + turning * walk * time_s / CIRCLE_M
+        return herd + CIRCLE_M * (walk > 0)[:, None] * np.column_stack([np.cos(angle), np.sin(angle)])
+
+    half = PATCH_M / 2
+    parts, boxes, seen = [], [], np.zeros(len(herd), dtype=bool)
+    swaths, swath_times = [], []
+    clock, number = 0.0, 0
+    lines = np.arange(-half, half + 1e-9, ACROSS_M * (1 - cell.side))
+    middle_s = len(lines) * (PATCH_M / SPEED_MPS + TURN_S) / 2
+    for line, x in enumerate(lines):
+        offset = rng.normal(0, cell.error_m * np.sqrt(LINE_SHARE), 2)
+        stations = np.arange(-half, half + 1e-9, ALONG_M * (1 - cell.front))
+        began = clock
+        for y in stations if line % 2 == 0 else stations[::-1]:
+            clock += ALONG_M * (1 - cell.front) / SPEED_MPS
+            there = there_at(clock - middle_s)
+            inside = (abs(there[:, 0] - x) <= ACROSS_M / 2) & (abs(there[:, 1] - y) <= ALONG_M / 2)
+            seen |= inside
+            found = np.flatnonzero(inside & (rng.random(len(herd)) < cell.recall))
+            moved = offset + rng.normal(0, cell.error_m * np.sqrt(FRAME_SHARE), 2)
+            points = there[found] + moved + rng.normal(0, BOX_M, (len(found), 2))
+            parts.append(
+                (points, np.full(len(found), clock), np.full(len(found), number), np.full(len(found), line), found)
+            )
+            corners = [x - ACROSS_M / 2, y - ALONG_M / 2, x + ACROSS_M / 2, y + ALONG_M / 2]
+            boxes.append(shapely.transform(shapely.box(*corners), lambda c, m=moved: c + m))
+            number += 1
+        west, east, near, far = x - ACROSS_M / 2, x + ACROSS_M / 2, -half - ALONG_M / 2, half + ALONG_M / 2
+        swaths.append([(west, near), (east, near), (east, far), (west, far)])
+        swath_times.append((began, clock) if line % 2 == 0 else (clock, began))
+        clock += TURN_S
+    points, times, frames, line_of, animal = (np.concatenate(p) for p in zip(*parts, strict=True))
+    return Sightings(
+        points,
+        times,
+        frames,
+        line_of,
+        animal,
+        np.array(boxes)[frames],
+        int(seen.sum()),
+        np.array(swaths),
+        np.array(swath_times),
+    )
+
+
+def by_radius(s: Sightings, radius_m: float) -> int:
+    """What a simple script counts: everything within a radius, in different frames, is one."""
+    pairs = KDTree(s.points).query_pairs(radius_m, output_type="ndarray")
+    pairs = pairs[s.frames[pairs[:, 0]] != s.frames[pairs[:, 1]]]
+    graph = sparse.coo_matrix((np.ones(len(pairs)), pairs.T), shape=(len(s.points),) * 2)
+    return int(sparse.csgraph.connected_components(graph, directed=False)[0])
+
+
+def run(task: tuple[Cell, int]) -> dict[str, object]:
+    """Count one patch."""
+    cell, seed = task
+    s = fly(cell, seed)
+    n = len(s.points)
+    began = time.perf_counter()
+    found = resolve(
+        s.points,
+        np.tile(np.eye(2) * (cell.error_m**2 + BOX_M**2), (n, 1, 1)),
+        s.times,
+        s.frames,
+        np.zeros(n),
+        np.full(n, "zebra"),
+        np.full(n, 0.8),
+        speed_limit_mps=cell.walk_mps,
+        detection_probability=min(cell.recall, 0.98),
+        shared_within_frame=cell.error_m**2 / (cell.error_m**2 + BOX_M**2),
+        footprints=s.footprints,
+        passes=Passes.checked(s.lines, s.swaths, s.swath_times, n),
+    )
+    counts = found.counts["zebra"]
+    return {
+        **asdict(cell),
+        "seed": seed,
+        "truth": s.in_frames,
+        "detected": len(np.unique(s.animal)),
+        "sightings": n,
+        "chosen": counts.chosen,
+        "merge_all": counts.merge_all,
+        "merge_none": counts.merge_none,
+        "radius": by_radius(s, 2 * cell.error_m),
+        "untold": counts.untold,
+        "ambiguous": len(found.ambiguous),
+        "seconds": round(time.perf_counter() - began, 3),
+    }
+
+
+def main() -> None:
+    """Run the grid."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--every", type=int, default=1, help="only each so-manieth cell")
+    parser.add_argument("--together", action="store_true", help="herds that walk one way")
+    asked = parser.parse_args()
+    cells = [
+        Cell(*overlap, spacing, walk, recall, error, asked.together)
+        for overlap, spacing, walk, recall, error in itertools.product(
+            OVERLAPS, SPACINGS_M, SPEEDS_MPS, RECALLS, ERRORS_M
+        )
+    ][:: asked.every]
+    tasks = [(cell, seed) for cell in cells for seed in range(asked.seeds)]
+    with ProcessPoolExecutor(asked.processes) as pool:
+        rows = []
+        for row in pool.map(run, tasks):
+            rows.append(row)
+            error = row["chosen"] / row["truth"] - 1
+            radius = row["radius"] / row["truth"] - 1
+            setting = f"{row['front']:.1f}/{row['side']:.1f} {row['spacing_m']:>4} m {row['walk_mps']} m/s"
+            print(
+                f"{setting} r{row['recall']} e{row['error_m']}: {row['truth']} {error:+.3f}  radius {radius:+.2f}"
+                f" untold {row['untold']} {row['seconds']} s",
+                file=sys.stderr,
+            )
+    json.dump({"cells": rows}, sys.stdout, indent=1)
+
+
+if __name__ == "__main__":
+    main()

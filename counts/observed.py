@@ -1,0 +1,106 @@
+"""Sightings as identity is resolved from them: checked, and in one fixed order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import stats
+
+from counts.passes import Passes
+from flightplan.errors import EstimateError
+from flightplan.frames import Floats
+
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Observed:
+    """The input in one fixed order: transect, label, time, frame, position. `order` leads back."""
+
+    order: Ints
+    points: Floats
+    covariances: Floats
+    times: Floats
+    frames: Ints
+    groups: Ints
+    scores: Floats
+    drift_variance: Floats
+    labels: npt.NDArray[np.str_]
+    transects: npt.NDArray[np.generic]
+    passes: Ints
+    corners: Floats | None = None
+
+    @classmethod
+    def checked(
+        cls,
+        points: npt.ArrayLike,
+        covariances: npt.ArrayLike,
+        times_s: npt.ArrayLike,
+        frame_ids: npt.ArrayLike,
+        transect_ids: npt.ArrayLike,
+        labels: Sequence[str] | npt.NDArray[np.str_],
+        scores: npt.ArrayLike,
+        speed_limit_mps: Mapping[str, float] | float,
+        passes: Passes | None = None,
+    ) -> Observed:
+        """Return the input of `counts.identity.resolve` in order; raises EstimateError for what does not match."""
+        where = np.asarray(points, dtype=np.float64).reshape(-1, 2)
+        count = len(where)
+        spread = np.asarray(covariances, dtype=np.float64).reshape(-1, 2, 2)
+        times, score = np.asarray(times_s, dtype=np.float64), np.asarray(scores, dtype=np.float64)
+        names, transects = np.asarray(labels, dtype=np.str_), np.asarray(transect_ids)
+        frames = np.unique(np.asarray(frame_ids), return_inverse=True)[1].astype(np.int64)
+        for what, array in (("covariances", spread), ("times", times), ("frames", frames), ("scores", score)):
+            if len(array) != count:
+                raise EstimateError(f"{count} points but {len(array)} {what}", where="identity")
+        if len(names) != count or len(transects) != count:
+            raise EstimateError(f"{count} points but {len(names)} labels, {len(transects)} transects", where="identity")
+        if not (np.isfinite(where).all() and np.isfinite(spread).all() and np.isfinite(times).all()):
+            raise EstimateError("a sighting has no position, covariance or time", where="identity")
+        determinant = spread[:, 0, 0] * spread[:, 1, 1] - spread[:, 0, 1] * spread[:, 1, 0]
+        if np.any(determinant <= 0) or np.any(spread[:, 0, 0] <= 0):
+            raise EstimateError("a covariance is not positive definite", where="identity")
+        label_values, label = np.unique(names, return_inverse=True)
+        _, transect = np.unique(transects, return_inverse=True)
+        speed = _speeds(label_values, speed_limit_mps)[label] if count else np.empty(0)
+        flown = np.zeros(count, dtype=np.int64) if passes is None else passes.of_sighting
+        # The last figure of a group is its pass: what is told apart first is seen from one pass.
+        group = (transect * max(len(label_values), 1) + label) * (1 if passes is None else len(passes.corners)) + flown
+        order = np.lexsort((score, where[:, 1], where[:, 0], frames, times, group))
+        if count and len(np.unique(np.column_stack([frames, times]), axis=0)) > frames.max() + 1:
+            raise EstimateError("a frame has two times", where="identity")
+        return cls(
+            order=order.astype(np.int64),
+            points=where[order],
+            covariances=spread[order],
+            times=times[order],
+            frames=frames[order],
+            groups=group[order].astype(np.int64),
+            scores=score[order],
+            drift_variance=(speed[order] ** 2) / CHI2_95,
+            labels=names[order],
+            transects=transects[order],
+            passes=flown[order],
+        )
+
+    def __len__(self) -> int:
+        return len(self.order)
+
+
+CHI2_95 = float(stats.chi2.ppf(0.95, 2))
+
+
+def _speeds(labels: npt.NDArray[np.str_], limit: Mapping[str, float] | float) -> Floats:
+    if isinstance(limit, Mapping):
+        missing = [str(name) for name in labels if str(name) not in limit]
+        if missing:
+            raise EstimateError(f"no speed limit for {', '.join(missing)}", where="identity")
+        speeds = np.array([limit[str(name)] for name in labels], dtype=np.float64)
+    else:
+        speeds = np.full(len(labels), float(limit))
+    if np.any(~np.isfinite(speeds)) or np.any(speeds < 0):
+        raise EstimateError("a speed limit is negative or unknown", where="identity")
+    return speeds

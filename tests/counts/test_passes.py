@@ -1,0 +1,120 @@
+"""Full coverage: an animal seen from several lines is counted once, and where that cannot be told, it is said."""
+
+import numpy as np
+import pytest
+import shapely
+
+from counts.identity import resolve
+from counts.passes import Passes
+from flightplan.errors import EstimateError
+
+ACROSS_M, ALONG_M, SPEED_MPS, TURN_S, HALF_M, BOX_M = 60.0, 45.0, 10.0, 12.0, 66.0, 0.3
+
+
+def herd(count, apart_m, seed):
+    """Animals at random that keep a distance from each other."""
+    rng = np.random.default_rng([seed])
+    side = 1.6 * apart_m * np.sqrt(count)
+    chosen = []
+    for place in rng.uniform(-side / 2, side / 2, (20 * count, 2)):
+        if len(chosen) < count and all(np.hypot(*(place - other)) > apart_m for other in chosen):
+            chosen.append(place)
+    return np.array(chosen)
+
+
+def count(animals, *, side, error_m, walk_mps=0.0, recall=0.9, seed=1):
+    """Fly to and fro over the animals, and return how many were counted, their counts, and how many were in frames."""
+    rng = np.random.default_rng([seed, 7])
+    phase = rng.uniform(0, 2 * np.pi, len(animals))
+    sightings, swaths, ends, seen = [], [], [], np.zeros(len(animals), dtype=bool)
+    clock, frame = 0.0, 0
+    for line, x in enumerate(np.arange(-HALF_M, HALF_M + 1, ACROSS_M * (1 - side))):
+        began = clock
+        stations = np.arange(-HALF_M, HALF_M + 1, ALONG_M * 0.3)
+        for y in stations if line % 2 == 0 else stations[::-1]:
+            clock += ALONG_M * 0.3 / SPEED_MPS
+            angle = phase + walk_mps * clock / 15.0
+            there = animals + (15.0 if walk_mps else 0.0) * np.column_stack([np.cos(angle), np.sin(angle)])
+            inside = (abs(there[:, 0] - x) <= ACROSS_M / 2) & (abs(there[:, 1] - y) <= ALONG_M / 2)
+            seen |= inside
+            moved = rng.normal(0, error_m, 2)
+            corners = np.array([x, y, x, y]) + np.array([-ACROSS_M, -ALONG_M, ACROSS_M, ALONG_M]) / 2
+            footprint = shapely.box(*(corners + np.tile(moved, 2)))
+            found = there[inside & (rng.random(len(animals)) < recall)] + moved
+            found = found + rng.normal(0, BOX_M, found.shape)
+            sightings += [(*place, clock, frame, line, footprint) for place in found]
+            frame += 1
+        west, east, near, far = x - ACROSS_M / 2, x + ACROSS_M / 2, -HALF_M - ALONG_M / 2, HALF_M + ALONG_M / 2
+        swaths.append([(west, near), (east, near), (east, far), (west, far)])
+        ends.append((began, clock) if line % 2 == 0 else (clock, began))
+        clock += TURN_S
+    number = len(sightings)
+    columns = np.array([s[:5] for s in sightings])
+    individuals = resolve(
+        columns[:, :2],
+        np.tile(np.eye(2) * (error_m**2 + BOX_M**2), (number, 1, 1)),
+        columns[:, 2],
+        columns[:, 3],
+        np.zeros(number),
+        np.full(number, "zebra"),
+        np.full(number, 0.8),
+        speed_limit_mps=walk_mps,
+        detection_probability=recall,
+        shared_within_frame=error_m**2 / (error_m**2 + BOX_M**2),
+        footprints=np.array([s[5] for s in sightings]),
+        passes=Passes.checked(columns[:, 4].astype(int), swaths, ends, number),
+    )
+    return individuals, individuals.counts["zebra"], int(seen.sum())
+
+
+@pytest.mark.parametrize(("apart_m", "error_m"), [(1.5, 2.0), (4.0, 5.0), (12.0, 1.0)])
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_animals_at_rest_are_counted_once_however_many_lines_saw_them_or_it_is_said(apart_m, error_m, seed):
+    individuals, counts, truth = count(herd(80, apart_m, seed), side=0.6, error_m=error_m, seed=seed)
+    told = counts.untold < 0.1 * truth
+    assert abs(counts.chosen - truth) <= max(2, (0.02 if told else 0.1) * truth)
+    assert counts.chosen == int((~individuals.left).sum())
+    assert counts.merge_none > 3 * truth
+
+
+def test_lines_without_sidelap_count_both_lines_animals():
+    _, counts, truth = count(herd(80, 4.0, seed=4), side=0.0, error_m=1.0)
+    assert counts.chosen == pytest.approx(truth, rel=0.03)
+
+
+def test_where_animals_walk_too_far_between_lines_each_line_counts_its_own_ground_and_it_is_said():
+    found = [count(herd(80, 4.0, seed), side=0.6, error_m=1.0, walk_mps=1.2, seed=seed) for seed in range(4)]
+    shares = [counts.chosen / truth for _, counts, truth in found]
+    assert np.mean(shares) == pytest.approx(1.0, abs=0.15)
+    for individuals, counts, truth in found:
+        assert counts.untold > truth
+        assert individuals.left.any()
+
+
+def test_nothing_is_left_to_another_line_where_there_is_only_one():
+    single = resolve(
+        [[0.0, 0.0], [40.0, 0.0]],
+        [np.eye(2)] * 2,
+        [0.0, 0.0],
+        [0, 0],
+        [0, 0],
+        ["zebra"] * 2,
+        [0.9, 0.9],
+        passes=Passes.checked([0, 0], [[(-50, -50), (50, -50), (50, 50), (-50, 50)]], [(0.0, 10.0)], 2),
+    )
+    assert single.counts["zebra"].chosen == 2
+    assert not single.left.any()
+
+
+@pytest.mark.parametrize(
+    ("of_sighting", "corners", "times", "says"),
+    [
+        ([0, 0], [[(0, 0), (1, 0), (1, 1), (0, 1)]], [(0, 1)], "1 points but 2 passes"),
+        ([1], [[(0, 0), (1, 0), (1, 1), (0, 1)]], [(0, 1)], "has no swath"),
+        ([0], [[(0, 0), (1, 0), (1, np.nan), (0, 1)]], [(0, 1)], "not finite"),
+        ([0], [[(0, 0), (1, 0), (1, 1), (0, 1)]], [(0, 1), (2, 3)], "1 swaths but 2 times"),
+    ],
+)
+def test_passes_that_do_not_fit_are_refused(of_sighting, corners, times, says):
+    with pytest.raises(EstimateError, match=says):
+        Passes.checked(of_sighting, corners, times, 1)
