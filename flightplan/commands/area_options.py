@@ -27,7 +27,7 @@ from flightplan.keep_clear import DEFAULT_OBSTACLE_BUFFER_M, DEFAULT_VERTICAL_M,
 _FILE = click.Path(path_type=Path)
 
 _OPTIONS = (
-    click.option("--crs", metavar="EPSG:N", help="What the area's coordinates are, when its file does not say."),
+    click.option("--crs", metavar="EPSG:N", help="What the coordinates are in files that do not say."),
     click.option("--strata-field", metavar="NAME", help="The attribute that names the strata."),
     click.option(
         "--avoid",
@@ -124,15 +124,17 @@ def areas_asked(path: Path, asked: dict[str, Any]) -> tuple[StudyArea, ...]:
         )
     found = []
     for area in areas:
-        area = reduce(avoiding, avoid, area)
-        area = reduce(launching, launch_files, area)
+        for file in avoid:
+            area = avoiding(area, file, crs=crs)
+        for file in launch_files:
+            area = launching(area, file, crs=crs)
         if sites:
             area = replace(area, launch_sites=area.launch_sites + sites)
             check_area(area, where="--launch")
         for file in obstacles:
-            area = with_obstacles(area, file, height=height)
+            area = with_obstacles(area, file, height=height, crs=crs)
         for file in airspace:
-            area = with_airspace(area, file, limits=limits)
+            area = with_airspace(area, file, limits=limits, crs=crs)
         found.append(area)
     return tuple(found)
 

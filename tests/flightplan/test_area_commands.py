@@ -101,6 +101,33 @@ def test_a_part_that_cannot_be_planned_leaves_no_other_behind(tmp_path: Path) ->
     assert [any("permission" in w for w in d["warnings"]) for d in document["parts"]] == [False, True]
 
 
+def test_what_the_user_says_of_coordinates_holds_for_every_file_that_does_not_say(tmp_path: Path) -> None:
+    area = geojson(tmp_path / "park.geojson", (WEST, {}))
+    masts = tmp_path / "masts.csv"
+    masts.write_text('name,wkt,h\nmast,"POINT (20.01 1.01)",95\n', encoding="utf-8")
+    out = tmp_path / "plan"
+    words = [
+        area,
+        "--camera",
+        "overfly-demo",
+        "--height",
+        80,
+        "--lines",
+        4,
+        "--obstacles",
+        masts,
+        "--out",
+        out,
+        "--json",
+    ]
+    words += ["--obstacle-height", "h:m:agl"]
+    refused = CliRunner().invoke(plan_command, [str(w) for w in words])
+    assert "masts.csv: does not state its coordinate reference system" in refused.stderr
+    document = run(plan_command, *words, "--crs", "EPSG:4326")
+    assert any("mast (95 m AGL)" in w for w in document["warnings"])
+    assert document["metres_outside"] == 0
+
+
 # --- mending ---------------------------------------------------------------------------------------------------------
 
 
