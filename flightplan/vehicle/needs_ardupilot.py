@@ -23,13 +23,14 @@ from flightplan.vehicle.needs import (
 _FENCE_CEILING, _FENCE_CIRCLE, _FENCE_POLYGON = 1, 2, 4
 _CONTINUE_IN_AUTO = 2  # bit of FS_OPTIONS: "Continue if in Auto on GCS failsafe"
 _TERMINATE, _PARACHUTE = 3, 5
+_ABOVE_TERRAIN, _LEAST_RETURN_M = 1, 20.0
 NAMES = (
     *("AUTO_OPTIONS", "ARMING_CHECK", "ARMING_SKIPCHK"),
     *("BATT_MONITOR", "BATT_CAPACITY", "BATT_FS_LOW_ACT", "BATT_LOW_MAH", "BATT_LOW_VOLT"),
     *("FENCE_ACTION", "FENCE_ALT_MAX", "FENCE_ENABLE", "FENCE_RADIUS", "FENCE_TYPE"),
     *("FS_GCS_ENABLE", "FS_GCS_ENABL", "FS_GCS_TIMEOUT", "FS_OPTIONS", "FS_LONG_ACTN", "FS_LONG_TIMEOUT"),
     *("MAV_GCS_SYSID", "SYSID_MYGCS"),
-    *("RTL_ALT", "RTL_ALT_M", "RTL_ALTITUDE", "ALT_HOLD_RTL"),
+    *("RTL_ALT", "RTL_ALT_M", "RTL_ALT_TYPE", "RTL_ALTITUDE", "ALT_HOLD_RTL"),
     *("AIRSPEED_MIN", "AIRSPEED_MAX", "ARSPD_FBW_MIN", "ARSPD_FBW_MAX", "TERRAIN_ENABLE"),
     *("CAM1_TYPE", "CAM1_INTRVAL_MIN", "CAM1_TRIGG_DIST", "CAM1_FEEDBAK_PIN"),
     *("CAM_TRIGG_TYPE", "CAM_MIN_INTERVAL", "CAM_TRIGG_DIST"),
@@ -137,11 +138,23 @@ def _wrong_fences(q: Question, fence: bool) -> list[str]:
 
 def _return_height(q: Question, *names: str, keeps_height: bool) -> Check:
     own = q.first(*names)
+    if own is not None and q.held.get("RTL_ALT_TYPE") == _ABOVE_TERRAIN and keeps_height:
+        return _return_over_terrain(q, own)
     if own is not None and q.held.get("FENCE_ENABLE") and int(q.held.get("FENCE_TYPE", 0)) & _FENCE_CEILING:
         too_high = ceiling_above(q, "return-height", own, q.held.get("FENCE_ALT_MAX", 0.0))
         if too_high is not None:
             return too_high
     return comes_back_high_enough(q, own, keeps_height=keeps_height)
+
+
+def _return_over_terrain(q: Question, own: str) -> Check:
+    """Check a return height that a copter keeps above the ground it flies over, as far as it knows that."""
+    above_m = q.held[own] * (0.01 if own == "RTL_ALT" else 1.0)
+    if above_m >= _LEAST_RETURN_M:
+        return passed("return-height", f"it comes back {above_m:.0f} m above the ground it knows of")
+    new = _LEAST_RETURN_M * (100 if own == "RTL_ALT" else 1)
+    change = q.change(own, new, "so that it clears trees on its way home")
+    return failed("return-height", f"it comes back only {above_m:.0f} m above the ground", change)
 
 
 def _copter_speed(q: Question) -> Check:

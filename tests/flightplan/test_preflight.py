@@ -331,6 +331,13 @@ def test_a_way_home_clears_the_ground_as_the_plan_worked_it_out(own_cm, needed_m
     assert [(c.name, c.new) for c in preflight.changes] == ([("RTL_ALT", new)] if new else [])
 
 
+@pytest.mark.parametrize(("own_cm", "new"), [(6000.0, None), (1500.0, 2000.0)])
+def test_a_way_home_at_a_height_above_terrain_needs_no_more_than_clear_trees(own_cm: float, new: float | None) -> None:
+    flown = Sortie("S1", (), PLAN, 0.0, 0.0, 0.6, return_height_m=140.0)
+    preflight = table(Standing(parameters={**SAFE, "RTL_ALT": own_cm, "RTL_ALT_TYPE": 1.0}), sortie=flown)
+    assert [(c.name, c.new) for c in preflight.changes] == ([("RTL_ALT", new)] if new else [])
+
+
 def test_heights_that_differ_need_a_way_home_above_the_highest() -> None:
     items = [*PLAN.items, MissionItem(16, 3, longitude_deg=HOME[0], latitude_deg=HOME[1] + 0.005, altitude_m=140.0)]
     hilly = replace(PLAN, items=tuple(items))
