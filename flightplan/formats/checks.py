@@ -19,16 +19,13 @@ import numpy as np
 from defusedxml.common import DefusedXmlException
 
 from flightplan.errors import MissionFormatError, UnreadableFileError
-from flightplan.mission import Command, FenceCircle, FencePolygon, Frame, MissionItem, RallyPoint
+from flightplan.mission import FenceCircle, FencePolygon, Frame, MissionItem, RallyPoint
 
 MAX_BYTES = 20_000_000
 """The largest mission file, unpacked, that is read: a hundred times a board's fill."""
 
 MAX_ITEMS = 65_535
 """MAVLink counts items in 16 bits."""
-
-IMAGE_START_CAPTURE = Command.IMAGE_START_CAPTURE
-"""One picture, where its third parameter is 1."""
 
 _MAX_ARCHIVE_FILES = 1_000
 # What every program takes for a number; Python's float also takes 1_000 and the digits of all scripts.
@@ -81,6 +78,19 @@ def parameter(value: Any, what: str, where: str) -> float:
     if isinstance(value, str) and _NOT_A_NUMBER.fullmatch(value):
         return math.nan
     return number(value, what, where)
+
+
+def name_or_none(value: Any, what: str, where: str) -> str | None:
+    """Return a name, or None; refuse what is neither, or holds half a character, which no file can be written with."""
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        refuse(f"{what} is {_shown(value)}, not a name", where)
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError:
+        refuse(f"{what} is {_shown(value)}, not text", where)
+    return value
 
 
 def longitude(value: Any, where: str) -> float:

@@ -13,6 +13,7 @@ from flightplan.formats.checks import (
     latitude,
     longitude,
     mission_item,
+    name_or_none,
     rally_point,
     refuse,
     seven_params,
@@ -128,9 +129,7 @@ def _near(place: tuple[float, float], point: tuple[Any, Any], where: str) -> boo
 
 
 def _item(fields: Mapping[str, Any], where: str) -> MissionItem:
-    transect = _said(fields, "transect", where)
-    if transect is not None and not isinstance(transect, str):
-        refuse(f"transect is {transect!r}, not a name", where)
+    transect = name_or_none(_said(fields, "transect", where), "transect", where)
     return mission_item(
         whole(fields.get("command"), "the command", where),
         whole(fields.get("frame"), "the frame", where, 0, 255),

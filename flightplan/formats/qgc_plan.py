@@ -23,6 +23,7 @@ from flightplan.formats.checks import (
     longitude,
     mapping,
     mission_item,
+    name_or_none,
     number,
     rally_point,
     refuse,
@@ -200,9 +201,7 @@ def _item(item: Mapping[str, Any], where: str) -> MissionItem:
     auto = item.get("autoContinue")
     if not isinstance(auto, bool):
         refuse(f"autoContinue is {auto!r}, not true or false", where)
-    transect = item.get("transect")
-    if transect is not None and not isinstance(transect, str):
-        refuse(f"transect is {transect!r}, not a name", where)
+    transect = name_or_none(item.get("transect"), "transect", where)
     read = mission_item(
         whole(item.get("command"), "the command", where),
         whole(item.get("frame"), "the frame", where, 0, 255),

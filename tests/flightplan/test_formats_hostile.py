@@ -568,3 +568,14 @@ def test_a_later_version_of_our_own_is_refused(good: dict[str, bytes], tmp_path:
     found = outcome(good[kind].replace(old, new, 1), tmp_path / f"later{kind}")
     assert isinstance(found, str)
     assert "version 2 of overfly's missions" in found
+
+
+@pytest.mark.parametrize("kind", [".plan", ".geojson", ".kml"])
+def test_half_a_character_in_a_name_is_refused(good: dict[str, bytes], tmp_path: Path, kind: str) -> None:
+    """JSON can say one by its number, and no file can be written with it."""
+    text = good[kind].decode()
+    name = re.search(r'"Wald-0 [^"]*"', text)
+    assert name is not None
+    found = outcome(text.replace(name[0], r'"Wald \ud800"').encode(), tmp_path / f"half{kind}")
+    assert isinstance(found, str)
+    assert "not text" in found
