@@ -189,13 +189,14 @@ class PlaneFlight:
             self._on_the_ground(dt, wind_n, wind_e)
             return
         bank, climb = self._steer(dt)
+        if self.mode == PLANE_AUTO:
+            # Before it moves: what the mission does now is done where it believes to be.
+            vehicle.mission.tick()
         falling = body.vu
         body.glide(dt, bank, climb, self._wanted_speed(), wind_n, wind_e, motor=vehicle.motor_turns)
         body.floor = vehicle.ground.under(body.n, body.e)
         if body.u <= body.floor:
             self._touch(-falling)
-        elif self.mode == PLANE_AUTO:
-            vehicle.mission.tick()
 
     def _on_the_ground(self, dt: float, wind_n: float, wind_e: float) -> None:
         vehicle, body = self._vehicle, self._vehicle.body
