@@ -49,6 +49,8 @@ $(VENV)/.base: $(SOURCES) | $(VENV)/bin/python
 
 $(VENV)/.dev: $(SOURCES) | $(VENV)/bin/python
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@# Without the half gigabyte of window libraries that it asks for: a test types at its console.
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps 'MAVProxy>=1.8.70'
 	touch $@ $(VENV)/.base
 
 $(YOLO_VENV)/.yolo: $(SOURCES) | python

@@ -99,6 +99,7 @@ _REQUIRED = {
 }
 _OPTIONAL = {
     "ultralytics": ("training, and detecting with .pt models", "yolo"),
+    "ortools": ("sharing flights out over several drones", "fleet"),
     "psycopg": ("a census on PostgreSQL", "postgis"),
 }
 
