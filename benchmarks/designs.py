@@ -3,9 +3,9 @@
 Each design is drawn `--n` times over each area; every cell's probability is tested against theory (w/c for parallel
 lines, w·m/(c·d) for segments, w·√(c² + H²)/(c·H) for a zigzag that turns on a rectangle), cell by cell with the exact
 binomial and Bonferroni's allowance for their number. The stated edge: half a strip and the buffer beside exclusions;
-for a zigzag also two strips along the sides it turns at. A zigzag on a convex hull has no flat theory: there the
-unevenness is reported, with its bias for three simple patterns of animals, and mapped (`--maps DIR`). Parallel designs
-are tested to the very border of the area as well ("to the edge": exclusions' surroundings included).
+for a zigzag also w·√(c² + H²)/2c from the sides it turns at, where the strips of two legs overlap. A zigzag on a convex
+hull has no flat theory: there the unevenness is reported, with its bias for three simple patterns of animals, and
+mapped (`--maps DIR`). All are tested to the border as well ("to the edge": exclusions' surroundings included).
 
     python benchmarks/designs.py --n 1000 --data ../shared/data/areas --maps maps > designs.json
 """

@@ -97,7 +97,8 @@ def clear_of_edges(grid: CoverageGrid, buffer_m: float) -> npt.NDArray[np.bool_]
     """Return the cells of a grid that lie clear of the edges that this module states for its design.
 
     For parallel lines and segments: half a strip and the buffer from exclusions, where a line may not pass. For a
-    zigzag also two strips from the sides that it turns at. A hundredth of a strip is added for rounding.
+    zigzag also w·√(c² + H²) / 2c from the sides that it turns at: so far the strips of two legs overlap, and a place
+    has as many looks as elsewhere but more often two at once. A hundredth of a strip is added for rounding.
     """
     design, half = grid.design, grid.design.strip_width_m / 2
     clear = np.ones(len(grid.points), dtype=bool)
@@ -107,7 +108,9 @@ def clear_of_edges(grid: CoverageGrid, buffer_m: float) -> npt.NDArray[np.bool_]
     if design.kind in ZIGZAGS:
         for i, polygon in enumerate(grid.area.local_strata):
             own = grid.stratum == i
-            clear[own] &= _from_turns_m(grid.points[own], polygon, design) > 4.02 * half
+            c = design.spacing_in(grid.area.strata[i].name)
+            from_m, high_m = _from_turns_m(grid.points[own], polygon, design)
+            clear[own] &= from_m > half * (np.hypot(c, high_m) / c + 0.02)
     return clear
 
 
@@ -170,19 +173,19 @@ def zigzag_warning(design: SurveyDesign, stratum: str, polygon: Any) -> str | No
     )
 
 
-def _from_turns_m(points: Floats, polygon: Any, design: SurveyDesign) -> Floats:
-    """How far points lie, along the lines, from where a zigzag turns: the far and the near side of its bounds."""
+def _from_turns_m(points: Floats, polygon: Any, design: SurveyDesign) -> tuple[Floats, Floats]:
+    """How far points lie, along the lines, from where a zigzag turns, and how far its two sides are apart there."""
     turned = turn(polygon, design.heading_deg)
     west, south, east, north = shapely.bounds(turned)
     xy = shapely.get_coordinates(turn(shapely.points(points), design.heading_deg))
     if design.bounds == RECTANGLE:
-        return np.asarray(np.minimum(xy[:, 1] - south, north - xy[:, 1]))
+        return np.minimum(xy[:, 1] - south, north - xy[:, 1]), np.full(len(xy), north - south)
     hull = shapely.convex_hull(turned)
     ends = np.empty((len(xy), 2, 2))
     ends[:, :, 0] = np.clip(xy[:, 0], west, east)[:, None]
     ends[:, 0, 1], ends[:, 1, 1] = south - 1, north + 1
     spans = shapely.bounds(shapely.intersection(shapely.linestrings(ends), hull))
-    return np.asarray(np.minimum(xy[:, 1] - spans[:, 1], spans[:, 3] - xy[:, 1]))
+    return np.minimum(xy[:, 1] - spans[:, 1], spans[:, 3] - xy[:, 1]), spans[:, 3] - spans[:, 1]
 
 
 def _looks(points: Floats, legs: Floats, width_m: float) -> Floats:

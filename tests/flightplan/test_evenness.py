@@ -54,7 +54,7 @@ def test_flat_designs_pass_away_from_their_edges(polygon: shapely.Polygon, kind:
     expected = expected_probability(grid.design, "all", grid.area.local_strata[0])
     assert expected is not None
     tested = flatness(grid, expected, clear_of_edges(grid, DEFAULT_BUFFER_M))
-    assert tested.cells > 0.75 * len(grid.points)
+    assert tested.cells > 0.7 * len(grid.points)
     assert tested.is_flat(), tested
     # A column of cells along a line shares its draws: there are sixty of them to go by.
     assert tested.share_within > 0.8
