@@ -13,9 +13,10 @@ from typing import Any
 from flightplan.clock import Clock, WallClock
 from flightplan.errors import VehicleError, VehicleTimeoutError
 from flightplan.vehicle.autopilots import Dialect, Order
+from flightplan.vehicle.commands import ask_for_messages, give_command
 from flightplan.vehicle.connection import Address, ardupilotmega, open_connection
 from flightplan.vehicle.items import KINDS
-from flightplan.vehicle.messages import CommandAnswer, Conversation, Message, command_long
+from flightplan.vehicle.messages import CommandAnswer, Conversation, Message
 from flightplan.vehicle.opaque import opaque_id
 from flightplan.vehicle.parameters import read_parameters, write_parameter
 from flightplan.vehicle.signing import SigningKey
@@ -204,43 +205,13 @@ class Link:
         `component` is 1 for the autopilot, 0 for whichever feels concerned. After a refusal it listens `listen_s`
         seconds more for the vehicle's reason.
         """
-        texts: list[str] = []
-        answers: list[int] = []
-
-        def note(message: Message) -> None:
-            kind = message.get_type()
-            if kind == "COMMAND_ACK" and message.command == command:
-                answers.append(message.result)
-            elif kind == "STATUSTEXT" and message.severity <= 4:
-                texts.append(message.text)
-
-        stop = self.listen(note)
-        try:
-            for attempt in range(tries):
-                self.send(command_long(command, *params, confirmation=attempt, component=component))
-                if self.wait_until(lambda: any(a != 5 for a in answers), timeout_s):
-                    break
-            final = next((a for a in reversed(answers) if a != 5), None)
-            if final:
-                self.pause(listen_s)
-            return CommandAnswer(final, tuple(dict.fromkeys(texts)))
-        finally:
-            stop()
+        return give_command(
+            self, command, params, timeout_s=timeout_s, tries=tries, listen_s=listen_s, component=component
+        )
 
     def ask_for(self, streams: dict[int, float] | None = None, *, timeout_s: float = 3.0) -> list[int]:
         """Ask for messages by id at so many seconds apart; return the ids that the vehicle did not agree to send."""
-        wanted = streams or self.dialect.streams
-        results: list[int] = []
-        stop = self.listen(
-            lambda m: results.append(m.result) if m.get_type() == "COMMAND_ACK" and m.command == 511 else None
-        )
-        try:
-            for identifier, seconds in wanted.items():
-                self.send(command_long(511, identifier, seconds * 1e6))
-            self.wait_until(lambda: len(results) >= len(wanted), timeout_s)
-            return [i for i, result in zip(wanted, [*results, *[4] * len(wanted)], strict=False) if result]
-        finally:
-            stop()
+        return ask_for_messages(self, streams or self.dialect.streams, timeout_s=timeout_s)
 
     def ask_again(self) -> None:
         """Ask anew for the messages that have not come: on a bad link a request is lost as well as its answer."""
