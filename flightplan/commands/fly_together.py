@@ -27,8 +27,7 @@ from flightplan.vehicle.resume import Assessment, assess, log_folders
 from flightplan.vehicle.screen import table
 from flightplan.vehicle.separation import Separation, share_out, take_off_times
 from flightplan.vehicle.setup import Change, Consent
-from flightplan.vehicle.timeline import predict
-from flightplan.vehicle.together import Member, Together
+from flightplan.vehicle.together import Member, Together, timeline_of
 
 
 @dataclass(frozen=True)
@@ -161,7 +160,10 @@ def _what_is_missing(
 
 def _tell_times(plan: SurveyPlan, members: Sequence[Member], rules: Separation, drone: Drone, *, live: bool) -> None:
     queues = [m.sorties[:1] if live else m.sorties for m in members]
-    timelines = [[predict(s.mission, plan.area.frame, drone) for s in queue] for queue in queues]
+    timelines = [
+        [timeline_of(s, m.number, plan.area.frame, drone, rules) for s in queue]
+        for m, queue in zip(members, queues, strict=True)
+    ]
     offsets = [[s.takeoff_offset_s for s in queue] for queue in queues]
     starts = take_off_times(timelines, rules, not_before_s=offsets)
     for member, queue, times in zip(members, queues, starts, strict=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -16,9 +17,9 @@ from flightplan.vehicle.attach import logged_sorties, recognise
 from flightplan.vehicle.autopilots import Airframe
 from flightplan.vehicle.flight import FlightResult, Outcome, fly_sortie
 from flightplan.vehicle.link import Link
-from flightplan.vehicle.logs import FlightCapture, FlightEvent
+from flightplan.vehicle.logs import FlightCapture, FlightEvent, iso_utc
 from flightplan.vehicle.resume import Assessment, assess, log_folders, plan_resume
-from flightplan.vehicle.setup import FlightSetup
+from flightplan.vehicle.setup import Change, FlightSetup
 from flightplan.vehicle.signing import SigningKey
 
 SUMMARY = "flight.json"
@@ -31,6 +32,8 @@ SAFE_PARAMETERS: Mapping[str, float] = {
     "FENCE_TYPE": 4,
     "FENCE_ENABLE": 1,
 }
+# The parameter of a copter's return height, and its units to the metre; its name has changed with 4.7.
+_RETURN_UNITS = {"RTL_ALT_M": 1, "RTL_ALT": 100}
 _ONLY_IN_SIMULATORS = "SIM_SPEEDUP"
 
 
@@ -94,7 +97,10 @@ def fly_one(
         if attach:
             sortie = recognise(link, [sortie, *others, *logged_sorties(out)])
         copter = link.is_ardupilot and link.dialect.airframe is Airframe.MULTIROTOR
+        setup = setup or FlightSetup()
         wanted = {**(SAFE_PARAMETERS if simulated and copter else {}), **(parameters or {})}
+        if copter and setup.return_height_m is not None:
+            wanted = {**_return_height(link, setup, setup.return_height_m, simulated, on_event), **wanted}
         if not (sortie.mission.fence or sortie.mission.fence_circles):
             wanted = {name: value for name, value in wanted.items() if not name.startswith("FENCE_")}
         result = fly_sortie(
@@ -104,7 +110,7 @@ def fly_one(
             energy_share=sortie.energy_share or None,
             overrides=overrides,
             parameters=wanted,
-            setup=replace(setup or FlightSetup(), sortie=sortie, simulated=simulated, attach=attach),
+            setup=replace(setup, sortie=sortie, simulated=simulated, attach=attach),
             on_event=on_event,
             on_capture=on_capture,
         )
@@ -114,6 +120,23 @@ def fly_one(
     summary.pop("events")
     _write_summary(result.log, summary)
     return result
+
+
+def _return_height(
+    link: Link, setup: FlightSetup, height_m: float, simulated: bool, on_event: Callable[[FlightEvent], None] | None
+) -> dict[str, float]:
+    """Return the parameter that has a copter come back at least so high, when it does not and may be changed."""
+    held = link.parameters(_RETURN_UNITS)
+    name = next((n for n in _RETURN_UNITS if n in held), None)
+    wanted = math.ceil(height_m * _RETURN_UNITS[name]) if name else 0
+    if name is None or held[name] >= wanted:
+        return {}
+    if simulated or setup.consent([Change(name, held[name], wanted, "several fly: each comes home at its own height")]):
+        return {name: wanted}
+    if on_event is not None:
+        text = f"it may come home at the others' height: {name} would have to be {wanted}"
+        on_event(FlightEvent(iso_utc(link.clock.now_s()), "warning", text))
+    return {}
 
 
 def resume_one(

@@ -50,7 +50,8 @@ class FlightSetup:
     vehicle is not asked for what only a real one has. With `check_only` everything is done up to the preflight table,
     and nothing is armed. `test_camera` takes a picture on the ground. `clearance` decides when it may take off.
     `attach`: the vehicle is in the air with this very mission, and is watched from here on. With `clear_rally` rally
-    points that the vehicle holds from before are cleared where the mission has none.
+    points that the vehicle holds from before are cleared where the mission has none. `return_height_m` is how high
+    above home it comes back, at least, when several fly: each at its own, out of the others' way.
     """
 
     sortie: Sortie | None = None
@@ -66,3 +67,4 @@ class FlightSetup:
     clearance: Clearance = at_once
     attach: bool = False
     clear_rally: bool = False
+    return_height_m: float | None = None

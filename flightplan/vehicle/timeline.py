@@ -42,8 +42,11 @@ class Timeline:
         return np.array([np.interp(time_s, self.times_s, axis) for axis in self.points.T])
 
 
-def predict(mission: Mission, frame: LocalFrame, drone: Drone) -> Timeline:
-    """Return a mission's timeline: legs from standstill to standstill, as `Drone.leg_seconds` has them."""
+def predict(mission: Mission, frame: LocalFrame, drone: Drone, return_height_m: float | None = None) -> Timeline:
+    """Return a mission's timeline: legs from standstill to standstill, as `Drone.leg_seconds` has them.
+
+    A return to launch first climbs to `return_height_m` above home, where it is lower.
+    """
     ground_m = mission.home_altitude_msl_m or 0.0
     speed_mps = mission.cruise_speed_mps or drone.cruise_speed_mps
     home = _home(mission)
@@ -57,7 +60,10 @@ def predict(mission: Mission, frame: LocalFrame, drone: Drone) -> Timeline:
             there = np.array([here[0], here[1], ground_m + item.altitude_m])
             stops.append((now_s + _climb_s(here, there, drone), there, number))
         elif item.command == Command.NAV_RETURN_TO_LAUNCH:
-            over = np.array([start[0], start[1], max(here[2], ground_m)])
+            up = np.array([here[0], here[1], max(here[2], ground_m + (return_height_m or 0.0))])
+            now_s += _climb_s(here, up, drone)
+            stops.append((now_s, up, number))
+            here, over = up, np.array([start[0], start[1], up[2]])
             now_s += _leg_s(here, over, speed_mps, drone)
             stops.append((now_s, over, number))
             stops += _landing(now_s + LOITER_S, over, ground_m, drone, number)

@@ -24,6 +24,8 @@ from flightplan.vehicle.tower import Tower
 
 _LOOK_S = 0.2
 _LET_END_S = 5.0
+# Between return heights, besides what keeps vehicles apart: none is held to the centimetre.
+_SPARE_M = 2.0
 ALL, _STAY = "a", ("r", "l", CANCEL_KEY)
 
 
@@ -188,13 +190,19 @@ class Together:
         clearance = self.tower.clearance(
             member.number,
             f"{sortie.identifier} on vehicle {member.number}",
-            self._timeline(sortie),
+            timeline_of(sortie, member.number, self._frame, self._drone, self.rules),
             sortie.takeoff_offset_s,
             lambda: self.desk.calls_off(member.number),
         )
         # One rally point for all would have them land on each other: each comes back to where it took off.
         sortie = replace(sortie, mission=replace(sortie.mission, rally=()))
-        setup = replace(self._setup, clearance=clearance, keys=self.desk.keys_for(member.number), clear_rally=True)
+        setup = replace(
+            self._setup,
+            clearance=clearance,
+            keys=self.desk.keys_for(member.number),
+            clear_rally=True,
+            return_height_m=return_height_m(sortie, member.number, self.rules),
+        )
         result = None
         try:
             result = fly_one(
@@ -211,8 +219,16 @@ class Together:
             if result is None or result.outcome is not Outcome.LOST:
                 self.tower.over(member.number)
 
-    def _timeline(self, sortie: Sortie) -> Timeline:
-        return predict(sortie.mission, self._frame, self._drone)
+
+def return_height_m(sortie: Sortie, number: int, rules: Separation) -> float:
+    """Return how high above home a vehicle comes back: above the lines, and each apart from the others."""
+    highest_m = max((i.altitude_m for i in sortie.mission.items if i.longitude_deg is not None), default=0.0)
+    return highest_m + number * (rules.vertical_m + _SPARE_M)
+
+
+def timeline_of(sortie: Sortie, number: int, frame: LocalFrame, drone: Drone, rules: Separation) -> Timeline:
+    """Return where a vehicle of that number will be when it flies a sortie."""
+    return predict(sortie.mission, frame, drone, return_height_m(sortie, number, rules))
 
 
 def outcome_of(members: Sequence[Member]) -> Outcome:

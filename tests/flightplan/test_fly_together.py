@@ -105,6 +105,9 @@ def test_two_that_work_apart_fly_at_once_and_two_that_share_a_way_one_after_the_
     assert west[0] == pytest.approx(east[0], abs=3)
     assert north[0] > west[1]
     assert min(closest_m(vehicles[0], vehicles[1]), closest_m(vehicles[1], vehicles[2])) >= RULES.horizontal_m
+    # Whoever has to come home early does so above the lines, each at its own height, and to its own place.
+    assert [v.parameters["RTL_ALT"] for v in vehicles] == [7700, 9400, 11100]
+    assert all(v.transfers.items[2] == [] for v in vehicles)
     waited = [e.text for e in together.members[1].results["north"].events if e.kind == "waiting"]
     assert len(waited) == 1
     assert "its way and that of west on vehicle 1 come within 50 m of each other" in waited[0]
@@ -142,6 +145,24 @@ def test_one_that_is_cut_short_does_not_stop_the_others(tmp_path: Path) -> None:
     assert one.left == ("never",)
     assert {n: r.outcome for n, r in two.results.items()} == {"b": Outcome.COMPLETED, "c": Outcome.COMPLETED}
     assert outcome_of(together.members) is Outcome.CUT_SHORT
+
+
+def test_nobody_takes_off_while_one_comes_home_by_itself(tmp_path: Path) -> None:
+    stands = homes(2, 40.0)
+    queues = [
+        [sortie("north", stands[0], [(0, 60), (0, 260)])],
+        [sortie("beside", stands[1], [(40, 60), (40, 260)])],
+    ]
+
+    def home(vehicles: list[Tracked], member: Member, event) -> None:
+        if (member.number, event.kind) == (1, "transect"):
+            vehicles[0].change_mode(6)
+
+    together, vehicles = flown(queues, tmp_path, at_home=stands, on_event=home)
+    assert together.members[0].results["north"].outcome is Outcome.CUT_SHORT
+    said = [e.text for e in together.members[1].results["beside"].events if e.kind == "waiting"]
+    assert said[-1] == "north on vehicle 1 is not on its mission: it has to be down first"
+    assert airborne_s(vehicles[1])[0] > airborne_s(vehicles[0])[1]
 
 
 def test_one_in_the_way_is_waited_for_in_the_air(tmp_path: Path) -> None:
