@@ -23,9 +23,11 @@ from flightplan.frames import Floats
 from flightplan.turning import TurningRoom
 
 _OUTER_TOLERANCE_M = 5.0
+_OUTER_SHARE = 1 / 40
 _INNER_TOLERANCE_M = 1.0
 _INSET_M = 0.1
 _CHECK_TOLERANCE_M = 1e-3
+_STRAIGHT = 1e-9
 _LOOKED_AT = (0.5, 0.25, 0.75, 0.1, 0.9, 0.375, 0.625)
 _ARC = 32
 # A buffer's arcs are drawn as chords, inside of the circle: an exclusion's are drawn larger by what that takes away.
@@ -66,7 +68,8 @@ class Airspace:
             shapely.buffer(land, allowance_m, quad_segs=_ARC),
             shapely.buffer(kept_out, buffer_m * _OUTWARD, quad_segs=_ARC),
         )
-        outer = min(_OUTER_TOLERANCE_M, allowance_m / 6)
+        # Around whole seas the allowance is kilometres, and a coast drawn to metres has too many corners to search.
+        outer = min(max(_OUTER_TOLERANCE_M, allowance_m * _OUTER_SHARE), allowance_m / 6)
         inside = shapely.simplify(shapely.buffer(land, allowance_m - outer, quad_segs=4), outer * 0.95)
         outside = shapely.simplify(
             shapely.buffer(kept_out, (buffer_m + 2 * _INNER_TOLERANCE_M) * _OUTWARD, quad_segs=_ARC),
@@ -201,9 +204,13 @@ class Airspace:
         step_m = np.hypot(*(points[i] - points[j]).T)
         useful = step_m + np.minimum(to_a[i] + to_b[j], to_a[j] + to_b[i]) <= string_m
         i, j = i[useful], j[useful]
+        taut = self._wraps(near[i], points[j]) & self._wraps(near[j], points[i])
+        i, j = i[taut], j[taut]
         visible = self._see_each_other(near[i], near[j])
         ends = np.concatenate([np.full(n, n), np.full(n, n + 1)])
         others = np.concatenate([np.arange(n), np.arange(n)])
+        taut = self._wraps(near[others], points[ends])
+        ends, others = ends[taut], others[taut]
         seen = self._clear(points[ends], points[others])
         rows = np.concatenate([i[visible], ends[seen]])
         columns = np.concatenate([j[visible], others[seen]])
@@ -226,7 +233,22 @@ class Airspace:
 
     @cached_property
     def _corners(self) -> Floats:
+        return self._corners_and_sides[0]
+
+    @cached_property
+    def _corners_and_sides(self) -> tuple[Floats, Floats, Floats]:
         return _reflex_corners(self.flyable)
+
+    def _wraps(self, corners: npt.NDArray[np.intp], toward: Floats) -> npt.NDArray[np.bool_]:
+        """Whether a step between a corner and a point can be part of a taut path: it passes the corner, not through it.
+
+        A shortest path bends at a corner around it, so both sides of the corner lie on one side of the step.
+        """
+        places, before, after = (v[corners] for v in self._corners_and_sides)
+        step = toward - places
+        one, other = _cross(step, before), _cross(step, after)
+        slack = _STRAIGHT * (step**2).sum(axis=1) * np.hypot(*before.T) * np.hypot(*after.T)
+        return np.asarray(one * other >= -slack)
 
     @cached_property
     def _known(self) -> npt.NDArray[np.int8]:
@@ -256,14 +278,19 @@ class Airspace:
         return clear
 
 
-def _reflex_corners(region: Any) -> Floats:
-    """Return the corners where the region's inner angle exceeds 180°, (N, 2)."""
-    found = [np.empty((0, 2))]
+def _reflex_corners(region: Any) -> tuple[Floats, Floats, Floats]:
+    """Return the corners where the inner angle exceeds 180°, (N, 2), and the ways from each to its neighbours."""
+    found: list[tuple[Floats, Floats, Floats]] = [(np.empty((0, 2)),) * 3]
     for part in shapely.get_parts(region):
         oriented = shapely.orient_polygons(part)
         for ring in (oriented.exterior, *oriented.interiors):
             points = np.asarray(ring.coords)[:-1]
             into, out = points - np.roll(points, 1, axis=0), np.roll(points, -1, axis=0) - points
-            turn = into[:, 0] * out[:, 1] - into[:, 1] * out[:, 0]
-            found.append(points[turn < 0])
-    return np.concatenate(found)
+            reflex = _cross(into, out) < 0
+            found.append((points[reflex], -into[reflex], out[reflex]))
+    corners, before, after = (np.concatenate(columns) for columns in zip(*found, strict=True))
+    return corners, before, after
+
+
+def _cross(a: Floats, b: Floats) -> Floats:
+    return np.asarray(a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0])
