@@ -257,6 +257,7 @@ def test_limits_are_read_as_airspace_files_write_them(tmp_path: Path) -> None:
     assert zone.upper == Level(1500 * FOOT_M, AMSL)
 
 
+@settings(deadline=None)
 @given(st.one_of(st.text(max_size=12), st.floats(), st.integers(), st.dictionaries(st.text(), st.integers())))
 def test_any_value_is_a_level_none_or_refused(value) -> None:
     try:
@@ -300,6 +301,7 @@ def test_fences_hold_the_circles_around_masts() -> None:
     assert any(r.contains(MAST) for r in rings)
 
 
+@settings(deadline=None, max_examples=50)
 @given(x=st.floats(-900, 900), y=st.floats(-500, 500), top=st.floats(0, 150), height=st.floats(30, 120))
 def test_an_obstacle_is_kept_clear_of_exactly_when_it_reaches_near(x, y, top, height) -> None:
     mast = Obstacle("m", at(x, y), Level(top, AGL))
