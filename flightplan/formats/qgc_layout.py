@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import pyproj
 
 from flightplan.frames import Floats, LocalFrame
 
@@ -15,6 +16,8 @@ Points = Sequence[tuple[float, float]]
 
 _SPARE_M = 2000.0
 _SPHERE_M = 6_371_000.0
+# Its inverse problem asks nothing to be made for each origin, as a projection does.
+_ELLIPSOID = pyproj.Geod(ellps="WGS84")
 _STEP = 0.4
 """Of the spacing: how far a step of the outline reaches to either side of its line."""
 _REACH, _GRID = 0.08, 85
@@ -132,8 +135,10 @@ def outline(local: Floats, angle: float, spacing_m: float, frame: LocalFrame) ->
 
 
 def _ellipsoidal(corners: Points, points: Points) -> Floats:
-    """Return points in the plane that touches the ground at the first corner."""
-    return LocalFrame(*corners[0]).to_local(points)
+    """Return points in the plane that touches the ground at the first corner, where `LocalFrame` puts them."""
+    lon, lat = np.asarray(points, dtype=np.float64).T
+    azimuth, _, distance = _ELLIPSOID.inv(np.full(len(lon), corners[0][0]), np.full(len(lon), corners[0][1]), lon, lat)
+    return np.column_stack([distance * np.sin(np.radians(azimuth)), distance * np.cos(np.radians(azimuth))])
 
 
 def _spherical(corners: Points, points: Points) -> Floats:
