@@ -29,6 +29,7 @@ from flightplan.vehicle.timeline import Timeline
 TICK_S, _ASK_S = 0.5, 1.0
 _KEPT, _UP_M, _MOVING_MPS, _SAY_AGAIN_S = 24, 3.0, 1.0, 15.0
 _SILENT_S, _GONE_S = 5.0, 3600.0
+_SLOWEST = 0.6  # of the speed as planned, for which a late vehicle is looked for on its way
 # Told what happens: one word to sort by, then words.
 Tell = Callable[[str, str], None]
 
@@ -89,6 +90,26 @@ class Craft:
         """Return for how long nothing was heard of where it is."""
         last = self.seen(now_s)
         return now_s - (last.time_s if last is not None else self.cleared_s or now_s)
+
+    def late_s(self, now_s: float) -> float:
+        """Return by how much it is behind its timeline, as far as its place tells; 0 when it is not."""
+        last = self.in_the_air(now_s)
+        if last is None or self.timeline is None or self.cleared_s is None:
+            return 0.0
+        gone_s = last.time_s - self.cleared_s
+        times_s, points = self.timeline.times_s, self.timeline.points
+        # Where its way comes by the same place again, only the times around now are meant.
+        now = (times_s >= _SLOWEST * gone_s) & (times_s <= gone_s)
+        if not now.any():
+            return 0.0
+        away_m = np.linalg.norm(points[now] - points[0] - (last.point - self._ground(last)), axis=1)
+        return max(gone_s - float(times_s[now][np.argmin(away_m)]), 0.0)
+
+    def _ground(self, last: Seen) -> Floats:
+        """Return the timeline's first point in terms of what the vehicle says: its heights may have another origin."""
+        assert self.timeline is not None
+        first = self.timeline.points[0]
+        return np.array([first[0], first[1], last.point[2] - last.height_m])
 
     def can_hold(self, now_s: float) -> bool:
         """Whether it can stand still in the air on its mission."""
@@ -252,7 +273,7 @@ class Tower:
                 return f"{other.name} has not been heard: it has to be, or to be down"
             if other.timeline is None or other.cleared_s is None or not other.on_mission(now_s):
                 return f"{other.name} is not on its mission: it has to be down first"
-            start_s = other.cleared_s + other.held_s
+            start_s = other.cleared_s + max(other.held_s, other.late_s(now_s))
             if now_s > start_s + float(self.rules.window(other.timeline.times_s[-1:])[1][0]):
                 return f"{other.name} is overdue: it has to be down first"
             if meeting(other.timeline, start_s, craft.timeline, now_s, self.rules, now_s=now_s) is not None:
