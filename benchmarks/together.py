@@ -32,7 +32,8 @@ from flightplan.frames import LocalFrame
 from flightplan.plan import SurveyPlan
 from flightplan.planning import plan_survey
 from flightplan.request import PlanRequest
-from flightplan.vehicle.separation import Separation, share_out
+from flightplan.separation import UNPLANNED
+from flightplan.vehicle.separation import share_out
 from flightplan.vehicle.together import Member, Together
 from sim.faults import Faults, FaultyVehicle
 from sim.vehicle import Fleet, Home, Wind
@@ -116,7 +117,7 @@ def closest_m(a: Tracked, b: Tracked) -> float:
     """Return the least distance over the ground of two in the air at about the same height."""
     count = min(len(a.places), len(b.places))
     p, q = a.places[:count], b.places[:count]
-    both = (p[:, 2] > _UP_M) & (q[:, 2] > _UP_M) & (np.abs(p[:, 2] - q[:, 2]) < Separation().vertical_m)
+    both = (p[:, 2] > _UP_M) & (q[:, 2] > _UP_M) & (np.abs(p[:, 2] - q[:, 2]) < UNPLANNED.vertical_m)
     return float(np.min(np.hypot(*(p - q)[both, :2].T), initial=np.inf))
 
 
@@ -139,7 +140,7 @@ def run(surveys: int, vehicles: int, seed: int, *, faulty: bool) -> dict[str, An
         closest.append(found["closest_m"])
         shares.append(found["at_once"])
         warnings += found["warnings"]
-        if found["closest_m"] < Separation().horizontal_m:
+        if found["closest_m"] < UNPLANNED.horizontal_m:
             near.append({"survey": number, "closest_m": round(found["closest_m"], 1), "outcomes": found["outcomes"]})
     finite = [c for c in closest if np.isfinite(c)]
     return {

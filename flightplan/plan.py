@@ -15,8 +15,8 @@ from flightplan.energy import Wind
 from flightplan.ground import GroundUnder
 from flightplan.mission import Mission
 from flightplan.patterns import Turning
+from flightplan.separation import Separation
 from flightplan.terrain import TerrainSource
-from flightplan.timeline import Separation
 from flightplan.visibility import Visibility
 
 

@@ -31,10 +31,12 @@ from flightplan.ordering import Run
 from flightplan.paths import Airspace
 from flightplan.plan import Sortie
 from flightplan.profile import Profile, Raised, follow_terrain, level_profile
+from flightplan.separation import Separation
+from flightplan.separation import return_height_m as height_of_return_m
 from flightplan.sorties import Flight, cut_sorties
 from flightplan.take_offs import set_take_offs
 from flightplan.terrain import Terrain
-from flightplan.timeline import Separation, mission_timeline
+from flightplan.timeline import predict
 from flightplan.visibility import judge_sight, line_of_sight
 from flightplan.ways import Ways, ways_over
 
@@ -140,8 +142,15 @@ def build_sorties(
     if fleet.drones > 1:
         grounds_m = maker.home_grounds_m(drafts)
         timelines = [
-            mission_timeline(d.mission, area.frame, flying.drone, flying.operations.wind, ground_m)
-            for d, ground_m in zip(drafts, grounds_m, strict=True)
+            predict(
+                d.mission,
+                area.frame,
+                flying.drone,
+                height_of_return_m(d.mission, number, fleet.layer_m, d.raised_m),
+                wind=flying.operations.wind,
+                ground_m=ground_m,
+            )
+            for d, number, ground_m in zip(drafts, shares.drone, grounds_m, strict=True)
         ]
         shares, separation = set_take_offs([d.flight for d in drafts], timelines, shares, fleet)
     order = sorted(range(len(drafts)), key=lambda i: (shares.start_s[i], shares.drone[i], i))

@@ -8,8 +8,9 @@ from itertools import combinations
 
 from flightplan.errors import PlanError
 from flightplan.fleet import Fleet, Shares, keep_apart
+from flightplan.separation import Separation, closest, forbidden_offsets
 from flightplan.sorties import Flight
-from flightplan.timeline import Separation, Timeline, closest, forbidden_offsets
+from flightplan.timeline import Timeline
 
 
 def set_take_offs(
@@ -22,13 +23,7 @@ def set_take_offs(
     """
     asked = Separation(fleet.horizontal_m, fleet.layer_m, fleet.margin_s)
     forbidden = {
-        (i, j): forbidden_offsets(
-            timelines[i],
-            timelines[j],
-            horizontal_m=fleet.horizontal_m,
-            vertical_m=fleet.layer_m,
-            margin_s=fleet.margin_s,
-        )
+        (i, j): forbidden_offsets(timelines[i], timelines[j], asked)
         for i, j in combinations(range(len(flights)), 2)
         if shares.drone[i] != shares.drone[j]
     }

@@ -18,6 +18,7 @@ from flightplan.console import say
 from flightplan.drones import Drone, drone_named
 from flightplan.errors import WorkspaceError
 from flightplan.plan import Sortie, SurveyPlan
+from flightplan.separation import UNPLANNED, Separation
 from flightplan.terrain import Terrain
 from flightplan.vehicle.campaign import choose_sorties, next_resume, note_what_is_left
 from flightplan.vehicle.controls import Keyboard
@@ -25,7 +26,7 @@ from flightplan.vehicle.flight import FlightResult
 from flightplan.vehicle.logs import FlightEvent
 from flightplan.vehicle.resume import Assessment, assess, log_folders
 from flightplan.vehicle.screen import table
-from flightplan.vehicle.separation import Separation, share_out, take_off_times
+from flightplan.vehicle.separation import share_out, take_off_times
 from flightplan.vehicle.setup import Change, Consent
 from flightplan.vehicle.together import Member, Together, timeline_of
 
@@ -70,12 +71,12 @@ def addresses(given: Sequence[str]) -> tuple[str, ...]:
 def read_separation(text: str | None) -> Separation:
     """Read "HORIZONTAL,VERTICAL" in metres; BadParameter when it is not that."""
     if text is None:
-        return Separation()
+        return UNPLANNED
     try:
         horizontal_m, vertical_m = (float(part) for part in text.split(","))
     except ValueError as error:
         raise click.BadParameter(f"{text} is not METRES,METRES", param_hint="--separation") from error
-    return Separation(horizontal_m=horizontal_m, vertical_m=vertical_m)
+    return replace(UNPLANNED, horizontal_m=horizontal_m, vertical_m=vertical_m)
 
 
 def fly_together(
@@ -112,8 +113,8 @@ def fly_together(
     rest = {k: v for k, v in flying.items() if k not in ("clock", "system_id", "setup", "on_event")}
     screen = Screen()
     together = Together(
-        members, frame=plan.area.frame, drone=drone, rules=rules, clock=clock, one_each=live, setup=setup,
-        on_event=screen.tell, **rest,
+        members, frame=plan.area.frame, drone=drone, rules=rules, wind=plan.wind, clock=clock, one_each=live,
+        setup=setup, on_event=screen.tell, **rest,
     )  # fmt: skip
     with screen:
         together.fly(lambda: screen.look(together, clock, keyboard))
@@ -161,7 +162,7 @@ def _what_is_missing(
 def _tell_times(plan: SurveyPlan, members: Sequence[Member], rules: Separation, drone: Drone, *, live: bool) -> None:
     queues = [m.sorties[:1] if live else m.sorties for m in members]
     timelines = [
-        [timeline_of(s, m.number, plan.area.frame, drone, rules) for s in queue]
+        [timeline_of(s, m.number, plan.area.frame, drone, rules, plan.wind) for s in queue]
         for m, queue in zip(members, queues, strict=True)
     ]
     offsets = [[s.takeoff_offset_s for s in queue] for queue in queues]

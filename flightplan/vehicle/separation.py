@@ -15,38 +15,14 @@ from scipy.spatial import cKDTree
 from flightplan.errors import PlanError
 from flightplan.frames import Floats
 from flightplan.plan import Sortie
-from flightplan.vehicle.timeline import STEP_M, Timeline
+from flightplan.separation import Separation
+from flightplan.timeline import STEP_M, Timeline
 
 # Lower than this over its home a vehicle stands, or is about to.
 _ON_THE_GROUND_M = 3.0
 _NO_TIME_S = 1e-3  # seconds since 1970 are known no better
-
-
-@dataclass(frozen=True)
-class Separation:
-    """How far vehicles keep from each other.
-
-    They are apart when they are `horizontal_m` apart on the ground or `vertical_m` in height. `early_share` and
-    `late_share` say how much of the predicted time a flight may be ahead of and behind it (8 m/s of turbulent wind made
-    a recorded survey 17 % longer), `pad_s` what comes on top. `horizon_s` is how far ahead vehicles are watched, as
-    they fly now.
-    """
-
-    horizontal_m: float = 50.0
-    vertical_m: float = 15.0
-    early_share: float = 0.1
-    late_share: float = 0.2
-    pad_s: float = 10.0
-    horizon_s: float = 12.0
-
-    def __post_init__(self) -> None:
-        for name, value in vars(self).items():
-            if not 0 <= value < np.inf:
-                raise PlanError(f"{name} is {value:g}", where="separation", hint="It is 0 or more")
-
-    def window(self, times_s: Floats) -> tuple[Floats, Floats]:
-        """Return from when until when what is predicted for these times may be so."""
-        return times_s * (1 - self.early_share) - self.pad_s, times_s * (1 + self.late_share) + self.pad_s
+# How far ahead vehicles are watched, as they fly now.
+_HORIZON_S = 12.0
 
 
 @dataclass(frozen=True)
@@ -170,10 +146,10 @@ def encounter(a: Floats, a_velocity: Floats, b: Floats, b_velocity: Floats, rule
     on the ground and in height.
     """
     apart, closing = b - a, b_velocity - a_velocity
-    when = np.linspace(0.0, rules.horizon_s, int(rules.horizon_s * 2) + 1)
+    when = np.linspace(0.0, _HORIZON_S, int(_HORIZON_S * 2) + 1)
     ahead = apart + when[:, None] * closing
     level_m, height_m = np.hypot(ahead[:, 0], ahead[:, 1]), np.abs(ahead[:, 2])
-    close = np.flatnonzero((level_m < rules.horizontal_m) & (height_m < rules.vertical_m))
+    close = np.flatnonzero((level_m < rules.horizontal_m) & rules.too_level(height_m))
     if not len(close):
         return None
     nearest = close[np.argmin(level_m[close])]
@@ -195,7 +171,7 @@ def _near(a: Timeline, b: Timeline, rules: Separation) -> np.ndarray:
         [np.repeat(flown_a, counts), flown_b[np.concatenate([f for f in found if f]).astype(np.int64)]]
     )
     height_m = np.abs(a.points[pairs[:, 0], 2] - b.points[pairs[:, 1], 2])
-    return np.asarray(pairs[height_m < rules.vertical_m])
+    return np.asarray(pairs[rules.too_level(height_m)])
 
 
 def _flown(timeline: Timeline) -> np.ndarray:

@@ -9,23 +9,23 @@ from typing import Any
 
 from flightplan.clock import Clock, WallClock
 from flightplan.drones import Drone
+from flightplan.energy import Wind
 from flightplan.errors import OverflyError, PreflightError
 from flightplan.frames import LocalFrame
 from flightplan.plan import Sortie
+from flightplan.separation import UNPLANNED, Separation
+from flightplan.separation import return_height_m as height_of_return_m
+from flightplan.timeline import Timeline, predict
 from flightplan.vehicle.campaign import fly_one
 from flightplan.vehicle.controls import ORDERS
 from flightplan.vehicle.flight import FlightResult, Outcome
 from flightplan.vehicle.loading import CANCEL_KEY
 from flightplan.vehicle.logs import FlightEvent
-from flightplan.vehicle.separation import Separation
 from flightplan.vehicle.setup import FlightSetup
-from flightplan.vehicle.timeline import Timeline, predict
 from flightplan.vehicle.tower import Tower
 
 _LOOK_S = 0.2
 _LET_END_S = 5.0
-# Between return heights, besides what keeps vehicles apart: none is held to the centimetre.
-_SPARE_M = 2.0
 ALL, _STAY = "a", ("r", "l", CANCEL_KEY)
 
 
@@ -108,6 +108,7 @@ class Together:
 
     `flying` is as in `fly_one`, without the sortie, the address and what differs between vehicles. One that fails or is
     cut short flies no more; the others fly on. With `one_each` every vehicle flies one sortie: then comes a battery.
+    `wind` is the one that the plan reckoned with.
     """
 
     def __init__(
@@ -117,6 +118,7 @@ class Together:
         frame: LocalFrame,
         drone: Drone,
         rules: Separation | None = None,
+        wind: Wind | None = None,
         clock: Clock | None = None,
         one_each: bool = False,
         setup: FlightSetup | None = None,
@@ -124,10 +126,10 @@ class Together:
         **flying: Any,
     ) -> None:
         self.members = tuple(members)
-        self.rules = rules or Separation()
+        self.rules = rules or UNPLANNED
         self.desk = Desk([c.number for c in members])
         self._clock = clock or WallClock()
-        self._drone, self._frame = drone, frame
+        self._drone, self._frame, self._wind = drone, frame, wind
         self._one_each, self._setup, self._flying = one_each, setup or FlightSetup(), flying
         self._on_event = on_event
         self._failures: list[BaseException] = []
@@ -190,7 +192,7 @@ class Together:
         clearance = self.tower.clearance(
             member.number,
             f"{sortie.identifier} on vehicle {member.number}",
-            timeline_of(sortie, member.number, self._frame, self._drone, self.rules),
+            timeline_of(sortie, member.number, self._frame, self._drone, self.rules, self._wind),
             sortie.takeoff_offset_s,
             lambda: self.desk.calls_off(member.number),
         )
@@ -222,13 +224,16 @@ class Together:
 
 def return_height_m(sortie: Sortie, number: int, rules: Separation) -> float:
     """Return how high above home a vehicle comes back: above the lines, and each apart from the others."""
-    highest_m = max((i.altitude_m for i in sortie.mission.items if i.longitude_deg is not None), default=0.0)
-    return highest_m + number * (rules.vertical_m + _SPARE_M)
+    # In a plan's own layers only the drone that it was planned for is apart from the others.
+    layer_m = sortie.transit_offset_m if sortie.drone == number else 0.0
+    return height_of_return_m(sortie.mission, number, rules.vertical_m, layer_m)
 
 
-def timeline_of(sortie: Sortie, number: int, frame: LocalFrame, drone: Drone, rules: Separation) -> Timeline:
+def timeline_of(
+    sortie: Sortie, number: int, frame: LocalFrame, drone: Drone, rules: Separation, wind: Wind | None = None
+) -> Timeline:
     """Return where a vehicle of that number will be when it flies a sortie."""
-    return predict(sortie.mission, frame, drone, return_height_m(sortie, number, rules))
+    return predict(sortie.mission, frame, drone, return_height_m(sortie, number, rules), wind=wind)
 
 
 def outcome_of(members: Sequence[Member]) -> Outcome:

@@ -19,12 +19,13 @@ import numpy as np
 from flightplan.clock import Clock
 from flightplan.errors import PreflightError
 from flightplan.frames import Floats, LocalFrame
+from flightplan.separation import Separation
+from flightplan.timeline import Timeline
 from flightplan.vehicle.autopilots import Airframe
 from flightplan.vehicle.link import Link
 from flightplan.vehicle.messages import command_long
-from flightplan.vehicle.separation import Encounter, Separation, clear_from, encounter, meeting
+from flightplan.vehicle.separation import Encounter, clear_from, encounter, meeting
 from flightplan.vehicle.setup import Clearance
-from flightplan.vehicle.timeline import Timeline
 
 TICK_S, _ASK_S = 0.5, 1.0
 _KEPT, _UP_M, _MOVING_MPS, _SAY_AGAIN_S = 24, 3.0, 1.0, 15.0

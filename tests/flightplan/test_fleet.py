@@ -30,8 +30,9 @@ from flightplan.plan import Sortie, SurveyPlan
 from flightplan.plan_files import load_plan, save_plan
 from flightplan.planning import plan_survey
 from flightplan.request import PlanRequest
+from flightplan.separation import Separation, forbidden_offsets
 from flightplan.sorties import Flight
-from flightplan.timeline import Timeline, forbidden_offsets, mission_timeline
+from flightplan.timeline import LAST_METRES, LAST_MPS, LOITER_S, SPOOL_S, Timeline, predict
 
 FRAME = LocalFrame(34.83, -2.33)
 DRONE = replace(drone_named("overfly-demo"), battery_wh=60.0)
@@ -218,20 +219,32 @@ def test_a_fleet_that_is_none_is_refused(asked: dict[str, float]) -> None:
         Fleet(**asked)  # type: ignore[arg-type]
 
 
-def test_a_time_table_ends_when_the_sortie_does() -> None:
+# Motors that start, a wait over home, and 10 m at 0.5 m/s and not at 1.5, where a plan has 10 s for all of it.
+AS_RECORDED_S = SPOOL_S + LOITER_S + LAST_METRES / LAST_MPS - LAST_METRES / DRONE.descent_mps - 10.0
+
+
+def test_a_time_table_ends_when_the_sortie_does_and_knows_how_a_landing_was_recorded() -> None:
     result = plan()
     for sortie in result.sorties:
-        line = mission_timeline(sortie.mission, result.area.frame, DRONE)
-        assert line.duration_s == pytest.approx(sortie.duration_s, abs=0.5)
-        assert line.places[:, 2].max() == pytest.approx(80.0)
-        assert (np.diff(line.seconds) >= 0).all()
+        line = predict(sortie.mission, result.area.frame, DRONE)
+        assert line.duration_s == pytest.approx(sortie.duration_s + AS_RECORDED_S, abs=0.5)
+        assert line.points[:, 2].max() == pytest.approx(80.0)
+        assert (np.diff(line.times_s) >= 0).all()
+
+
+def test_a_time_table_knows_the_wind() -> None:
+    wind = Wind(6.0, 0.0)
+    for sortie in plan(operations=Operations(wind=wind)).sorties:
+        still, windy = (predict(sortie.mission, CAMP.frame, DRONE, wind=w) for w in (None, wind))
+        assert windy.duration_s == pytest.approx(sortie.duration_s + AS_RECORDED_S, abs=0.5)
+        assert windy.duration_s >= still.duration_s
 
 
 def test_stops_for_pictures_are_in_the_time_table() -> None:
     result = plan(pattern=Pattern(hover_s=4.0))
     for sortie in result.sorties:
-        line = mission_timeline(sortie.mission, result.area.frame, DRONE)
-        assert line.duration_s == pytest.approx(sortie.duration_s, rel=0.01)
+        line = predict(sortie.mission, result.area.frame, DRONE)
+        assert line.duration_s == pytest.approx(sortie.duration_s + AS_RECORDED_S, rel=0.01)
 
 
 speeds = st.floats(3, 15)
@@ -251,7 +264,7 @@ def flights(draw: st.DrawFn) -> Timeline:
 @given(one=flights(), other=flights(), seed=st.integers(0, 1000))
 def test_every_start_that_brings_two_too_near_is_forbidden(one: Timeline, other: Timeline, seed: int) -> None:
     """Against a brute-force look at random offsets, five times a second."""
-    forbidden = forbidden_offsets(one, other, horizontal_m=50.0, vertical_m=15.0, margin_s=0.0)
+    forbidden = forbidden_offsets(one, other, Separation(horizontal_m=50.0, vertical_m=15.0, margin_s=0.0))
     for offset in np.random.default_rng(seed).uniform(-other.duration_s, one.duration_s, 8):
         now = np.arange(max(0.0, offset), min(one.duration_s, offset + other.duration_s), 0.2)
         if not len(now):

@@ -12,15 +12,15 @@ from flightplan.drones import drone_named
 from flightplan.frames import LocalFrame
 from flightplan.mission import Mission, MissionItem
 from flightplan.plan import Sortie
+from flightplan.separation import UNPLANNED, Separation
 from flightplan.vehicle.flight import Outcome
-from flightplan.vehicle.separation import Separation
 from flightplan.vehicle.together import Member, Together, outcome_of
 from sim.vehicle import Fleet, Home, SimulatedVehicle
 
 HOME = Home(34.83, -2.33, 1500.0)
 FRAME = LocalFrame(34.83, -2.33)
 DRONE = drone_named("overfly-demo")
-RULES = Separation()
+RULES = UNPLANNED
 
 
 class Tracked(SimulatedVehicle):

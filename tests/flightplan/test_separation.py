@@ -12,19 +12,19 @@ from flightplan.errors import PlanError
 from flightplan.frames import LocalFrame
 from flightplan.mission import Mission, MissionItem
 from flightplan.plan import Sortie
+from flightplan.separation import UNPLANNED, Separation
+from flightplan.timeline import STEP_M, Timeline, predict
 from flightplan.vehicle.separation import (
-    Separation,
     clear_from,
     encounter,
     meeting,
     share_out,
     take_off_times,
 )
-from flightplan.vehicle.timeline import STEP_M, Timeline, predict
 
 FRAME = LocalFrame(34.83, -2.33)
 DRONE = drone_named("overfly-demo")
-RULES = Separation()
+RULES = UNPLANNED
 
 
 def mission(home: tuple[float, float], points: list[tuple[float, float]], height_m: float = 60.0) -> Mission:
@@ -156,6 +156,6 @@ def test_vehicles_flying_on_are_told_when_they_come_too_close() -> None:
 
 def test_a_distance_that_is_none_is_refused() -> None:
     with pytest.raises(PlanError, match="horizontal_m"):
-        Separation(horizontal_m=-1.0)
+        Separation(horizontal_m=-1.0, vertical_m=15.0, margin_s=20.0)
     with pytest.raises(PlanError, match="no vehicle"):
         share_out(sorties(1), 0)
