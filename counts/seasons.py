@@ -13,7 +13,11 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
+from counts.estimators.limits import satterthwaite, t_quantile
 from flightplan.errors import EstimateError
+
+# Where less than this part of a variance is left once what is shared is taken out, rounding is all that is left.
+_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
@@ -22,6 +26,8 @@ class Change:
 
     difference: float
     difference_se: float
+    difference_lower: float
+    difference_upper: float
     d: float
     p_linear: float
     ratio: float
@@ -38,35 +44,77 @@ def change(
     second_variance: float,
     *,
     shared_cv: float = 0.0,
+    first_df: float = math.inf,
+    second_df: float = math.inf,
     confidence: float = 0.95,
 ) -> Change:
     """Compare two estimates: d = (Y₂−Y₁)/√(V₁+V₂), and z = ln(Y₂/Y₁)/√(ln(1+CV₁²)+ln(1+CV₂²)).
 
     `shared_cv` is the coefficient of variation of a correction both were multiplied by: it is taken out of both CVs on
-    the log scale, and its covariance 2·Y₁·Y₂·CV² out of the difference. Raises EstimateError where nothing was seen in
-    a survey.
+    the log scale, and its covariance 2·Y₁·Y₂·CV² out of the difference. Limits and tests use Student's t with the
+    degrees of freedom of the two after Satterthwaite (Buckland et al. 2001, §3.6.5), the normal without end.
+    Raises EstimateError where nothing was seen in a survey, and where no error is left that the two do not share: a
+    zero width is not a measurement.
     """
     if not (first > 0 and second > 0):
         raise EstimateError("a ratio needs animals in both surveys", where="season comparison")
-    shared = shared_cv**2
-    variance = first_variance + second_variance - 2 * first * second * shared
-    cv_squared = first_variance / first**2 - shared, second_variance / second**2 - shared
-    if not variance > 0 or min(cv_squared) < 0 or not max(cv_squared) > 0:
+    variance = first_variance + second_variance - 2 * first * second * shared_cv**2
+    if not variance > _ROUNDING * (first_variance + second_variance):
         raise EstimateError("the shared error is larger than an estimate's whole error", where="season comparison")
-    d = (second - first) / math.sqrt(variance)
-    log_ratio, log_se = math.log(second / first), math.sqrt(sum(math.log1p(c) for c in cv_squared))
-    quantile = float(stats.norm.ppf((1 + confidence) / 2))
+    log_parts = _own_log_variances((first_variance / first**2, second_variance / second**2), shared_cv)
+    df = satterthwaite([first_variance, second_variance], [first_df, second_df])
+    log_df = satterthwaite(log_parts, [first_df, second_df])
+    difference, error = second - first, math.sqrt(variance)
+    log_ratio, log_se = math.log(second / first), math.sqrt(sum(log_parts))
+    reach, log_reach = t_quantile(df, confidence) * error, t_quantile(log_df, confidence) * log_se
     return Change(
-        difference=second - first,
-        difference_se=math.sqrt(variance),
-        d=d,
-        p_linear=_two_sided(d),
+        difference=difference,
+        difference_se=error,
+        difference_lower=difference - reach,
+        difference_upper=difference + reach,
+        d=difference / error,
+        p_linear=_two_sided(difference / error, df),
         ratio=second / first,
-        ratio_lower=math.exp(log_ratio - quantile * log_se),
-        ratio_upper=math.exp(log_ratio + quantile * log_se),
+        ratio_lower=math.exp(log_ratio - log_reach),
+        ratio_upper=math.exp(log_ratio + log_reach),
         z_log=log_ratio / log_se,
-        p_log=_two_sided(log_ratio / log_se),
+        p_log=_two_sided(log_ratio / log_se, log_df),
     )
+
+
+@dataclass(frozen=True)
+class DetectableChange:
+    """The smallest decline and growth, as shares of the first number, that two such surveys would have shown."""
+
+    decline: float
+    growth: float
+    power: float
+    significance: float
+
+
+def detectable_change(
+    first_cv: float,
+    second_cv: float,
+    *,
+    shared_cv: float = 0.0,
+    first_df: float = math.inf,
+    second_df: float = math.inf,
+    power: float = 0.8,
+    significance: float = 0.05,
+) -> DetectableChange:
+    """Return what change could have been seen: |ln(Y₂/Y₁)| = (t₁₋α/₂ + t_power)·√(ln(1+CV₁²)+ln(1+CV₂²)).
+
+    The test of `change` on the log scale, two-sided, with both CVs as they were found, whatever the change (Gerrodette
+    1987 for CVs that do not depend on abundance; quantiles of t after Zar 2010, ch. 8). It depends on the errors alone
+    and not on the change that was found. Raises EstimateError for CVs that are not positive or all shared.
+    """
+    if not (0.5 < power < 1 and 0 < significance < 1):
+        raise EstimateError(f"power {power:g} at significance {significance:g}", where="detectable change")
+    parts = _own_log_variances((first_cv**2, second_cv**2), shared_cv)
+    df = satterthwaite(parts, [first_df, second_df])
+    quantiles = t_quantile(df, 1 - significance) + t_quantile(df, 2 * power - 1)
+    step = quantiles * math.sqrt(sum(parts))
+    return DetectableChange(-math.expm1(-step), math.expm1(step), power, significance)
 
 
 @dataclass(frozen=True)
@@ -84,11 +132,19 @@ class Trend:
 
 
 def trend(
-    years: npt.ArrayLike, estimates: npt.ArrayLike, variances: npt.ArrayLike, *, confidence: float = 0.95
+    years: npt.ArrayLike,
+    estimates: npt.ArrayLike,
+    variances: npt.ArrayLike,
+    *,
+    shared_cv: npt.ArrayLike | None = None,
+    confidence: float = 0.95,
 ) -> Trend:
     """Weighted least squares of ln N on the year, weights 1/ln(1 + CV²), error of the slope from those known variances.
 
-    Years are taken from the first one: the intercept is ln N in that year. Dispersion is None for two surveys.
+    `shared_cv` (k, k) holds the CV of the correction that each two surveys share, 0 for none (its diagonal is not
+    read): the covariance of their logarithms is ln(1 + CV²) and the fit generalised least squares (Aitken 1935). What
+    all surveys share then drops out of the slope. Years are taken from the first one: the intercept is ln N in that
+    year. Dispersion is None for two surveys. Raises EstimateError where the errors are all shared.
     """
     year, n = np.asarray(years, dtype=np.float64), np.asarray(estimates, dtype=np.float64)
     variance = np.asarray(variances, dtype=np.float64)
@@ -96,11 +152,18 @@ def trend(
         raise EstimateError("a trend needs surveys of at least two years, each with its variance", where="trend")
     if np.any(~(n > 0)) or np.any(~(variance > 0)):
         raise EstimateError("a trend on the log scale needs positive estimates and variances", where="trend")
-    x, y, w = year - year[0], np.log(n), 1 / np.log1p(variance / n**2)
-    x_mean, y_mean = float(np.average(x, weights=w)), float(np.average(y, weights=w))
-    spread = float((w * (x - x_mean) ** 2).sum())
-    slope = float((w * (x - x_mean) * (y - y_mean)).sum()) / spread
-    intercept, error = y_mean - slope * x_mean, math.sqrt(1 / spread)
+    own = np.log1p(variance / n**2)
+    spread = np.zeros((len(n), len(n))) if shared_cv is None else np.log1p(np.square(np.asarray(shared_cv, np.float64)))
+    if spread.shape != (len(n), len(n)) or not np.allclose(spread, spread.T):
+        raise EstimateError("shared errors are one symmetric table of surveys by surveys", where="trend")
+    np.fill_diagonal(spread, own)
+    if not float(np.linalg.eigvalsh(spread)[0]) > _ROUNDING * float(own.max()):
+        raise EstimateError("the surveys share all of their error", where="trend")
+    x, y, w = year - year[0], np.log(n), np.linalg.inv(spread)
+    design = np.column_stack([np.ones(len(x)), x])
+    covariance = np.linalg.inv(design.T @ w @ design)
+    intercept, slope = (float(b) for b in covariance @ (design.T @ w @ y))
+    error = math.sqrt(float(covariance[1, 1]))
     residual = y - intercept - slope * x
     quantile = float(stats.norm.ppf((1 + confidence) / 2))
     return Trend(
@@ -111,9 +174,22 @@ def trend(
         growth_lower=math.exp(slope - quantile * error),
         growth_upper=math.exp(slope + quantile * error),
         p_two_sided=_two_sided(slope / error),
-        residual_dispersion=float((w * residual**2).sum()) / (len(x) - 2) if len(x) > 2 else None,
+        residual_dispersion=float(residual @ w @ residual) / (len(x) - 2) if len(x) > 2 else None,
     )
 
 
-def _two_sided(z: float) -> float:
-    return float(2 * stats.norm.sf(abs(z)))
+def _own_log_variances(squared_cvs: tuple[float, float], shared_cv: float) -> tuple[float, float]:
+    """ln(1 + CV²) of each estimate without the error that both share."""
+    own = [c - shared_cv**2 for c in squared_cvs]
+    if any(left < -_ROUNDING * c for left, c in zip(own, squared_cvs, strict=True)):
+        raise EstimateError("the shared error is larger than an estimate's whole error", where="season comparison")
+    if not max(left - _ROUNDING * c for left, c in zip(own, squared_cvs, strict=True)) > 0:
+        raise EstimateError("the two share all of their error, so it measures no change", where="season comparison")
+    first, second = (math.log1p(max(left, 0.0)) for left in own)
+    return first, second
+
+
+def _two_sided(z: float, degrees_of_freedom: float = math.inf) -> float:
+    if math.isinf(degrees_of_freedom):
+        return float(2 * stats.norm.sf(abs(z)))
+    return float(2 * stats.t.sf(abs(z), degrees_of_freedom))
