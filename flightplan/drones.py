@@ -109,6 +109,11 @@ class Drone:
         power = max(self.hover_power_w, self.cruise_power_w) if self.kind == MULTIROTOR else self.cruise_power_w
         return np.asarray(seconds, dtype=np.float64) * power / 3600
 
+    def one_leg_wh(self, seconds: float) -> float:
+        """Return what `leg_wh` says of one leg, without arrays."""
+        power = max(self.hover_power_w, self.cruise_power_w) if self.kind == MULTIROTOR else self.cruise_power_w
+        return seconds * power / 3600
+
     def power_w(self, airspeed_mps: npt.ArrayLike) -> Floats:
         """Return the power of level flight at an airspeed.
 

@@ -7,6 +7,7 @@ how a path was found.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -159,6 +160,14 @@ class Airspace:
             straight = shapely.covers(self.flyable, shapely.linestrings(direct))
             self._routes[key] = direct if straight else self._around(a, b)
         return self._routes[key]
+
+    def look_straight(self, ways: Sequence[Sequence[Floats]]) -> None:
+        """Look at once whether straight ways (N, 2, 2) are legal; `route` then knows those that are."""
+        if not len(ways):
+            return
+        straight = np.asarray(ways, dtype=np.float64)
+        legal = straight[shapely.covers(self.flyable, shapely.linestrings(straight))]
+        self._routes.update({way.tobytes(): way for way in legal})
 
     def metres_outside(self, path: npt.ArrayLike) -> float:
         """Return the length of a path (N, 2) inside an exclusion's buffer or beyond the allowance."""

@@ -104,6 +104,7 @@ def cut_sorties(
         hover,
         {} if known is None else known,
     )
+    costs.look_ahead(runs)
     waiting = [list(group) for _, group in groupby(runs, key=lambda r: r.transect)][::-1]
     flights: list[Flight] = []
     taken = _Taken()
@@ -154,12 +155,70 @@ class _Costs:
     hover: Hover | None = None
     known: dict[bytes, tuple[float, float, int]] = field(default_factory=dict)
     _alone: dict[tuple[str, bytes], _Taken] = field(default_factory=dict)
+    _pieces: dict[tuple[str, bytes, int], list[Run]] = field(default_factory=dict)
+    _parts: dict[bytes, int] = field(default_factory=dict)
+    _rim_homes: dict[bytes, tuple[Floats, int]] = field(default_factory=dict)
+
+    def look_ahead(self, runs: Sequence[Run]) -> None:
+        """Look at the homes and the straight ways that runs will most likely be flown by, all at once.
+
+        What is found is what would be found one by one; only the time that it takes is less.
+        """
+        likely = [self.pieces(run, self._least_pieces(run)) for run in runs]
+        alone = [piece for pieces in likely for piece in pieces]
+        starts, ends = (np.stack([run.ends[i] for run in alone]) for i in (0, 1))
+        unknown = self.airspace.part_of(starts).tolist()
+        self._parts.update({start.tobytes(): part for start, part in zip(starts, unknown, strict=True)})
+        if not self.fixed_homes:
+            self._near_rim(np.concatenate([starts, ends, (starts + ends) / 2]))
+        if self.ways.run_in_m or self.airspace.turning is not None:
+            return
+        between = [[a[-1].ends[1], b[0].ends[0]] for a, b in pairwise(likely) if len(a) == len(b) == 1]
+        homes = [self._nearest_homes((run,))[0][2] for run in alone] if not self.fixed_homes else []
+        outer = [[home, end] for run, home in zip(alone, homes, strict=False) for end in run.ends]
+        self.airspace.look_straight(between + outer)
+
+    def pieces(self, run: Run, number: int) -> list[Run]:
+        """Cut a run into a number of equal pieces."""
+        if number == 1:
+            return [run]
+        key = run.transect, run.ends.tobytes(), number
+        if key not in self._pieces:
+            stops = run.ends[0] + np.linspace(0, 1, number + 1)[:, None] * (run.ends[1] - run.ends[0])
+            self._pieces[key] = [Run(run.transect, stops[i : i + 2]) for i in range(number)]
+        return self._pieces[key]
+
+    def _least_pieces(self, run: Run) -> int:
+        """Return the least number of equal pieces that each may fit a battery, home and back aside."""
+        for number in range(1, int(run.length_m / _SHORTEST_PIECE_M) + 1):
+            seconds, wh, _ = self._cost_of_run(self.pieces(run, number)[0])
+            if not self._is_too_much(seconds, wh):
+                return number
+        return 1
+
+    def _energy_wh(self, level_s: float, level_wh: float) -> float:
+        """Return the energy of a flight with so much time and energy in level flight."""
+        if self.wind is None:
+            level_wh = self.drone.one_leg_wh(level_s)
+        return (level_wh + self._vertical[1]) * (1 + self.wind_share)
+
+    def _is_too_much(self, level_s: float, level_wh: float) -> bool:
+        """Whether a flight does not fit a battery whatever else it flies."""
+        return self._energy_wh(level_s, level_wh) > self._most_wh
+
+    @cached_property
+    def _vertical(self) -> tuple[float, float]:
+        return self.drone.vertical(self.altitude_agl_m)
+
+    @cached_property
+    def _most_wh(self) -> float:
+        return self.drone.budget_wh - self.limits.held_back_wh
 
     def fits(self, taken: _Taken) -> bool:
         """Whether a flight fits a battery and the autopilot's storage."""
         crowding, holder = self.limits.crowding, self.limits.capacity
         return (
-            taken.energy_wh <= self.drone.budget_wh - self.limits.held_back_wh
+            taken.energy_wh <= self._most_wh
             and (holder.items is None or taken.items * crowding <= holder.items)
             and (holder.waypoints is None or taken.waypoints * crowding <= holder.waypoints)
         )
@@ -181,12 +240,18 @@ class _Costs:
         seconds, wh, on_run = self._cost_of_run(run)
         inner_s, inner_wh, items = taken.inner_s + seconds, taken.inner_wh + wh, taken.items + 2 * on_run
         waypoints = taken.waypoints + on_run
+        runs = (*taken.runs, run)
+        # A flight that has no end does not fit either, and ways and homes take most of the time of cutting. Within a
+        # distance from home it is left to find out that no home is in reach.
+        if self.limits.max_distance_m is None and self._is_too_much(inner_s, inner_wh):
+            return _Taken(runs, inner_s, inner_wh, energy_wh=np.inf, items=items, waypoints=waypoints)
         if taken.runs:
             way = self.ways.between(taken.runs[-1], run)
             seconds, wh = self._cost(way, self.speed_mps)
             inner_s, inner_wh, items = inner_s + seconds, inner_wh + wh, items + len(way) - 2
             waypoints += len(way) - 2
-        runs = (*taken.runs, run)
+            if self.limits.max_distance_m is None and self._is_too_much(inner_s, inner_wh):
+                return _Taken(runs, inner_s, inner_wh, energy_wh=np.inf, items=items, waypoints=waypoints)
         best: tuple[float, int, float, int, Floats] | None = None
         for least_s, i, home in self._nearest_homes(runs):
             # Homes come by the time of straight ways: once those alone take longer, no other can be cheaper.
@@ -200,11 +265,9 @@ class _Costs:
             return _Taken(runs, inner_s, inner_wh, energy_wh=np.inf, items=items, waypoints=waypoints)
         outer_s, _, outer_wh, further, home = best
         items, waypoints = items + further, waypoints + further
-        vertical_s, vertical_wh = self.drone.vertical(self.altitude_agl_m)
         level_s = inner_s + outer_s
-        level_wh = float(self.drone.leg_wh(level_s)) if self.wind is None else inner_wh + outer_wh
-        energy_wh = (level_wh + vertical_wh) * (1 + self.wind_share)
-        return _Taken(runs, inner_s, inner_wh, home, level_s + vertical_s, energy_wh, items, waypoints)
+        energy_wh = self._energy_wh(level_s, inner_wh + outer_wh)
+        return _Taken(runs, inner_s, inner_wh, home, level_s + self._vertical[0], energy_wh, items, waypoints)
 
     def flight(self, taken: _Taken) -> Flight:
         """Return the flight over the runs taken."""
@@ -250,7 +313,7 @@ class _Costs:
         if self.wind is None and len(path) == 2:
             # Most ways and all runs are one leg, and still air leaves nothing to work out for each.
             seconds = self.drone.one_leg_seconds(hypot(*(path[1] - path[0]).tolist()), speed_mps)
-            return seconds, float(self.drone.leg_wh(seconds))
+            return seconds, self.drone.one_leg_wh(seconds)
         costs = fly_legs(self.drone, np.diff(path, axis=0), speed_mps, self.wind)
         return costs.total_s, costs.total_wh
 
@@ -264,7 +327,11 @@ class _Costs:
         return bool(np.hypot(*(points - home).T).max() <= most_m)
 
     def _homes(self, first: Run, last: Run) -> Sequence[Floats]:
-        part = int(self.airspace.part_of(first.ends[0])[0])
+        start, end = first.ends[0], last.ends[1]
+        key = start.tobytes()
+        if key not in self._parts:
+            self._parts[key] = int(self.airspace.part_of(start)[0])
+        part = self._parts[key]
         if self.fixed_homes:
             reachable = [h for h, where in zip(self.fixed_homes, self._home_parts, strict=True) if where == part]
             if not reachable:
@@ -274,10 +341,20 @@ class _Costs:
                     hint="Add one in that part of the area",
                 )
             return reachable
-        near = np.stack([first.ends[0], last.ends[1], (first.ends[0] + last.ends[1]) / 2])
-        rims = shapely.get_coordinates(shapely.shortest_line(self._rim, shapely.points(near)))[::2]
-        homes = self.airspace.all_nearest(rims)
-        return list(homes[self.airspace.part_of(homes) == part]) or [first.ends[0]]
+        near = self._near_rim((start, end, (start + end) / 2))
+        return [home for home, where in near if where == part] or [start]
+
+    def _near_rim(self, points: Sequence[Floats] | Floats) -> list[tuple[Floats, int]]:
+        """Return the legal place nearest to where the area's boundary is nearest to each point, and its part."""
+        keys = [point.tobytes() for point in points]
+        missing = {key: point for key, point in zip(keys, points, strict=True) if key not in self._rim_homes}
+        if missing:
+            where = shapely.points(np.stack(list(missing.values())))
+            rims = shapely.get_coordinates(shapely.shortest_line(self._rim, where))[::2]
+            homes = self.airspace.all_nearest(rims)
+            parts = self.airspace.part_of(homes).tolist()
+            self._rim_homes.update(zip(missing, zip(homes, parts, strict=True), strict=True))
+        return [self._rim_homes[key] for key in keys]
 
     @cached_property
     def _home_parts(self) -> list[int]:
@@ -295,8 +372,7 @@ def _pieces(run: Run, costs: _Costs) -> list[Run]:
     """Cut a run into the fewest equal pieces that each fit a battery."""
     most = int(run.length_m / _SHORTEST_PIECE_M)
     for number in range(2, most + 1):
-        stops = run.ends[0] + np.linspace(0, 1, number + 1)[:, None] * (run.ends[1] - run.ends[0])
-        pieces = [Run(run.transect, np.stack(pair)) for pair in pairwise(stops)]
+        pieces = costs.pieces(run, number)
         if all(costs.fits(costs.with_run(_Taken(), p)) for p in pieces):
             return pieces
     most_m = costs.limits.max_distance_m

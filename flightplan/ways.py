@@ -241,7 +241,8 @@ def follows_on(before: Run, after: Run) -> bool:
 
 def meets(before: Run, after: Run) -> bool:
     """Say whether a run begins where the one before it ends, without a turn to speak of."""
-    if np.any(np.abs(before.ends[1] - after.ends[0]) > _SAME_PLACE_M):
+    (x, y), (east, north) = before.ends[1].tolist(), after.ends[0].tolist()
+    if abs(x - east) > _SAME_PLACE_M or abs(y - north) > _SAME_PLACE_M:
         return False
     return bool(_direction(before) @ _direction(after) > np.cos(np.radians(_BEND_DEG)))
 
