@@ -65,10 +65,14 @@ UNPLANNED = Separation(50.0, 15.0, 20.0, early_share=0.1, late_share=0.2)
 def return_height_m(mission: Mission, number: int, vertical_m: float, layer_m: float = 0.0) -> float:
     """Return how high above home a drone of several comes back: above its lines, and each apart from the others.
 
-    `number` counts drones from 1, `layer_m` is how much higher than its lines the mission already has its way home.
+    `number` counts drones from 1, `layer_m` is how much higher than its lines its ways out and home were planned.
     """
-    highest_m = max((i.altitude_m for i in mission.items if i.longitude_deg is not None), default=0.0)
-    return highest_m if layer_m >= number * vertical_m else highest_m + number * (vertical_m + _SPARE_M)
+    placed = [i for i in mission.items if i.longitude_deg is not None]
+    highest_m = max((i.altitude_m for i in placed), default=0.0)
+    if layer_m < number * vertical_m:
+        return highest_m + number * (vertical_m + _SPARE_M)
+    # A short way home does not reach its layer.
+    return max(highest_m, max((i.altitude_m + layer_m for i in placed if i.transect), default=0.0))
 
 
 def forbidden_offsets(one: Timeline, other: Timeline, asked: Separation) -> list[tuple[int, int]]:

@@ -75,7 +75,7 @@ Ctrl-C ends the watch, not the flight.
 @click.option(
     "--separation",
     metavar="M,M",
-    help="Between several vehicles: metres over the ground, or in height. [default: 50,15]",
+    help="Between several vehicles: metres over the ground, or in height. [default: the plan's, else 50,15]",
 )
 @click.option("--override", "overrides", multiple=True, metavar="NAME", help="Fly past this failed check. Repeatable.")
 @click.option(
@@ -120,7 +120,7 @@ def fly_command(
     options: FlyOptions,
 ) -> None:
     """Fly a plan folder or one mission file, and log every frame with whether it counts."""
-    urls, rules = addresses(connect), read_separation(separation)
+    urls, apart_m = addresses(connect), read_separation(separation)
     if live and not system_ids:
         raise click.UsageError("--live needs --system-id N.")
     if system_ids and len(system_ids) != len(urls):
@@ -152,7 +152,7 @@ def fly_command(
         }
         if len(urls) > 1:
             flown = fly_together(
-                survey, urls, identifier=identifier, system_ids=system_ids, rules=rules, resume=resume, model=model,
+                survey, urls, identifier=identifier, system_ids=system_ids, apart_m=apart_m, resume=resume, model=model,
                 launch=launch, keyboard=keyboard, flying=flying,
             )  # fmt: skip
             _finish(flown.results, flown.left, out, as_json, flown.assessed, flown.vehicles)

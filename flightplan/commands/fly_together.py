@@ -68,15 +68,31 @@ def addresses(given: Sequence[str]) -> tuple[str, ...]:
     return urls
 
 
-def read_separation(text: str | None) -> Separation:
+def read_separation(text: str | None) -> tuple[float, float] | None:
     """Read "HORIZONTAL,VERTICAL" in metres; BadParameter when it is not that."""
     if text is None:
-        return UNPLANNED
+        return None
     try:
         horizontal_m, vertical_m = (float(part) for part in text.split(","))
     except ValueError as error:
         raise click.BadParameter(f"{text} is not METRES,METRES", param_hint="--separation") from error
-    return replace(UNPLANNED, horizontal_m=horizontal_m, vertical_m=vertical_m)
+    return horizontal_m, vertical_m
+
+
+def is_as_planned(plan: SurveyPlan, vehicles: int) -> bool:
+    """Whether so many vehicles can fly the plan's flights each at its time."""
+    return 1 < plan.drones <= vehicles
+
+
+def rules_for(plan: SurveyPlan, asked: tuple[float, float] | None, *, as_planned: bool) -> Separation:
+    """Return how vehicles keep apart: as asked, else as the plan does.
+
+    Only where take-offs are `as_planned` is the plan's margin all that flights may be early or late by.
+    """
+    rules = plan.separation or UNPLANNED
+    if not as_planned:
+        rules = replace(rules, early_share=UNPLANNED.early_share, late_share=UNPLANNED.late_share)
+    return rules if asked is None else replace(rules, horizontal_m=asked[0], vertical_m=asked[1])
 
 
 def fly_together(
@@ -85,14 +101,17 @@ def fly_together(
     *,
     identifier: str | None,
     system_ids: Sequence[int],
-    rules: Separation,
+    apart_m: tuple[float, float] | None,
     resume: bool,
     launch: tuple[float, float] | None,
     model: Terrain | None,
     keyboard: Keyboard,
     flying: dict[str, Any],
 ) -> Flown:
-    """Fly a plan's sorties, or what is missing of those begun, on the vehicles at `urls`."""
+    """Fly a plan's sorties, or what is missing of those begun, on the vehicles at `urls`.
+
+    `apart_m` is how far apart over the ground or in height; None as the plan has it.
+    """
     if plan is None:
         raise WorkspaceError("one mission file is for one vehicle", hint="Give a plan's folder")
     live, out = flying["live"], flying["out"]
@@ -100,7 +119,9 @@ def fly_together(
         raise click.UsageError("--live needs a --system-id for each --connect, in their order.")
     resumed = _what_is_missing(plan, identifier, out, launch, model) if resume else {}
     asked = [s for s, _ in resumed.values()] if resume else list(choose_sorties(plan.sorties, identifier, out))
-    asked = _timed(plan, asked, len(urls))
+    as_planned = is_as_planned(plan, len(urls))
+    asked = _timed(asked, as_planned=as_planned)
+    rules = rules_for(plan, apart_m, as_planned=as_planned and not resume)
     shares = share_out(asked, len(urls))
     members = [
         Member(n, url, sorties, system_ids[n - 1] if system_ids else None)
@@ -133,9 +154,8 @@ def fly_together(
     return Flown(together.members, left, assessed)
 
 
-def _timed(plan: SurveyPlan, sorties: Sequence[Sortie], vehicles: int) -> list[Sortie]:
+def _timed(sorties: Sequence[Sortie], *, as_planned: bool) -> list[Sortie]:
     """Return sorties with the take-offs of the plan, from the first of these; at any time where others fly them."""
-    as_planned = plan.drones > 1 and vehicles >= plan.drones
     first_s = min((s.takeoff_offset_s for s in sorties), default=0.0)
     return [replace(s, takeoff_offset_s=s.takeoff_offset_s - first_s if as_planned else 0.0) for s in sorties]
 

@@ -13,7 +13,7 @@ from flightplan.areas import LaunchSite, Stratum, StudyArea
 from flightplan.cameras import camera_named
 from flightplan.clock import SimulatedClock
 from flightplan.commands.fly import fly_command
-from flightplan.commands.fly_together import _timed
+from flightplan.commands.fly_together import _timed, is_as_planned
 from flightplan.drones import drone_named
 from flightplan.frames import LocalFrame
 from flightplan.plan import SurveyPlan
@@ -148,12 +148,20 @@ def test_wrong_usage_is_exit_code_2(plan: SurveyPlan, tmp_path: Path, arguments:
     assert words in result.stderr
 
 
-def test_only_a_plan_for_as_many_drones_keeps_its_times(plan: SurveyPlan) -> None:
+def test_only_flights_as_planned_keep_their_times(plan: SurveyPlan) -> None:
     one, two = plan.sorties
     late = [replace(one, takeoff_offset_s=60.0), replace(two, takeoff_offset_s=600.0, drone=2)]
-    for drones, vehicle_count, times in ((1, 2, [0.0, 0.0]), (2, 2, [0.0, 540.0]), (3, 2, [0.0, 0.0])):
-        planned = replace(plan, drones=drones)
-        assert [s.takeoff_offset_s for s in _timed(planned, late, vehicle_count)] == times
+    assert [s.takeoff_offset_s for s in _timed(late, as_planned=True)] == [0.0, 540.0]
+    assert [s.takeoff_offset_s for s in _timed(late, as_planned=False)] == [0.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("drones", "vehicle_count", "kept"), [(1, 2, False), (2, 2, True), (2, 3, True), (3, 2, False)]
+)
+def test_only_a_plan_for_as_many_drones_is_flown_as_planned(
+    plan: SurveyPlan, drones: int, vehicle_count: int, kept: bool
+) -> None:
+    assert is_as_planned(replace(plan, drones=drones), vehicle_count) is kept
 
 
 def test_keys_are_for_all_until_a_digit_chooses_one() -> None:
