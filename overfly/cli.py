@@ -48,6 +48,7 @@ class LazyGroup(click.Group):
         "train": "detect.commands.train:train_command",
         "evaluate": "detect.commands.evaluate:evaluate_group",
         "count": "overfly.commands.count:count_command",
+        "compare": "overfly.commands.compare:compare_command",
         "estimate": "counts.commands.estimate:estimate_command",
         "report": "overfly.commands.report:report_command",
         "export": "overfly.commands.export:export_command",

@@ -66,7 +66,7 @@ def filled(tmp_path: Path, filled_file: Path) -> Iterator[Census]:
         yield opened
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def fill() -> Callable[..., int]:
     return fill_census
 
