@@ -11,7 +11,7 @@ import shapely
 from flightplan.areas import StudyArea
 from flightplan.errors import PlanError, TerrainError
 from flightplan.frames import Floats
-from flightplan.mission import Frame, Mission
+from flightplan.mission import Command, Frame, Mission
 from flightplan.terrain import Terrain
 
 DEFAULT_CLEARANCE_M = 30.0
@@ -116,11 +116,16 @@ def return_height_m(
 
 
 def _places(mission: Mission) -> list[tuple[int, tuple[float, float], float]]:
-    """Return home (numbered −1) and every item with a position: its number, its place, its height above home."""
+    """Return home (numbered −1) and every item with a position: its number, its place, its height above home.
+
+    A landing approach is left out: it comes down to the ground.
+    """
     if mission.home is None:
         raise PlanError("the mission has no home to measure heights from")
     places = [(-1, mission.home, 0.0)]
     for number, item in enumerate(mission.items):
+        if item.command == Command.DO_LAND_START:
+            break
         if item.longitude_deg is None or item.latitude_deg is None:
             continue
         if item.frame != Frame.GLOBAL_RELATIVE_ALT:

@@ -13,6 +13,7 @@ from flightplan.areas import StudyArea
 from flightplan.coverage import whole
 from flightplan.frames import Floats
 from flightplan.hovering import Hover
+from flightplan.landing import Approach
 from flightplan.mission import Command, FencePolygon, Frame, Mission, MissionItem, RallyPoint
 from flightplan.paths import Airspace
 from flightplan.profile import Profile
@@ -40,6 +41,8 @@ def build_mission(
     transit_speed_mps: float,
     trigger_distance_m: float,
     hover: Hover | None = None,
+    approach: Approach | None = None,
+    landing_placed: bool = True,
 ) -> Mission:
     """Return the mission of a flight: take-off, legal ways, triggered lines, the way home, return to launch.
 
@@ -48,6 +51,7 @@ def build_mission(
 
     The ways out and home are flown at the transit speed, the lines and the ways between them at the survey's. The
     vehicle is led back over its home before NAV_RETURN_TO_LAUNCH, so that its return never cuts across an exclusion.
+    With an `approach` the flight's last way leads to that, and the mission ends with it instead.
     Heights are above home and follow the profile of the flight's path.
     """
     home = _lonlat(area, flight.home[None])[0]
@@ -69,7 +73,10 @@ def build_mission(
         if slower and i == len(flight.runs) - 1:
             items.append(_speed(transit_speed_mps))
         items += next(stretches)
-    items.append(_command(Command.NAV_RETURN_TO_LAUNCH))
+    if approach is None:
+        items.append(_command(Command.NAV_RETURN_TO_LAUNCH))
+    else:
+        items += approach.items(area.frame.to_lonlat, placed=landing_placed)
     return Mission(
         items=tuple(items),
         home=home,
@@ -81,10 +88,11 @@ def build_mission(
 
 
 def mission_path(mission: Mission) -> Floats:
-    """Return the (longitude, latitude) points that a mission passes, from home and back to it, (N, 2)."""
+    """Return the (longitude, latitude) points that a mission passes, from home to home or its landing, (N, 2)."""
     points = [(i.longitude_deg, i.latitude_deg) for i in mission.items if i.longitude_deg is not None]
     ends = [mission.home] if mission.home is not None else []
-    return np.asarray([*ends, *points, *ends], dtype=np.float64)
+    lands = any(i.command == Command.NAV_LAND for i in mission.items)
+    return np.asarray([*ends, *points, *([] if lands else ends)], dtype=np.float64)
 
 
 def _stretches(flight: Flight, area: StudyArea, profile: Profile, hover: Hover | None) -> Iterator[list[MissionItem]]:

@@ -11,6 +11,7 @@ from flightplan.energy import GUST_SHARE, Wind
 from flightplan.errors import PlanError
 from flightplan.fleet import Fleet
 from flightplan.ground import DEFAULT_CLEARANCE_M
+from flightplan.landing import Landing
 from flightplan.mission import CAPACITIES, Capacity
 
 
@@ -38,7 +39,8 @@ class Operations:
     everything. Ways out and home are `transit_agl_m` above ground, the height of the lines when None. A straight way
     home clears the ground by `return_clearance_m`. No flight goes further than `max_distance_m` from its launch site;
     with `line_of_sight` none is hidden by the ground from there. `accept_gaps` lets full coverage have gaps on high
-    ground. Missions fit what `autopilot` holds.
+    ground. Missions fit what `autopilot` holds. A fixed wing lands as `landing` says; None is by an approach to its
+    launch site that is worked out.
     """
 
     wind: Wind | None = None
@@ -50,6 +52,7 @@ class Operations:
     line_of_sight: bool = False
     accept_gaps: bool = False
     autopilot: str = "ardupilot"
+    landing: Landing | None = None
 
     def __post_init__(self) -> None:
         for what, value in (

@@ -13,6 +13,9 @@ STRAIGHT, DUBINS = "straight", "dubins"
 TURNS = (STRAIGHT, DUBINS)
 
 DEFAULT_BANK_DEG = 30.0
+WAYPOINT_RADIUS_M = 90.0
+"""How far before a waypoint a fixed wing may turn away from it: ArduPlane's WP_RADIUS unless it was set."""
+
 _GRAVITY_MPS2 = 9.81
 # Paths are kept a few metres inside of the edge of the air, and turns a share of their radius.
 _SPARE_M, _SPARE_SHARE = 7.0, 0.15
@@ -23,10 +26,10 @@ class Pattern:
     """What was asked of the way lines are flown.
 
     `entry` is the corner to begin at ("nw", "ne", "sw", "se"); `alternate` flies every other line first. The aircraft
-    flies `turnaround_m` straight on before and after each line; by default a fixed wing as far as its turn radius, and
-    a multirotor not at all. A fixed wing's `turns` are arcs (Dubins) with a bank of `bank_deg`, unless straight legs
-    are asked for. With `hover_s` a multirotor stops so long for each picture. `refly` flies full coverage a second
-    time, across.
+    flies `turnaround_m` straight on before and after each line; by default a fixed wing as far as its turn radius and
+    at least `WAYPOINT_RADIUS_M`, and a multirotor not at all. A fixed wing's `turns` are arcs (Dubins) with a bank of
+    `bank_deg`, unless straight legs are asked for. With `hover_s` a multirotor stops so long for each picture. `refly`
+    flies full coverage a second time, across.
     """
 
     entry: str | None = None
@@ -50,6 +53,8 @@ class Pattern:
             raise PlanError(f"a turnaround of {self.turnaround_m:g} m is not one")
         radius_m = turn_radius_m(speed_mps, self.bank_deg, wind_mps or 0.0) if turns == DUBINS else 0.0
         run_in_m = radius_m if self.turnaround_m is None else float(self.turnaround_m)
+        if drone.kind == FIXED_WING and turns == DUBINS and self.turnaround_m is None:
+            run_in_m = max(run_in_m, WAYPOINT_RADIUS_M)
         reach_m = 2 * drone.turn_radius_m(speed_mps) if turns == STRAIGHT else radius_m
         return Turning(radius_m, run_in_m, reach_m)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -15,6 +15,8 @@ from flightplan.fleet import Shares, estimated_makespan_s, one_after_another, sh
 from flightplan.frames import Floats
 from flightplan.ground import ground_under, return_height_m
 from flightplan.hovering import Hover
+from flightplan.landing import Approach, landing_words, no_landing_words
+from flightplan.landing_ways import LandingWays, landing_ways
 from flightplan.mission import (
     AutopilotType,
     Command,
@@ -110,13 +112,17 @@ class Flown:
 
 @dataclass(frozen=True)
 class _Draft:
-    """A flight with its heights and its mission; `ascent_wh` is what its climbs take besides."""
+    """A flight with its heights and its mission; `ascent_wh` is what its climbs take besides.
+
+    The way home of a flight with an `approach` ends where that begins; its time and energy are of all of it.
+    """
 
     flight: Flight
     raised_m: float
     profile: Profile
     mission: Mission
     ascent_wh: float
+    approach: Approach | None = None
 
     @property
     def energy_wh(self) -> float:
@@ -135,7 +141,7 @@ def build_sorties(
 
     Raises PlanError for a flight that no battery, autopilot or limit lets be flown.
     """
-    ways = ways_over(airspace, flying.run_in_m)
+    ways = _ways(area, airspace, flying)
     maker = _Maker(area, runs_by_part, airspace, tuple(homes), flying, ways, Fences(area, airspace))
     drafts, shares = maker.drafts()
     fleet, separation = flying.operations.fleet, None
@@ -163,6 +169,8 @@ def build_sorties(
     if airspace.turning is not None:
         # Waypoints stand for arcs: what is flown between them is looked at too.
         outside_m += sum(airspace.metres_outside(ways.as_flown(way)) for d in drafts for way in d.flight.ways)
+        outside_m += sum(airspace.metres_outside(d.approach.track) for d in drafts if d.approach is not None)
+    warnings += _about_landings({named[i]: drafts[i] for i in order}, flying, airspace)
     shortened = sum(ways.shortened(runs) for runs in runs_by_part)
     if shortened:
         warnings.append(
@@ -242,7 +250,7 @@ class _Maker:
             identifier=name,
             transects=tuple(dict.fromkeys(r.transect for r in flight.runs)),
             mission=draft.mission,
-            length_m=flight.length_m,
+            length_m=flight.length_m + (0.0 if draft.approach is None else draft.approach.length_m),
             duration_s=flight.duration_s,
             energy_share=draft.energy_wh / flying.drone.battery_wh,
             drone=drone,
@@ -328,6 +336,10 @@ class _Maker:
 
     def _draft(self, flight: Flight, raised_m: float) -> _Draft:
         flying = self.flying
+        approach = None
+        if isinstance(self.ways, LandingWays):
+            before, approach = self.ways.parted(flight.ways[-1])
+            flight = replace(flight, ways=(*flight.ways[:-1], before))
         profile = flying.profile(flight, self.area, raised_m)
         mission = build_mission(
             flight,
@@ -338,6 +350,8 @@ class _Maker:
             transit_speed_mps=flying.transit_speed_mps,
             trigger_distance_m=flying.trigger_distance_m,
             hover=flying.hover,
+            approach=approach,
+            landing_placed=flying.operations.autopilot != "px4",
         )
         autopilot_type, vehicle_type = _made_for(flying)
         mission = replace(mission, autopilot_type=autopilot_type, vehicle_type=vehicle_type)
@@ -346,7 +360,7 @@ class _Maker:
             items = mission.items
             mission = replace(mission, items=(items[0], _pointed(flying.tilt_deg), *items[1:]))
         ascent_wh = flying.drone.climb_wh(profile.ascent_m) * (1 + flying.wind_share)
-        return _Draft(flight, raised_m, profile, mission, ascent_wh)
+        return _Draft(flight, raised_m, profile, mission, ascent_wh, approach)
 
     def home_grounds_m(self, drafts: Sequence[_Draft]) -> list[float]:
         """Return the ground's height at each home; 0 without an elevation model."""
@@ -358,6 +372,39 @@ class _Maker:
     def _launch(self, home: Floats) -> str | None:
         sites = zip(self.area.launch_sites, self.homes, strict=True) if self.homes else ()
         return next((site.name for site, place in sites if np.array_equal(place, home)), None)
+
+
+def _ways(area: StudyArea, airspace: Airspace, flying: Flying) -> Ways:
+    """Return the ways of the aircraft: those of one that needs room to turn lead it to a landing."""
+    if airspace.turning is None or flying.drone.kind != FIXED_WING:
+        return ways_over(airspace, flying.run_in_m)
+    return landing_ways(
+        area,
+        airspace,
+        flying.run_in_m,
+        level_m=flying.altitude_agl_m,
+        sink_ratio=flying.drone.path_rates_mps[1] / flying.transit_speed_mps,
+        wind=flying.operations.wind,
+        asked=flying.operations.landing,
+        terrain=flying.terrain,
+    )
+
+
+def _about_landings(drafts: Mapping[str, _Draft], flying: Flying, airspace: Airspace) -> list[str]:
+    """Return how fixed wings land, or that they do not; the sorties that do the same together."""
+    if flying.drone.kind != FIXED_WING:
+        return []
+    wind = flying.operations.wind
+    said: dict[str, list[str]] = {}
+    for name, draft in drafts.items():
+        if draft.approach is not None:
+            words = landing_words(draft.approach, None if wind is None else wind.from_deg)
+        elif airspace.turning is None:
+            words = "with straight turns no landing is worked out: it circles over home until its pilot lands it"
+        else:
+            words = no_landing_words(airspace.turning.radius_m, flying.run_in_m)
+        said.setdefault(words, []).append(name)
+    return [f"{', '.join(names)}: {words}" for words, names in said.items()]
 
 
 def _crowding(mission: Mission, limits: Limits) -> float:

@@ -11,6 +11,7 @@ import click
 from flightplan.energy import Wind
 from flightplan.fleet import Fleet
 from flightplan.ground import DEFAULT_CLEARANCE_M
+from flightplan.landing import Landing
 from flightplan.mission import CAPACITIES
 from flightplan.mounting import DEFAULT_BLUR_PX, Mounting
 from flightplan.operations import Operations
@@ -95,6 +96,12 @@ _FIELD = (
     click.option(
         "--line-of-sight", is_flag=True, help="Refuse a plan that the ground hides anywhere from its launch site."
     ),
+    click.option(
+        "--landing",
+        type=(float, float, float),
+        metavar="LON LAT HEADING",
+        help="Where a fixed wing touches down, and on which heading. By default at its launch site, into the --wind.",
+    ),
     click.option("--accept-gaps", is_flag=True, help="Let full coverage have gaps on ground that is too high."),
     click.option(
         "--autopilot",
@@ -124,7 +131,9 @@ def operation_options(command: Callable[..., Any]) -> Callable[..., Any]:
             "autopilot",
         )
         speed_mps, from_deg = (None, None) if wind is None else _wind(wind)
+        landing = asked.pop("landing")
         operations = Operations(
+            landing=None if landing is None else Landing(*landing),
             wind=None if from_deg is None else Wind(speed_mps or 0.0, from_deg),
             fleet=Fleet(**fleet),
             **{name: asked.pop(name) for name in others},

@@ -19,7 +19,7 @@ _OPTIONS = (
         "turnaround_m",
         type=float,
         metavar="M",
-        help="Fly straight on before and after each line. By default a fixed wing as far as its turn radius.",
+        help="Fly straight on before and after each line. By default a fixed wing 90 m, or its turn radius if larger.",
     ),
     click.option(
         "--turns", type=click.Choice(TURNS), help="A fixed wing's turns: arcs unless said. They count no effort."

@@ -21,7 +21,10 @@ _ENDS_THE_SURVEY = {"r": "the operator had it return home", "l": "the operator h
 def watch_to_the_end(
     link: Link, watch: FlightWatch, setup: FlightSetup, at_most_s: float
 ) -> tuple[Outcome, str | None]:
-    """Watch until the vehicle has landed and disarmed; give the orders that keys and rules ask for."""
+    """Watch until the vehicle has landed and disarmed; give the orders that keys and rules ask for.
+
+    A fixed wing whose mission is done and that only circles is watched no longer: it would until its battery is empty.
+    """
     deadline_s = link.clock.now_s() + at_most_s
     keeper = _RuleKeeper(link, watch)
     try:
@@ -34,6 +37,10 @@ def watch_to_the_end(
                 return Outcome.LOST, f"still flying after {at_most_s:.0f} s; it is not watched any more"
             _obey(link, watch, setup.keys())
             keeper.look()
+            circles = watch.circles
+            if circles is not None:
+                watch.tell("circling", circles)
+                return Outcome.COMPLETED, circles
     except VehicleError as error:
         return Outcome.LOST, f"{error.what}; {watch.on_silence}"
     if watch.completed:

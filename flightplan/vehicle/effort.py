@@ -73,6 +73,11 @@ class EffortMap:
         self.legs = tuple(self._find_legs(mission))
         self.transects = tuple(dict.fromkeys(leg.transect for leg in self.legs))
 
+    @property
+    def last_item(self) -> int:
+        """The last item that is flown to, the return home among them."""
+        return self._flown_to[-1] if self._flown_to else self.first_item
+
     def transect_at(self, item: int | None) -> str | None:
         """Return the transect flown while the vehicle goes to an item, None off effort."""
         return next((leg.transect for leg in self.legs if leg.end_item == self._goes_to(item)), None)

@@ -20,6 +20,8 @@ from flightplan.vehicle.setup import Change, FlightSetup
 _RETURNS_HIGHER_M = 1.0
 _PATIENCE_S = 60.0
 _LEFT_SHARE = 0.2
+OF_ALL = ("gcs-failsafe", "battery-failsafe", "fence-enabled", "return-height", "speed", "trigger", "own-checks")
+WINGS = ("turns", "landing")
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,9 @@ def check_parameters(
         checks = needs_ardupilot.PLANE if plane else needs_ardupilot.COPTER
     elif dialect.firmware is Firmware.PX4:
         checks = needs_px4.CHECKS
-    names = ("gcs-failsafe", "battery-failsafe", "fence-enabled", "return-height", "speed", "trigger", "own-checks")
+    names: tuple[str, ...] = OF_ALL
+    # Only a fixed wing turns before it is there, and needs a way to land.
+    names += tuple(n for n in WINGS if dialect.airframe is not Airframe.MULTIROTOR and n in checks)
     return tuple(
         checks[n](question) if n in checks else Check(n, Status.UNKNOWN, "this autopilot's settings are not known")
         for n in names

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from flightplan.vehicle.checks import Check
+from flightplan.vehicle.landings import lands, turns_late_enough
 from flightplan.vehicle.needs import (
     Question,
     ceiling_above,
@@ -24,6 +25,7 @@ _FENCE_CEILING, _FENCE_CIRCLE, _FENCE_POLYGON = 1, 2, 4
 _CONTINUE_IN_AUTO = 2  # bit of FS_OPTIONS: "Continue if in Auto on GCS failsafe"
 _TERMINATE, _PARACHUTE = 3, 5
 _ABOVE_TERRAIN, _LEAST_RETURN_M = 1, 20.0
+_LANDS_ON_RETURN = 1
 NAMES = (
     *("AUTO_OPTIONS", "ARMING_CHECK", "ARMING_SKIPCHK"),
     *("BATT_MONITOR", "BATT_CAPACITY", "BATT_FS_LOW_ACT", "BATT_LOW_MAH", "BATT_LOW_VOLT"),
@@ -33,6 +35,7 @@ NAMES = (
     *("RTL_ALT", "RTL_ALT_M", "RTL_ALT_TYPE", "RTL_ALTITUDE", "ALT_HOLD_RTL"),
     *("AIRSPEED_MIN", "AIRSPEED_MAX", "ARSPD_FBW_MIN", "ARSPD_FBW_MAX", "TERRAIN_ENABLE"),
     *("CAM1_TYPE", "CAM1_INTRVAL_MIN", "CAM1_TRIGG_DIST", "CAM1_FEEDBAK_PIN"),
+    *("WP_RADIUS", "RTL_AUTOLAND"),
     *("CAM_TRIGG_TYPE", "CAM_MIN_INTERVAL", "CAM_TRIGG_DIST"),
 )
 
@@ -220,6 +223,17 @@ def _own_checks(q: Question) -> Check:
     return failed(name, f"the vehicle {how}", q.change("ARMING_CHECK", 1, "all checks"))
 
 
+def _plane_landing(q: Question) -> Check:
+    name = "landing"
+    if not lands(q.mission):
+        return unknown(name, "the mission ends without a landing: it circles over home until its pilot lands it")
+    if q.held.get("RTL_AUTOLAND", _LANDS_ON_RETURN) != 0:
+        return passed(name, "the mission ends with a landing")
+    # ArduPlane does not arm with DO_LAND_START and a return that knows nothing of it.
+    change = q.change("RTL_AUTOLAND", _LANDS_ON_RETURN, "so that it arms, and lands after a return too")
+    return failed(name, "the mission lands, and the vehicle's return to launch does not", change)
+
+
 Checks = Mapping[str, Callable[[Question], Check]]
 COPTER: Checks = {
     "gcs-failsafe": _copter_ground_station,
@@ -238,6 +252,8 @@ PLANE: Checks = {
     # A plane also comes down to it; -1 keeps the height it has.
     "return-height": lambda q: _return_height(q, "RTL_ALTITUDE", "ALT_HOLD_RTL", keeps_height=False),
     "speed": _plane_speed,
+    "turns": lambda q: turns_late_enough(q, "WP_RADIUS"),
+    "landing": _plane_landing,
 }
 
 __all__ = ["COPTER", "NAMES", "PLANE"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from flightplan.vehicle.checks import Check
+from flightplan.vehicle.landings import lands, turns_late_enough
 from flightplan.vehicle.needs import (
     Question,
     ceiling_above,
@@ -24,7 +25,7 @@ _GEOFENCE_TERMINATES = 4
 NAMES = (
     *("NAV_DLL_ACT", "COM_DL_LOSS_T", "COM_LOW_BAT_ACT", "GF_ACTION", "GF_MAX_HOR_DIST", "GF_MAX_VER_DIST"),
     *("RTL_RETURN_ALT", "MPC_XY_VEL_MAX", "FW_AIRSPD_MIN", "FW_AIRSPD_MAX", "TRIG_MODE", "TRIG_MIN_INTERVA"),
-    *("COM_ARM_WO_GPS", "MAV_SYS_ID"),
+    *("COM_ARM_WO_GPS", "MAV_SYS_ID", "NAV_ACC_RAD"),
 )
 
 
@@ -117,6 +118,12 @@ def _own_checks(q: Question) -> Check:
     return passed(name, "the vehicle does not arm without a position")
 
 
+def _landing(q: Question) -> Check:
+    if lands(q.mission):
+        return passed("landing", "the mission ends with a landing")
+    return unknown("landing", "the mission ends without a landing: it circles over home until its pilot lands it")
+
+
 CHECKS: Mapping[str, Callable[[Question], Check]] = {
     "gcs-failsafe": _ground_station,
     "battery-failsafe": _battery,
@@ -126,4 +133,6 @@ CHECKS: Mapping[str, Callable[[Question], Check]] = {
     "speed": _speed,
     "trigger": _trigger,
     "own-checks": _own_checks,
+    "turns": lambda q: turns_late_enough(q, "NAV_ACC_RAD"),
+    "landing": _landing,
 }

@@ -12,9 +12,11 @@ from dataclasses import replace
 import numpy as np
 
 from flightplan.areas import LaunchSite
-from flightplan.drones import Drone, drone_named
+from flightplan.drones import FIXED_WING, Drone, drone_named
 from flightplan.errors import PlanError
 from flightplan.hovering import Hover
+from flightplan.landing import Landing
+from flightplan.mission import AutopilotType
 from flightplan.operations import Operations
 from flightplan.ordering import Run
 from flightplan.paths import Airspace
@@ -76,6 +78,8 @@ def plan_resume(
     )
     area = replace(plan.area, launch_sites=(LaunchSite(sortie.launch or "here", *home),))
     flying = _flying(plan, sortie, aircraft, turning, terrain, wind_share, height_tolerance_m)
+    if launch is not None:  # it lands where it starts now, not where it started then
+        flying = replace(flying, operations=replace(flying.operations, landing=None))
     stand = airspace.nearest(area.frame.to_local([home])[0])
     flown = build_sorties(area, [runs], airspace, [stand], flying, [])
     if flown.outside_m > 0:
@@ -159,7 +163,13 @@ def _flying(
             )
         height_m = heights_m[0]
     raised_m = sortie.transit_offset_m
-    operations = Operations(wind=plan.wind, transit_agl_m=height_m + raised_m if raised_m > 0 else None)
+    px4_lands = drone.kind == FIXED_WING and sortie.mission.autopilot_type == AutopilotType.PX4
+    operations = Operations(
+        wind=plan.wind,
+        transit_agl_m=height_m + raised_m if raised_m > 0 else None,
+        landing=Landing.of(sortie.mission),
+        autopilot="px4" if px4_lands else "ardupilot",
+    )
     return Flying(
         drone=drone,
         speed_mps=plan.speed_mps,

@@ -12,6 +12,7 @@ import pyproj
 
 from flightplan.terrain import Terrain
 from flightplan.vehicle.autopilots import Airframe
+from flightplan.vehicle.circling import Circling
 from flightplan.vehicle.effort import EffortMap, Place
 from flightplan.vehicle.link import Link
 from flightplan.vehicle.logs import FlightCapture, FlightEvent, FlightLog, iso_utc
@@ -68,6 +69,7 @@ class FlightWatch:
         self._on_event, self._on_capture = on_event, on_capture
         self._shots, self._traffic, self._texts = Shots(), Traffic(), Texts()
         self._tilt_wind, self._told_wind = TiltWind(), False
+        self._circling = Circling() if link.dialect.airframe is Airframe.PLANE else None
         self._leans = link.dialect.airframe is Airframe.MULTIROTOR
         self._item: int | None = None
         self._last_item = max((leg.end_item for leg in effort.legs), default=0)
@@ -105,6 +107,17 @@ class FlightWatch:
             return None
         _, _, away_m = _GEOD.inv(*self._home, place.lon / 1e7, place.lat / 1e7)
         return float(away_m), place.relative_alt / 1000
+
+    @property
+    def circles(self) -> str | None:
+        """How a fixed wing that has done its mission goes round until somebody lands it; None while it does not."""
+        way = self.way_home
+        if not self.completed or self.over or way is None or self._circling is None:
+            return None
+        at_the_end = self._item is not None and self._item >= self._effort.last_item and self.on_mission
+        if not self._circling.goes_round(self._mode, at_the_end, *way, self._link.clock.now_s()):
+            return None
+        return f"mission done, circling {self._circling.where(way[0])} at {way[1]:.0f} m: land it"
 
     def tell(self, kind: str, text: str) -> None:
         """Write an event down, and pass it on."""

@@ -1,5 +1,6 @@
 """How lines are flown: turns that the aircraft can fly, where first, in which order, with or without stops."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -48,6 +49,13 @@ def flown(result: SurveyPlan, mission: Mission) -> np.ndarray:
     return np.asarray(result.area.frame.to_local(mission_path(mission)))
 
 
+def before_landing(mission: Mission) -> Mission:
+    """Up to the approach, whose circle is one item."""
+    commands = [i.command for i in mission.items]
+    end = commands.index(Command.DO_LAND_START) if Command.DO_LAND_START in commands else len(commands)
+    return replace(mission, items=mission.items[:end])
+
+
 def illegal_m(result: SurveyPlan) -> float:
     """Metres of mission outside, with borders drawn here."""
     assert result.allowance_m is not None
@@ -84,7 +92,9 @@ def test_a_fixed_wing_never_turns_tighter_than_it_can_nor_outside_of_its_air(hea
     assert result.metres_outside == 0.0
     assert illegal_m(result) == 0.0
     radius_m = turn_radius_m(16.0, 30.0)
-    assert all(tightest_turn_m(flown(result, s.mission)[1:-1]) > 0.99 * radius_m for s in result.sorties)
+    assert all(
+        tightest_turn_m(flown(result, before_landing(s.mission))[1:-1]) > 0.99 * radius_m for s in result.sorties
+    )
     assert {t for s in result.sorties for t in s.transects} == {
         t.identifier for s in result.strata for t in s.transects
     }
@@ -113,7 +123,7 @@ def test_a_fixed_wing_is_on_its_line_a_run_in_before_and_after_it() -> None:
 def test_lines_too_close_to_turn_between_are_flown_with_others_in_between() -> None:
     # 48 m apart, and a half circle needs 90 m: each turn to the neighbour would be a loop.
     square = study_area(shapely.box(-600, -600, 600, 600))
-    result = plan(square, drone=WING, spacing_m=None, side_overlap=0.5)
+    result = plan(square, drone=WING, spacing_m=None, side_overlap=0.5, pattern=Pattern(turnaround_m=45.0))
     starts = [t.segments[0][0] for s in result.strata for t in s.transects]
     x = dict(
         zip(
@@ -125,7 +135,8 @@ def test_lines_too_close_to_turn_between_are_flown_with_others_in_between() -> N
     steps = [abs(x[b] - x[a]) for s in result.sorties for a, b in pairwise(s.transects)]
     # Of a dozen orders the one with the shortest turns is taken; a loop may be part of it.
     assert np.mean(np.array(steps) > 90.0) > 0.85
-    assert result.length_m < 1.6 * sum(t.length_m for s in result.strata for t in s.transects)
+    landings_m = 1500.0 * len(result.sorties)
+    assert result.length_m - landings_m < 1.6 * sum(t.length_m for s in result.strata for t in s.transects)
 
 
 @given(number=st.integers(1, 120), stride=st.integers(1, 12))
@@ -148,7 +159,7 @@ def test_wind_and_bank_widen_the_turns_and_the_allowance() -> None:
     assert calm.turning is not None
     assert windy.turning is not None
     assert windy.turning.radius_m == pytest.approx(calm.turning.radius_m * 2.25)
-    assert (windy.allowance_m or 0) > (calm.allowance_m or 0) + 100
+    assert (windy.allowance_m or 0) > (calm.allowance_m or 0) + 70
     assert any("radius of 102 m" in w for w in windy.warnings)
 
 
@@ -187,7 +198,9 @@ def test_over_any_area_a_fixed_wing_turns_legally_or_is_refused(
         return
     radius_m = turn_radius_m(16.0, bank_deg)
     assert result.metres_outside == illegal_m(result) == 0.0
-    assert all(tightest_turn_m(flown(result, s.mission)[1:-1]) > 0.99 * radius_m for s in result.sorties)
+    assert all(
+        tightest_turn_m(flown(result, before_landing(s.mission))[1:-1]) > 0.99 * radius_m for s in result.sorties
+    )
 
 
 @pytest.mark.parametrize(("entry", "east", "north"), [("nw", -1, 1), ("ne", 1, 1), ("sw", -1, -1), ("se", 1, -1)])
@@ -301,7 +314,7 @@ def test_turns_and_stops_are_no_effort_and_can_be_resumed(drone: str, pattern: P
     assert (Command.DO_SET_CAM_TRIGG_DIST in commands) == (pattern.hover_s is None)
     if drone == WING:
         radius_m = turn_radius_m(16.0, 30.0)
-        assert all(tightest_turn_m(flown(result, s.mission)[1:-1]) > 0.99 * radius_m for s in again)
+        assert all(tightest_turn_m(flown(result, before_landing(s.mission))[1:-1]) > 0.99 * radius_m for s in again)
 
 
 @given(length_m=st.floats(0, 5000), speed_mps=st.floats(1, 20), name=st.sampled_from(["overfly-demo", WING]))

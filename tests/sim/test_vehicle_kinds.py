@@ -17,7 +17,7 @@ HOME = Home(34.83, -2.33, 1500.0)
 SAFE = {
     "copter": {"AUTO_OPTIONS": 3, "FS_GCS_ENABLE": 1, "BATT_FS_LOW_ACT": 2},
     "px4": {"NAV_DLL_ACT": 2, "COM_LOW_BAT_ACT": 3},
-    "plane": {"FS_GCS_ENABL": 1, "FS_LONG_ACTN": 1, "BATT_FS_LOW_ACT": 1},
+    "plane": {"RTL_AUTOLAND": 1, "FS_GCS_ENABL": 1, "FS_LONG_ACTN": 1, "BATT_FS_LOW_ACT": 1},
 }
 
 
