@@ -146,7 +146,13 @@ def fly_command(
             "overrides": overrides,
             "parameters": _parameters(parameters),
             "timeout_s": timeout_s,
-            "setup": options.setup(survey.drone if survey else None, model, keyboard, live=live),
+            "setup": options.setup(
+                survey.drone if survey else None,
+                model,
+                keyboard,
+                live=live,
+                planned_wind=survey.wind if survey else None,
+            ),
             "signing": options.signing(),
             "on_event": _show,
         }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import click
 
 from flightplan.console import say
 from flightplan.drones import Drone, drone_named
+from flightplan.energy import Wind
 from flightplan.errors import PlanError
 from flightplan.terrain import Terrain
 from flightplan.vehicle.checks import Status
@@ -88,13 +89,25 @@ class FlyOptions:
         """Read the key, if one was named."""
         return None if self.signing_key is None else SigningKey.read(self.signing_key)
 
-    def setup(self, drone_name: str | None, terrain: Terrain | None, keyboard: Keyboard, *, live: bool) -> FlightSetup:
-        """Return how to fly; the plan's drone gives the limits that were not typed."""
+    def setup(
+        self,
+        drone_name: str | None,
+        terrain: Terrain | None,
+        keyboard: Keyboard,
+        *,
+        live: bool,
+        planned_wind: Wind | None = None,
+    ) -> FlightSetup:
+        """Return how to fly; the plan's drone gives the limits that were not typed, its wind the way home."""
         drone = _drone(drone_name)
         wind_mps = self.max_wind_mps or (drone.max_wind_mps if drone else None)
-        rules = AbortRules(max_wind_mps=wind_mps, least_charge=self.least_charge_percent / 100)
+        rules = AbortRules(
+            max_wind_mps=wind_mps,
+            least_charge=self.least_charge_percent / 100,
+            planned_wind_mps=None if planned_wind is None else planned_wind.speed_mps,
+        )
         if drone is not None:
-            rules = AbortRules(rules.max_wind_mps, rules.least_charge, drone.cruise_speed_mps)
+            rules = replace(rules, return_mps=drone.cruise_speed_mps)
         return FlightSetup(
             drone=drone,
             terrain=terrain,

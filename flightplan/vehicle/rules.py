@@ -18,12 +18,14 @@ class AbortRules:
     """Limits in the air; None switches one off.
 
     `max_wind_mps` is for the mean over 20 s, `least_charge` the share of a full battery to be left after landing at
-    home, `return_mps` the airspeed of the way home.
+    home, `return_mps` the airspeed of the way home. `planned_wind_mps` is the wind that the plan reckoned with, counted
+    on against the way home until the vehicle tells of its own; None without one.
     """
 
     max_wind_mps: float | None = None
     least_charge: float | None = 0.1
     return_mps: float = 8.0
+    planned_wind_mps: float | None = None
 
 
 class Guard:
@@ -71,7 +73,8 @@ class Guard:
         """Return what flying home and landing takes, of a full battery, against the wind; None when it is unknown."""
         if self.drain_per_s is None:
             return None
-        way_mps = max(self.rules.return_mps - (self.wind_mps or 0.0), _LEAST_WAY_MPS)
+        wind_mps = self.rules.planned_wind_mps if self.wind_mps is None else self.wind_mps
+        way_mps = max(self.rules.return_mps - (wind_mps or 0.0), _LEAST_WAY_MPS)
         down_s = max(height_m - _LAST_METRES, 0.0) / _DESCENT_MPS + _LANDING_S
         return self.drain_per_s * (distance_m / way_mps + down_s)
 

@@ -8,6 +8,7 @@ from click.testing import CliRunner
 
 from flightplan.commands import fly_options as module
 from flightplan.commands.fly_options import FlyOptions, fly_options, table_of
+from flightplan.energy import Wind
 from flightplan.errors import VehicleError
 from flightplan.vehicle.controls import Keyboard
 from flightplan.vehicle.setup import Change, FlightSetup
@@ -38,6 +39,12 @@ def test_the_plans_drone_gives_the_limits_that_are_not_typed() -> None:
     assert (rules.max_wind_mps, rules.least_charge, rules.return_mps) == (10.0, 0.1, 12.0)
     rules = setup("--max-wind", "6.5", "--least-charge", "25", drone="overfly-demo").rules
     assert (rules.max_wind_mps, rules.least_charge) == (6.5, 0.25)
+
+
+def test_the_plans_wind_is_reckoned_with_on_the_way_home() -> None:
+    found = options().setup("overfly-demo", None, Keyboard(), live=False, planned_wind=Wind(6.0, 270.0))
+    assert (found.rules.planned_wind_mps, found.rules.return_mps) == (6.0, 12.0)
+    assert setup(drone="overfly-demo").rules.planned_wind_mps is None
 
 
 def test_a_drone_that_is_not_in_the_library_has_no_limits_and_that_is_said(capsys: pytest.CaptureFixture[str]) -> None:

@@ -43,6 +43,14 @@ def test_a_head_wind_makes_the_way_home_longer() -> None:
     assert guard.home_share(800.0, 0.0) - calm == pytest.approx(0.1, abs=1e-3)
 
 
+def test_the_plans_wind_counts_until_the_vehicle_tells_of_its_own() -> None:
+    guard = Guard(AbortRules(return_mps=8.0, planned_wind_mps=4.0), planned_per_s=0.001)
+    calm = Guard(AbortRules(return_mps=8.0), planned_per_s=0.001)
+    assert guard.home_share(800.0, 0.0) == pytest.approx(calm.home_share(800.0, 0.0) + 0.1)
+    windy(guard, [0.0] * 300)
+    assert guard.home_share(800.0, 0.0) == pytest.approx(calm.home_share(800.0, 0.0))
+
+
 def test_a_battery_that_drains_faster_than_planned_is_believed() -> None:
     guard = Guard(AbortRules(), planned_per_s=0.0005)
     guard.hear_charge(1.0, 0.0)
