@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ from counts.store import CorrectionEntry, EstimateEntry
 
 SAME_GROUND = 0.99
 SAME_FIGURE = 0.02
+SAME_TIME_OF_YEAR = 1 / 8
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,8 @@ def differences(first: Protocol, second: Protocol) -> tuple[Difference, ...]:
     """Return what two surveys did not do alike, the ground first.
 
     Ground is the same when the parts they share are 99 % of both together; heights, widths and pixels when they are
-    within 2 %; everything else when it is equal. What one census does not know is a difference too.
+    within 2 %; seasons when they have one name but for its years, and lie within an eighth of a year; everything else
+    when it is equal. What one survey does not know is a difference too, but for the time.
     """
     found = []
     if not same_ground(first.ground, second.ground):
@@ -107,8 +110,13 @@ def differences(first: Protocol, second: Protocol) -> tuple[Difference, ...]:
         other = second.figures.get(what)
         if not _alike(one, other):
             found.append(Difference(what, _said(one), _said(other)))
-    if first.season != second.season:
+    if _season_name(first.season) != _season_name(second.season):
         found.append(Difference("season", _said(first.season), _said(second.season)))
+    if first.year is not None and second.year is not None:
+        apart = abs(first.year - second.year) % 1
+        if min(apart, 1 - apart) > SAME_TIME_OF_YEAR:
+            days = [f"day {1 + int(year % 1 * 365)} of the year" for year in (first.year, second.year)]
+            found.append(Difference("time of year", days[0], days[1]))
     for what, of in (("corrections", _corrections), ("estimator", _estimators)):
         ours, theirs = of(first), of(second)
         found += [
@@ -143,6 +151,11 @@ def _alike(one: str | float | None, other: str | float | None) -> bool:
 
 def _said(value: str | float | None) -> str:
     return "unknown" if value is None else value if isinstance(value, str) else f"{value:g}"
+
+
+def _season_name(season: str | None) -> str | None:
+    """One season of two years: "wet season 2026" and "wet season 2027" have one name."""
+    return None if season is None else " ".join(re.sub(r"\b\d{4}\b", " ", season).split()).casefold()
 
 
 def _corrections(protocol: Protocol) -> dict[str, str]:

@@ -186,6 +186,18 @@ class TestProtocols:
         assert [d.what for d in found.differences[0].differences] == [what]
         assert one(found.changes).change is not None
 
+    def test_the_year_in_a_seasons_name_is_no_difference(self, seasons):
+        put(seasons, schema.Survey, schema.Survey.name == NAMES[1], season="Wet season 2027")
+        assert differences(*protocols(seasons)) == ()
+
+    @pytest.mark.parametrize(("days", "what"), [(180, ["time of year"]), (-30, []), (335, []), (60, ["time of year"])])
+    def test_another_time_of_the_year_is_named(self, seasons, days, what):
+        key = second_survey(seasons)
+        with seasons.writing() as session:
+            for row in session.scalars(select(schema.Capture).where(schema.Capture.survey_id == key)):
+                row.time_utc += timedelta(days=days)
+        assert [d.what for d in differences(*protocols(seasons))] == what
+
     def test_another_detector_and_threshold_are_named(self, seasons):
         key = second_survey(seasons)
         with seasons.writing() as session:
