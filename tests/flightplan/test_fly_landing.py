@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import shapely
 
+from flightplan.area_heights import AGL, Level
 from flightplan.areas import LaunchSite, Stratum, StudyArea
 from flightplan.cameras import camera_named
 from flightplan.clock import SimulatedClock
@@ -19,6 +20,7 @@ from flightplan.mission import Command, Mission
 from flightplan.mission_builder import mission_path
 from flightplan.obstacles import Obstacle
 from flightplan.operations import Operations
+from flightplan.patterns import Pattern
 from flightplan.plan import SurveyPlan
 from flightplan.planning import plan_survey
 from flightplan.request import PlanRequest
@@ -32,8 +34,6 @@ FRAME = LocalFrame(34.83, -2.33)
 WING = "WingtraOne GEN II"
 START_S = 1_790_000_000.0
 LAND = shapely.box(-700, -500, 700, 500)
-# Lines east and west of nothing but themselves: no straight kilometre in any direction but theirs.
-STRIP = shapely.box(-60, -500, 60, 500)
 
 
 def planned(
@@ -114,8 +114,6 @@ def test_an_approach_keeps_from_an_obstacle_that_the_lines_fly_over() -> None:
     free = planned(operations=Operations(wind=Wind(4.0, 250.0)))
     gate, touchdown, _ = final(free, free.sorties[0].mission)
     lon, lat = FRAME.to_lonlat((gate + (touchdown - gate) * 0.7)[None])[0]
-    from flightplan.area_heights import AGL, Level
-
     mast = Obstacle("mast", shapely.Point(lon, lat), Level(20.0, AGL))
     plan = planned(operations=Operations(wind=Wind(4.0, 250.0)), obstacles=(mast,))
     gate, touchdown, _ = final(plan, plan.sorties[0].mission)
@@ -133,7 +131,24 @@ def test_a_landing_that_is_asked_for_is_where_and_how_it_was_asked() -> None:
     assert found.heading_deg == pytest.approx(90.0, abs=0.2)
 
 
-def test_where_there_is_no_room_for_an_approach_the_plan_says_so_and_circles_over_home() -> None:
+def test_px4_is_given_the_same_landing_without_a_place_for_its_start() -> None:
+    plan = planned(operations=Operations(autopilot="px4"))
+    for sortie in plan.sorties:
+        assert ending(sortie.mission) == [189, 31, 16, 21]
+        start = next(i for i in sortie.mission.items if i.command == 189)
+        assert (start.frame, start.longitude_deg) == (2, None)
+        gate, touchdown, height_m = final(plan, sortie.mission)
+        assert np.degrees(np.arctan2(height_m, np.hypot(*(touchdown - gate)))) < 5.0  # FW_LND_ANG
+
+
+def test_a_small_area_has_no_room_for_an_approach_and_its_plan_says_so() -> None:
+    plan = planned(shapely.box(-60, -60, 60, 60), pattern=Pattern(turnaround_m=20.0), spacing_m=200.0)
+    assert plan.metres_outside == 0.0
+    assert all(ending(s.mission) == [Command.NAV_RETURN_TO_LAUNCH] for s in plan.sorties)
+    assert any("no legal landing approach exists in the allowed air" in w for w in plan.warnings)
+
+
+def test_a_landing_that_was_asked_for_where_there_is_no_room_is_not_guessed_another() -> None:
     lon, lat = FRAME.to_lonlat(np.array([[0.0, 480.0]]))[0]
     plan = planned(operations=Operations(landing=Landing(float(lon), float(lat), 180.0)), turn_allowance_m=230.0)
     assert all(ending(s.mission) == [Command.NAV_RETURN_TO_LAUNCH] for s in plan.sorties)
