@@ -28,7 +28,9 @@ safe side.
 from __future__ import annotations
 
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -231,7 +233,7 @@ def draw_design(area: StudyArea, design: SurveyDesign, airspace: Airspace) -> tu
             )
         _, _, filled = baseline(polygon, design.heading_deg)
         possible = None if design.kind in NO_POSSIBLE_TRANSECTS else filled / design.strip_width_m
-        transects = tuple(_transect(area, stratum.name, i, line) for i, line in enumerate(lines, start=1))
+        transects = _transects(area, stratum.name, lines)
         drawn.append(StratumDesign(stratum.name, float(polygon.area), filled, possible, transects))
     return tuple(drawn)
 
@@ -379,7 +381,13 @@ def _default_heading(area: StudyArea, kind: str, spacing_m: float) -> float:
     return (long_axis_heading(whole) + 90.0) % 180.0
 
 
-def _transect(area: StudyArea, stratum: str, position: int, line: Line) -> Transect:
-    ends = area.frame.to_lonlat(line.segments.reshape(-1, 2)).reshape(-1, 2, 2)
-    segments = tuple(((float(a[0]), float(a[1])), (float(b[0]), float(b[1]))) for a, b in ends)
-    return Transect(f"{stratum}-{position:03d}", stratum, position, segments, line.length_m, line.strip_area_m2)
+def _transects(area: StudyArea, stratum: str, lines: Sequence[Line]) -> tuple[Transect, ...]:
+    # All at once: a projection costs as much for one point as for a hundred.
+    lonlat = area.frame.to_lonlat(np.concatenate([line.segments.reshape(-1, 2) for line in lines]))
+    ends = iter(lonlat.reshape(-1, 2, 2).tolist())
+    found = []
+    for position, line in enumerate(lines, start=1):
+        segments = tuple(((a[0], a[1]), (b[0], b[1])) for a, b in islice(ends, len(line.segments)))
+        name = f"{stratum}-{position:03d}"
+        found.append(Transect(name, stratum, position, segments, line.length_m, line.strip_area_m2))
+    return tuple(found)

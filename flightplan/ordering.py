@@ -185,15 +185,15 @@ def _pose(ends: Floats, which: int) -> Pose:
 
 
 def _chain(sweeps: Sequence[tuple[Sweep, Sweep]], start: Floats | None, entry: str | None) -> list[Run]:
-    left = list(sweeps)
     flown: list[Run] = []
     here = start if entry is None else _corner(sweeps, entry)
-    while left:
-        ways = [_to_and_fro(order, turned) for orders in left for order in orders for turned in (False, True)]
+    ways = [_to_and_fro(order, turned) for orders in sweeps for order in orders for turned in (False, True)]
+    while ways:
         nearest = 0 if here is None else int(np.argmin([np.hypot(*(w[0].ends[0] - here)) for w in ways]))
         flown += ways[nearest]
         here = flown[-1].ends[1]
-        del left[nearest // 4]
+        first = nearest // 4 * 4
+        del ways[first : first + 4]
     return flown
 
 

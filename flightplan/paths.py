@@ -181,6 +181,13 @@ class Airspace:
         outside = float(shapely.length(shapely.difference(suspects, self.allowed)).sum())
         return outside if outside > _CHECK_TOLERANCE_M else 0.0
 
+    def all_metres_outside(self, paths: Sequence[Floats]) -> float:
+        """Return the sum of `metres_outside` of some paths, looked at together where all is well."""
+        legs = np.concatenate([np.stack([path[:-1], path[1:]], axis=1) for path in paths])
+        if shapely.covers(self.allowed, shapely.linestrings(legs)).all():
+            return 0.0
+        return sum(self.metres_outside(path) for path in paths)
+
     def _around(self, a: Floats, b: Floats) -> Floats:
         """Search the corners inside growing ellipses around the two points.
 

@@ -149,7 +149,7 @@ def _plan_between(
         camera=camera,
         mounting=mounting,
     )
-    paths = {s.identifier: mission_path(s.mission) for s in flown.sorties}
+    paths = {s.identifier: mission_path(s.mission) for s in flown.sorties} if area.obstacles else {}
     of_masts, clear_m = over_obstacles_home(
         area, paths, flown.agl_range_m[0], asked.clearance.vertical_m, asked.terrain
     )

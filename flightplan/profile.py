@@ -32,6 +32,11 @@ class Profile:
     ascent_m: float
     home_msl_m: float | None
 
+    @property
+    def is_level(self) -> bool:
+        """Whether it is one height from beginning to end."""
+        return len(self.distance_m) == 2 and bool(self.altitude_home_m[0] == self.altitude_home_m[1])
+
     def between(self, start_m: float, end_m: float) -> tuple[Floats, Floats]:
         """Return distances and heights of the changes after `start_m` and before `end_m`, and of `end_m` itself."""
         inside = (self.distance_m > start_m + 0.5) & (self.distance_m < end_m - 0.5)
@@ -68,8 +73,10 @@ class Raised:
 
 def level_profile(path: Floats, altitude_agl_m: float, raised: Raised | None = None) -> Profile:
     """Return the profile over ground taken as level."""
-    length_m = float(np.hypot(*np.diff(path, axis=0).T).sum())
-    raised = raised or Raised(np.array([0.0, length_m]), np.zeros(2))
+    if raised is None:
+        length_m = float(np.hypot(*np.diff(path, axis=0).T).sum())
+        same_m = float(altitude_agl_m)
+        return Profile(np.array([0.0, length_m]), np.array([same_m, same_m]), (same_m, same_m), 0.0, None)
     heights_m = altitude_agl_m + raised.extra_m
     return Profile(
         raised.distance_m,

@@ -30,6 +30,7 @@ MAX_ITEMS = 640
 """ArduCopter 4.7 says "Only 650 items are supported" to a longer mission."""
 
 _SHORTEST_PIECE_M = 100.0
+_A_HAIR_LESS = 1 - 1e-9
 
 
 @dataclass(frozen=True)
@@ -158,6 +159,7 @@ class _Costs:
     _pieces: dict[tuple[str, bytes, int], list[Run]] = field(default_factory=dict)
     _parts: dict[bytes, int] = field(default_factory=dict)
     _rim_homes: dict[bytes, tuple[Floats, int]] = field(default_factory=dict)
+    _nearest: dict[bytes, list[tuple[float, int, Floats]]] = field(default_factory=dict)
 
     def look_ahead(self, runs: Sequence[Run]) -> None:
         """Look at the homes and the straight ways that runs will most likely be flown by, all at once.
@@ -170,7 +172,8 @@ class _Costs:
         unknown = self.airspace.part_of(starts).tolist()
         self._parts.update({start.tobytes(): part for start, part in zip(starts, unknown, strict=True)})
         if not self.fixed_homes:
-            self._near_rim(np.concatenate([starts, ends, (starts + ends) / 2]))
+            # A flight over one piece, and over two that follow each other.
+            self._near_rim(np.concatenate([starts, ends, (starts + ends) / 2, (starts[:-1] + ends[1:]) / 2]))
         if self.ways.run_in_m or self.airspace.turning is not None:
             return
         between = [[a[-1].ends[1], b[0].ends[0]] for a, b in pairwise(likely) if len(a) == len(b) == 1]
@@ -191,8 +194,9 @@ class _Costs:
     def _least_pieces(self, run: Run) -> int:
         """Return the least number of equal pieces that each may fit a battery, home and back aside."""
         for number in range(1, int(run.length_m / _SHORTEST_PIECE_M) + 1):
-            seconds, wh, _ = self._cost_of_run(self.pieces(run, number)[0])
-            if not self._is_too_much(seconds, wh):
+            piece = self.pieces(run, number)[0]
+            seconds, wh, _ = self._cost_of_run(piece)
+            if not self._is_too_much(seconds + self._least_outer_s(piece, piece), wh):
                 return number
         return 1
 
@@ -205,6 +209,18 @@ class _Costs:
     def _is_too_much(self, level_s: float, level_wh: float) -> bool:
         """Whether a flight does not fit a battery whatever else it flies."""
         return self._energy_wh(level_s, level_wh) > self._most_wh
+
+    def _least_outer_s(self, first: Run, last: Run) -> float:
+        """Return what the ways out and home take at least, wherever home is: the straight way from end to start."""
+        if self.wind is not None or not self._ends_at_home:
+            return 0.0
+        (x, y), (east, north) = first.ends[0].tolist(), last.ends[1].tolist()
+        return _A_HAIR_LESS * self.drone.one_leg_seconds(hypot(east - x, north - y), self.transit_speed_mps)
+
+    @property
+    def _ends_at_home(self) -> bool:
+        """Whether flights end where they began; one that is led to a landing may end elsewhere."""
+        return self.airspace.turning is None
 
     @cached_property
     def _vertical(self) -> tuple[float, float]:
@@ -250,10 +266,16 @@ class _Costs:
             seconds, wh = self._cost(way, self.speed_mps)
             inner_s, inner_wh, items = inner_s + seconds, inner_wh + wh, items + len(way) - 2
             waypoints += len(way) - 2
-            if self.limits.max_distance_m is None and self._is_too_much(inner_s, inner_wh):
-                return _Taken(runs, inner_s, inner_wh, energy_wh=np.inf, items=items, waypoints=waypoints)
+        unfit = _Taken(runs, inner_s, inner_wh, energy_wh=np.inf, items=items, waypoints=waypoints)
+        hopes = self.limits.max_distance_m is not None
+        if not hopes and self._is_too_much(inner_s + self._least_outer_s(runs[0], run), inner_wh):
+            return unfit
         best: tuple[float, int, float, int, Floats] | None = None
-        for least_s, i, home in self._nearest_homes(runs):
+        nearest = self._nearest_homes(runs)
+        least_outer_s = _A_HAIR_LESS * nearest[0][0] if self._ends_at_home else 0.0
+        if not hopes and self._is_too_much(inner_s + least_outer_s, inner_wh):
+            return unfit
+        for least_s, i, home in nearest:
             # Homes come by the time of straight ways: once those alone take longer, no other can be cheaper.
             if best is not None and least_s > best[0]:
                 break
@@ -262,7 +284,7 @@ class _Costs:
                 found = (outer_s, i, outer_wh, further, home)
                 best = found if best is None else min(best, found, key=lambda o: o[:2])
         if best is None:
-            return _Taken(runs, inner_s, inner_wh, energy_wh=np.inf, items=items, waypoints=waypoints)
+            return unfit
         outer_s, _, outer_wh, further, home = best
         items, waypoints = items + further, waypoints + further
         level_s = inner_s + outer_s
@@ -277,6 +299,12 @@ class _Costs:
 
     def _nearest_homes(self, runs: Sequence[Run]) -> list[tuple[float, int, Floats]]:
         """Return (the time of straight ways out and home, number, home), the shortest first; in a wind no time."""
+        key = runs[0].ends[0].tobytes() + runs[-1].ends[1].tobytes()
+        if key not in self._nearest:
+            self._nearest[key] = self._sorted_homes(runs)
+        return self._nearest[key]
+
+    def _sorted_homes(self, runs: Sequence[Run]) -> list[tuple[float, int, Floats]]:
         start, end = runs[0].ends[0].tolist(), runs[-1].ends[1].tolist()
         found = []
         for i, home in enumerate(self._homes(runs[0], runs[-1])):
