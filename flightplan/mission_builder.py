@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
-from itertools import pairwise
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import islice, pairwise
 
 import numpy as np
 import shapely
@@ -43,6 +44,7 @@ def build_mission(
     hover: Hover | None = None,
     approach: Approach | None = None,
     landing_placed: bool = True,
+    places: Places | None = None,
 ) -> Mission:
     """Return the mission of a flight: take-off, legal ways, triggered lines, the way home, return to launch.
 
@@ -52,12 +54,14 @@ def build_mission(
     The ways out and home are flown at the transit speed, the lines and the ways between them at the survey's. The
     vehicle is led back over its home before NAV_RETURN_TO_LAUNCH, so that its return never cuts across an exclusion.
     With an `approach` the flight's last way leads to that, and the mission ends with it instead.
-    Heights are above home and follow the profile of the flight's path.
+    Heights are above home and follow the profile of the flight's path. `places` are what `places_of` says of the
+    flight, where it was asked already.
     """
-    home = _lonlat(area, flight.home[None])[0]
+    places = places or places_of([(flight, profile)], area, hover)[0]
+    home = places.home
     takeoff_m = float(profile.altitude_home_m[0])
     slower = speed_mps != transit_speed_mps
-    stretches = _stretches(flight, area, profile, hover)
+    stretches = _stretches(flight, places, hover)
     items: list[MissionItem] = [_positioned(Command.NAV_TAKEOFF, home, takeoff_m), _speed(transit_speed_mps)]
     items += next(stretches)
     if slower:
@@ -67,7 +71,7 @@ def build_mission(
         goes_on = i > 0 and follows_on(flight.runs[i - 1], run)
         if hover is None and not goes_on:
             items.append(_command(Command.DO_SET_CAM_TRIGG_DIST, on, transect=run.transect))
-        items += [replace(item, transect=run.transect) for item in next(stretches)]
+        items += next(stretches)
         if hover is None and not (i + 1 < len(flight.runs) and follows_on(run, flight.runs[i + 1])):
             items.append(_command(Command.DO_SET_CAM_TRIGG_DIST))
         if slower and i == len(flight.runs) - 1:
@@ -95,11 +99,43 @@ def mission_path(mission: Mission) -> Floats:
     return np.asarray([*ends, *points, *([] if lands else ends)], dtype=np.float64)
 
 
-def _stretches(flight: Flight, area: StudyArea, profile: Profile, hover: Hover | None) -> Iterator[list[MissionItem]]:
-    """Yield the items of each way and each run in turn, without the first point: the aircraft is there.
+@dataclass(frozen=True)
+class Places:
+    """Where a vehicle is sent, (longitude, latitude): its home, and the places on each way and each run in turn.
+
+    Each stretch has its places, how high above home they are, and at which of them the vehicle stops.
+    """
+
+    home: tuple[float, float]
+    stretches: tuple[tuple[list[tuple[float, float]], list[float], list[bool]], ...]
+
+
+def places_of(flights: Sequence[tuple[Flight, Profile]], area: StudyArea, hover: Hover | None) -> list[Places]:
+    """Return the places of flights: all at once, for a projection costs as much for one point as for a hundred."""
+    laid = [_laid_out(flight, profile, hover) for flight, profile in flights]
+    points = [
+        p for (flight, _), each in zip(flights, laid, strict=True) for p in (flight.home[None], *(s[0] for s in each))
+    ]
+    lonlats = iter(_lonlat(area, np.concatenate(points)) if points else [])
+    return [
+        Places(
+            next(lonlats),
+            tuple((list(islice(lonlats, len(where))), heights_m.tolist(), stops) for where, heights_m, stops in each),
+        )
+        for each in laid
+    ]
+
+
+def _laid_out(flight: Flight, profile: Profile, hover: Hover | None) -> list[tuple[Floats, Floats, list[bool]]]:
+    """Return the places of each way and each run in turn, without the first point: the aircraft is there.
 
     With `hover` a run is its stops and pictures, the first point among them.
     """
+    if profile.is_level and hover is None:
+        laid: list[Floats] = [flight.ways[0]]
+        for run, way in zip(flight.runs, flight.ways[1:], strict=True):
+            laid += [run.ends, way]
+        return [_waypoints(path, 0.0, profile) for path in laid]
     flown_m = 0.0
     stretches = []
     for i, way in enumerate(flight.ways):
@@ -112,15 +148,19 @@ def _stretches(flight: Flight, area: StudyArea, profile: Profile, hover: Hover |
             else:
                 stretches.append(_stops(run.ends, hover.stops_m(run.length_m), flown_m, profile))
             flown_m += run.length_m
-    # All at once: a projection costs as much for one point as for a hundred.
-    lonlats = iter(_lonlat(area, np.concatenate([points for points, _, _ in stretches])))
-    for _, heights_m, stopping in stretches:
+    return stretches
+
+
+def _stretches(flight: Flight, places: Places, hover: Hover | None) -> Iterator[list[MissionItem]]:
+    """Yield the items of each way and each run in turn."""
+    for i, stretch in enumerate(places.stretches):
+        transect = flight.runs[i // 2].transect if i % 2 else None
         items = []
-        for height_m, stops in zip(heights_m.tolist(), stopping, strict=True):
-            waypoint = _positioned(Command.NAV_WAYPOINT, next(lonlats), round(height_m, 3))
+        for lonlat, height_m, stops in zip(*stretch, strict=True):
+            waypoint = _positioned(Command.NAV_WAYPOINT, lonlat, round(height_m, 3), transect)
             if stops and hover is not None:
                 items.append(replace(waypoint, params=(hover.hold_s, 0.0, 0.0, 0.0)))
-                items.append(_command(Command.IMAGE_START_CAPTURE, ONE_PICTURE))
+                items.append(_command(Command.IMAGE_START_CAPTURE, ONE_PICTURE, transect=transect))
             else:
                 items.append(waypoint)
         yield items
@@ -128,6 +168,9 @@ def _stretches(flight: Flight, area: StudyArea, profile: Profile, hover: Hover |
 
 def _waypoints(path: Floats, flown_m: float, profile: Profile) -> tuple[Floats, Floats, list[bool]]:
     """Return where the vehicle is sent along a path that begins `flown_m` into the flight, and how high."""
+    if profile.is_level:
+        further = path[1:][(path[1:] != path[:-1]).any(axis=1)]
+        return further, np.full(len(further), profile.altitude_home_m[0]), [False] * len(further)
     points, heights = [np.empty((0, 2))], [np.empty(0)]
     for a, b in pairwise(path):
         length_m = float(np.hypot(*(b - a)))
@@ -158,16 +201,20 @@ def _speed(speed_mps: float) -> MissionItem:
     return _command(Command.DO_CHANGE_SPEED, (_GROUND_SPEED, speed_mps, _THROTTLE_UNCHANGED, 0.0))
 
 
-def _positioned(command: Command, lonlat: tuple[float, float], altitude_m: float) -> MissionItem:
+def _positioned(
+    command: Command, lonlat: tuple[float, float], altitude_m: float, transect: str | None = None
+) -> MissionItem:
     return MissionItem(
         command=command,
         frame=Frame.GLOBAL_RELATIVE_ALT,
         longitude_deg=lonlat[0],
         latitude_deg=lonlat[1],
         altitude_m=altitude_m,
+        transect=transect,
     )
 
 
+@lru_cache(maxsize=256)
 def _command(
     command: Command, params: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0), *, transect: str | None = None
 ) -> MissionItem:
@@ -175,7 +222,7 @@ def _command(
 
 
 def _lonlat(area: StudyArea, points: Floats) -> list[tuple[float, float]]:
-    return [(float(lon), float(lat)) for lon, lat in area.frame.to_lonlat(points)] if len(points) else []
+    return [(lon, lat) for lon, lat in area.frame.to_lonlat(points).tolist()] if len(points) else []
 
 
 class Fences:
@@ -200,8 +247,10 @@ class Fences:
 
     def for_flight(self, flight: Flight) -> tuple[FencePolygon, ...]:
         """Return the ring around the part that a flight uses, and the nearest exclusions that a board has room for."""
-        path = shapely.LineString(flight.path)
         alone = len(self._parts) == 1
+        if alone and not self._parts[0][2]:
+            return (self._parts[0][1],)
+        path = shapely.LineString(flight.path)
         outer, exclusions = next((o, e) for part, o, e in self._parts if alone or part.intersects(path))
         rings, room = [outer], MAX_FENCE_POINTS - len(outer.ring)
         for polygon, fence in sorted(exclusions, key=lambda e: (e[0].distance(path), -e[0].area)):

@@ -27,7 +27,7 @@ from flightplan.mission import (
     VehicleType,
     does_not_fit,
 )
-from flightplan.mission_builder import Fences, build_mission, mission_path
+from flightplan.mission_builder import Fences, Places, build_mission, mission_path, places_of
 from flightplan.operations import Limits, Operations
 from flightplan.ordering import Run
 from flightplan.paths import Airspace
@@ -165,7 +165,10 @@ def build_sorties(
         one, other = separation.sorties
         separation = replace(separation, sorties=(named[int(one)], named[int(other)]))
     sorties = tuple(maker.sortie(drafts[i], named[i], shares.drone[i], shares.start_s[i], warnings) for i in order)
-    outside_m = sum(airspace.metres_outside(area.frame.to_local(mission_path(d.mission))) for d in drafts)
+    # As read back, in one projection.
+    read_back = [mission_path(d.mission) for d in drafts]
+    local = area.frame.to_local(np.concatenate(read_back))
+    outside_m = airspace.all_metres_outside(np.split(local, np.cumsum([len(path) for path in read_back])[:-1]))
     if airspace.turning is not None:
         # Waypoints stand for arcs: what is flown between them is looked at too.
         outside_m += sum(airspace.metres_outside(ways.as_flown(way)) for d in drafts for way in d.flight.ways)
@@ -215,7 +218,7 @@ class _Maker:
                 if found is None:
                     raise
                 break
-            drafts = [self._draft(f, self._raised_m(d)) for f, d in zip(flights, shares.drone, strict=True)]
+            drafts = self._drafts(flights, [self._raised_m(d) for d in shares.drone])
             crowded = max(_crowding(d.mission, limits) for d in drafts)
             over_wh = max(0.0, max(d.energy_wh for d in drafts) - budget_wh)
             if found is None or crowded > 1 or over_wh < least_over_wh:
@@ -334,13 +337,30 @@ class _Maker:
         operations = self.flying.operations
         return operations.raised_m(self.flying.altitude_agl_m) + operations.fleet.offset_m(drone)
 
-    def _draft(self, flight: Flight, raised_m: float) -> _Draft:
+    def _drafts(self, flights: Sequence[Flight], raised_m: Sequence[float]) -> list[_Draft]:
+        parted = [self._parted(flight) for flight in flights]
+        profiles = [
+            self.flying.profile(flight, self.area, above_m)
+            for (flight, _), above_m in zip(parted, raised_m, strict=True)
+        ]
+        flown = [(flight, profile) for (flight, _), profile in zip(parted, profiles, strict=True)]
+        places = places_of(flown, self.area, self.flying.hover)
+        return [
+            self._draft(flight, above_m, profile, where, approach)
+            for (flight, approach), above_m, profile, where in zip(parted, raised_m, profiles, places, strict=True)
+        ]
+
+    def _parted(self, flight: Flight) -> tuple[Flight, Approach | None]:
+        """Return a flight up to its approach, and that; all of it and None without one."""
+        if not isinstance(self.ways, LandingWays):
+            return flight, None
+        before, approach = self.ways.parted(flight.ways[-1])
+        return replace(flight, ways=(*flight.ways[:-1], before)), approach
+
+    def _draft(
+        self, flight: Flight, raised_m: float, profile: Profile, places: Places, approach: Approach | None
+    ) -> _Draft:
         flying = self.flying
-        approach = None
-        if isinstance(self.ways, LandingWays):
-            before, approach = self.ways.parted(flight.ways[-1])
-            flight = replace(flight, ways=(*flight.ways[:-1], before))
-        profile = flying.profile(flight, self.area, raised_m)
         mission = build_mission(
             flight,
             self.area,
@@ -352,6 +372,7 @@ class _Maker:
             hover=flying.hover,
             approach=approach,
             landing_placed=flying.operations.autopilot != "px4",
+            places=places,
         )
         autopilot_type, vehicle_type = _made_for(flying)
         mission = replace(mission, autopilot_type=autopilot_type, vehicle_type=vehicle_type)
@@ -410,7 +431,7 @@ def _about_landings(drafts: Mapping[str, _Draft], flying: Flying, airspace: Airs
 def _crowding(mission: Mission, limits: Limits) -> float:
     """Return how much of what the autopilot holds a mission takes."""
     holder = limits.capacity
-    waypoints = sum(item.command == Command.NAV_WAYPOINT for item in mission.items)
+    waypoints = 0 if holder.waypoints is None else sum(i.command == Command.NAV_WAYPOINT for i in mission.items)
     return max(len(mission.items) / (holder.items or np.inf), waypoints / (holder.waypoints or np.inf))
 
 
