@@ -77,9 +77,12 @@ def _unlike(found: Comparison) -> list[str]:
 
 def _text(found: Comparison) -> str:
     lines = _unlike(found) or ["The surveys have the same area and protocol."]
+    pair = ""
     for item in found.changes:
         if item.refused:
             continue
+        if pair != (pair := f"{item.first_survey} to {item.second_survey}:"):
+            lines.append(pair)
         about = f"{item.species:<12} {item.stratum or 'total':<14} {_number(item.first)} to {_number(item.second)}"
         if item.change is None or item.detectable is None:
             lines.append(f"{about}   not compared: {item.reason}")
@@ -90,6 +93,8 @@ def _text(found: Comparison) -> str:
             f"p {c.p_linear:.3f}), ratio {c.ratio:.2f} ({c.ratio_lower:.2f} to {c.ratio_upper:.2f}, p {c.p_log:.3f}); "
             f"could have seen a fall of {d.decline:.0%} or a rise of {d.growth:.0%}"
         )
+    if any(not line.refused for line in found.trends):
+        lines.append(f"{found.surveys[0]} to {found.surveys[-1]}, {len(found.surveys)} surveys:")
     for line in found.trends:
         if line.refused:
             continue

@@ -307,6 +307,11 @@ class TestTheVerb:
         assert told["change"]["difference"] == pytest.approx(second.value - first.value)
         assert told["change"]["difference_se"] == pytest.approx(math.hypot(first.se, second.se))
         assert told["change"]["ratio"] == pytest.approx(second.value / first.value)
+        df = (first.se**2 + second.se**2) ** 2 / (first.se**4 / first.df + second.se**4 / second.df)
+        reach = stats.t.ppf(0.975, df) * math.hypot(first.se, second.se)
+        assert told["change"]["difference_upper"] == pytest.approx(second.value - first.value + reach)
+        seen = detectable_change(first.cv, second.cv, first_df=first.df, second_df=second.df)
+        assert told["detectable"]["decline"] == pytest.approx(seen.decline)
         assert told["change"]["ratio_lower"] < told["change"]["ratio"] < told["change"]["ratio_upper"]
         assert (told["detectable"]["power"], told["detectable"]["significance"]) == (0.8, 0.05)
         assert len(document["changes"]) == 6
@@ -328,6 +333,8 @@ class TestTheVerb:
         assert "The surveys have the same area and protocol." in result.stdout
         assert "could have seen a fall of" in result.stdout
         assert "a year" in result.stdout
+        said = [line for line in result.stdout.splitlines() if line.endswith(":")]
+        assert said == ["2026-wet to 2027-wet:", "2027-wet to 2028-wet:", "2026-wet to 2028-wet, 3 surveys:"]
 
     def test_what_lies_elsewhere_is_skipped_by_name(self, seasons):
         move_stratum(seasons, "woodland", 0.01)
