@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyproj
 import pytest
 import shapely
 
@@ -24,6 +25,7 @@ from flightplan.patterns import Pattern
 from flightplan.plan import SurveyPlan
 from flightplan.planning import plan_survey
 from flightplan.request import PlanRequest
+from flightplan.terrain import Terrain
 from flightplan.vehicle.campaign import fly_one
 from flightplan.vehicle.flight import FlightResult, Outcome
 from flightplan.vehicle.landings import run_out_m
@@ -211,3 +213,24 @@ def test_a_plane_that_turns_earlier_than_the_plan_assumed_is_set_or_refused(tmp_
     with plane(plan, WP_RADIUS=150.0) as (url, clock, _):
         result = fly_one(plan.sorties[0], url, out=tmp_path, clock=clock, setup=replace(setup, simulated=True))
     assert "WP_RADIUS set from 150 to 90" in texts(result, "parameter")
+
+
+def test_an_approach_goes_round_a_hill_that_stands_half_as_high_as_it() -> None:
+    cell_deg, count = 2e-4, 121
+    east, north = np.meshgrid(
+        (np.arange(count) - 60) * cell_deg * 111_250, (60 - np.arange(count)) * cell_deg * 110_600
+    )
+    corner = 34.83 - 60.5 * cell_deg, -2.33 + 60.5 * cell_deg
+
+    def final_over(hill_m: float) -> list[str]:
+        heights = 1000.0 + hill_m * np.exp(-((east - 450) ** 2 + (north - 160) ** 2) / 150**2)
+        terrain = Terrain(
+            grid_m=heights,
+            crs=pyproj.CRS.from_epsg(4326),
+            transform=(cell_deg, 0.0, corner[0], 0.0, -cell_deg, corner[1]),
+        )
+        warnings = planned(terrain=terrain, operations=Operations(wind=Wind(4.0, 250.0))).warnings
+        return [w for w in warnings if "lands on heading" in w]
+
+    assert "into the wind" in final_over(5.0)[0]
+    assert "off the wind" in final_over(35.0)[0]
