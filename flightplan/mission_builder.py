@@ -169,6 +169,10 @@ def _stretches(flight: Flight, places: Places, hover: Hover | None) -> Iterator[
 def _waypoints(path: Floats, flown_m: float, profile: Profile) -> tuple[Floats, Floats, list[bool]]:
     """Return where the vehicle is sent along a path that begins `flown_m` into the flight, and how high."""
     if profile.is_level:
+        if len(path) == 2:
+            # Nearly all: a run, or a straight way, which is none where it leads to where it began.
+            further = path[1:] if path[0].tolist() != path[1].tolist() else path[:0]
+            return further, profile.altitude_home_m[: len(further)], [False] * len(further)
         further = path[1:][(path[1:] != path[:-1]).any(axis=1)]
         return further, np.full(len(further), profile.altitude_home_m[0]), [False] * len(further)
     points, heights = [np.empty((0, 2))], [np.empty(0)]

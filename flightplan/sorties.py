@@ -53,7 +53,8 @@ class Flight:
         for run, way in zip(self.runs, self.ways[1:], strict=True):
             points += [run.ends, way]
         joined = np.concatenate(points)
-        moved = np.concatenate([[True], np.any(np.diff(joined, axis=0) != 0, axis=1)])
+        moved = np.ones(len(joined), dtype=bool)
+        np.any(joined[1:] != joined[:-1], axis=1, out=moved[1:])
         return np.asarray(joined[moved])
 
     @property
