@@ -21,7 +21,7 @@ mode, 55 m over 400 m (ardupilot.org/plane/docs/mode_autoland.html)."""
 
 HEIGHTS_M = (50.0, 40.0, 30.0)
 """At which the glide may begin."""
-_OVERRUN_M = 60.0
+_OVERRUN_M = 100.0
 _CHORD_DEG = 3.0
 _GEOD = pyproj.Geod(ellps="WGS84")
 _SAMPLE_M = 20.0
