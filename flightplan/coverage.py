@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -96,14 +97,15 @@ def lines_across(
     seen = shapely.area(
         shapely.intersection(shapely.box(offsets[line] - half, start, offsets[line] + half, end), turned)
     )
-    lines = []
-    for i in np.unique(line):
-        own = line == i
-        xy = np.empty((int(own.sum()), 2, 2))
-        xy[:, :, 0] = offsets[i]
-        xy[:, 0, 1], xy[:, 1, 1] = start[own], end[own]
-        lines.append(Line(float(offsets[i]), xy @ back, float(seen[own].sum())))
-    return lines
+    order = np.argsort(line, kind="stable")
+    line, start, end, seen = line[order], start[order], end[order], seen[order]
+    x = offsets[line]
+    ends = np.stack([np.column_stack([x, start]), np.column_stack([x, end])], axis=1) @ back
+    firsts = np.flatnonzero(np.diff(line, prepend=-1)).tolist()
+    return [
+        Line(float(x[first]), ends[first:last], float(seen[first:last].sum()))
+        for first, last in pairwise([*firsts, len(line)])
+    ]
 
 
 def fill_gaps(
