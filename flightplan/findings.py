@@ -12,8 +12,8 @@ from flightplan.delivered import Delivered, delivered, judge
 from flightplan.drones import FIXED_WING, Drone
 from flightplan.energy import fly_legs, swath_turned_m
 from flightplan.errors import PlanError
+from flightplan.flying import Flown, Flying
 from flightplan.mounting import Mounting, View
-from flightplan.sortie_missions import Flown, Flying
 
 _WORTH_SAYING_MPS, _WORTH_SAYING_DEG = 0.1, 1.0
 

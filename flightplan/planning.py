@@ -24,6 +24,7 @@ from flightplan.design import (
 from flightplan.errors import PlanError
 from flightplan.evenness import zigzag_warning
 from flightplan.findings import about_fleet, about_ground, about_view, about_wind, held_speed
+from flightplan.flying import Flying
 from flightplan.frames import Floats
 from flightplan.hovering import Hover
 from flightplan.keep_clear import ClearArea, keep_clear, over_obstacles_home
@@ -32,7 +33,7 @@ from flightplan.ordering import order_runs
 from flightplan.paths import Airspace
 from flightplan.plan import Sortie, SurveyPlan
 from flightplan.request import PlanRequest, a_length, a_share
-from flightplan.sortie_missions import Flying, build_sorties
+from flightplan.sortie_missions import build_sorties
 from flightplan.spacing import said_efforts
 
 _HEIGHT_ROUNDS = 4

@@ -8,106 +8,39 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from flightplan.areas import StudyArea
-from flightplan.camera import Camera
-from flightplan.drones import FIXED_WING, Drone
+from flightplan.drones import FIXED_WING
 from flightplan.errors import PlanError
 from flightplan.fleet import Shares, estimated_makespan_s, one_after_another, share_out
+from flightplan.flying import Flown, Flying, image_count, made_for, ways_of
 from flightplan.frames import Floats
 from flightplan.ground import ground_under, return_height_m
-from flightplan.hovering import Hover
 from flightplan.landing import Approach, landing_words, no_landing_words
-from flightplan.landing_ways import LandingWays, landing_ways
+from flightplan.landing_ways import LandingWays
 from flightplan.mission import (
-    AutopilotType,
     Command,
     Frame,
     Mission,
     MissionItem,
     RallyPoint,
-    VehicleType,
     does_not_fit,
 )
 from flightplan.mission_builder import Fences, Places, build_mission, mission_path, places_of
-from flightplan.operations import Limits, Operations
+from flightplan.operations import Limits
 from flightplan.ordering import Run
 from flightplan.paths import Airspace
 from flightplan.plan import Sortie
-from flightplan.profile import Profile, Raised, follow_terrain, level_profile
-from flightplan.separation import Separation
+from flightplan.profile import Profile
 from flightplan.separation import return_height_m as height_of_return_m
 from flightplan.sorties import Flight, cut_sorties
 from flightplan.take_offs import set_take_offs
-from flightplan.terrain import Terrain
 from flightplan.timeline import predict
 from flightplan.visibility import judge_sight, line_of_sight
-from flightplan.ways import Ways, ways_over
+from flightplan.ways import Ways
 
 _MOST_CUTS = 4
 _TOO_HIGH = 1.3
 _STRETCHES = tuple(1 + 0.05 * i for i in range(13))
 _POINTED_BY_MAVLINK = 2.0
-
-
-@dataclass(frozen=True)
-class Flying:
-    """How the sorties are flown. `tilt_deg` is the camera's, forward from straight down."""
-
-    drone: Drone
-    speed_mps: float
-    transit_speed_mps: float
-    altitude_agl_m: float
-    trigger_distance_m: float
-    wind_share: float
-    terrain: Terrain | None
-    height_tolerance_m: float
-    run_in_m: float = 0.0
-    hover: Hover | None = None
-    operations: Operations = field(default_factory=Operations)
-    camera: Camera | None = None
-    tilt_deg: float = 0.0
-
-    def profile(self, flight: Flight, area: StudyArea, raised_m: float = 0.0) -> Profile:
-        """Return the heights of a flight: over the terrain where one was given, level otherwise.
-
-        Its ways out and home are `raised_m` higher than its lines.
-        """
-        fastest_mps = self.transit_speed_mps
-        if self.drone.kind == FIXED_WING and self.operations.wind is not None:
-            # With the wind behind, the same slope is climbed faster.
-            fastest_mps += self.operations.wind.speed_mps
-        climb, descent = (v / fastest_mps for v in self.drone.path_rates_mps)
-        raised = None
-        if raised_m > 0:
-            out_m, back_m = (float(np.hypot(*np.diff(flight.ways[i], axis=0).T).sum()) for i in (0, -1))
-            raised = Raised.transits(flight.path, out_m, back_m, raised_m, climb=climb, descent=descent)
-        if self.terrain is None:
-            return level_profile(flight.path, self.altitude_agl_m, raised)
-        return follow_terrain(
-            flight.path,
-            area,
-            self.terrain,
-            altitude_agl_m=self.altitude_agl_m,
-            tolerance_m=self.height_tolerance_m,
-            steepest_climb=climb,
-            steepest_descent=descent,
-            raised=raised,
-        )
-
-
-@dataclass(frozen=True)
-class Flown:
-    """Sorties, and what was found out about them.
-
-    `outside_m` is how much of the missions, read back, lies outside of the air, `agl_range_m` their heights above
-    ground. `flights` are what they were made of.
-    """
-
-    sorties: tuple[Sortie, ...]
-    outside_m: float
-    agl_range_m: tuple[float, float]
-    flights: tuple[tuple[Flight, Profile], ...]
-    shares: Shares
-    separation: Separation | None = None
 
 
 @dataclass(frozen=True)
@@ -141,7 +74,7 @@ def build_sorties(
 
     Raises PlanError for a flight that no battery, autopilot or limit lets be flown.
     """
-    ways = _ways(area, airspace, flying)
+    ways = ways_of(area, airspace, flying)
     maker = _Maker(area, runs_by_part, airspace, tuple(homes), flying, ways, Fences(area, airspace))
     drafts, shares = maker.drafts()
     fleet, separation = flying.operations.fleet, None
@@ -248,7 +181,7 @@ class _Maker:
         if draft.energy_wh > flying.drone.budget_wh:
             warnings.append(f"{name} climbs {draft.profile.ascent_m:.0f} m on its way, which takes from its reserve")
         warnings += [f"{name}: {excess}" for excess in does_not_fit(draft.mission, flying.operations.capacity)]
-        images = sum(_image_count(run.length_m, flying) for run in flight.runs)
+        images = sum(image_count(run.length_m, flying) for run in flight.runs)
         sortie = Sortie(
             identifier=name,
             transects=tuple(dict.fromkeys(r.transect for r in flight.runs)),
@@ -374,7 +307,7 @@ class _Maker:
             landing_placed=flying.operations.autopilot != "px4",
             places=places,
         )
-        autopilot_type, vehicle_type = _made_for(flying)
+        autopilot_type, vehicle_type = made_for(flying)
         mission = replace(mission, autopilot_type=autopilot_type, vehicle_type=vehicle_type)
         if flying.tilt_deg:
             # Behind the take-off: the camera is pointed before the first line.
@@ -393,22 +326,6 @@ class _Maker:
     def _launch(self, home: Floats) -> str | None:
         sites = zip(self.area.launch_sites, self.homes, strict=True) if self.homes else ()
         return next((site.name for site, place in sites if np.array_equal(place, home)), None)
-
-
-def _ways(area: StudyArea, airspace: Airspace, flying: Flying) -> Ways:
-    """Return the ways of the aircraft: those of one that needs room to turn lead it to a landing."""
-    if airspace.turning is None or flying.drone.kind != FIXED_WING:
-        return ways_over(airspace, flying.run_in_m)
-    return landing_ways(
-        area,
-        airspace,
-        flying.run_in_m,
-        level_m=flying.altitude_agl_m,
-        sink_ratio=flying.drone.path_rates_mps[1] / flying.transit_speed_mps,
-        wind=flying.operations.wind,
-        asked=flying.operations.landing,
-        terrain=flying.terrain,
-    )
 
 
 def _about_landings(drafts: Mapping[str, _Draft], flying: Flying, airspace: Airspace) -> list[str]:
@@ -433,19 +350,6 @@ def _crowding(mission: Mission, limits: Limits) -> float:
     holder = limits.capacity
     waypoints = 0 if holder.waypoints is None else sum(i.command == Command.NAV_WAYPOINT for i in mission.items)
     return max(len(mission.items) / (holder.items or np.inf), waypoints / (holder.waypoints or np.inf))
-
-
-def _image_count(length_m: float, flying: Flying) -> int:
-    if flying.hover is not None:
-        return len(flying.hover.stops_m(length_m))
-    return int(length_m / flying.trigger_distance_m + 1e-9) + 1
-
-
-def _made_for(flying: Flying) -> tuple[int | None, int]:
-    """Return which autopilot and kind of vehicle a ground station shows a mission for."""
-    autopilots = {"ardupilot": AutopilotType.ARDUPILOT, "px4": AutopilotType.PX4}
-    wings = flying.drone.kind == FIXED_WING
-    return autopilots.get(flying.operations.autopilot), VehicleType.FIXED_WING if wings else VehicleType.QUADROTOR
 
 
 def _pointed(tilt_deg: float) -> MissionItem:

@@ -14,6 +14,7 @@ import numpy as np
 from flightplan.areas import LaunchSite
 from flightplan.drones import FIXED_WING, Drone, drone_named
 from flightplan.errors import PlanError
+from flightplan.flying import Flying
 from flightplan.hovering import Hover
 from flightplan.landing import Landing
 from flightplan.mission import AutopilotType
@@ -22,7 +23,7 @@ from flightplan.ordering import Run
 from flightplan.paths import Airspace
 from flightplan.patterns import ON_THE_SPOT, Turning
 from flightplan.plan import Sortie, SurveyPlan
-from flightplan.sortie_missions import Flying, build_sorties
+from flightplan.sortie_missions import build_sorties
 from flightplan.terrain import Terrain
 from flightplan.vehicle.assessment import (
     Assessment,
