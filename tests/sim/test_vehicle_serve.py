@@ -100,3 +100,21 @@ def test_the_command_ends_at_ctrl_c(kind: str) -> None:
         process.send_signal(signal.SIGINT)
         assert process.stderr.readline() == "Ended.\n"
         assert process.wait(timeout=20) == 0
+
+
+@pytest.mark.parametrize(("kind", "name"), [("copter", b"BATT_CAPACITY"), ("px4", b"BAT1_CAPACITY")])
+def test_the_command_gives_the_vehicle_the_battery_that_is_asked_for(kind: str, name: bytes) -> None:
+    code = "from sim.commands.vehicle import vehicle_command; vehicle_command()"
+    options = ["--listen", "tcp:127.0.0.1:0", "--kind", kind, "--battery", "21", "--speed", "20"]
+    with subprocess.Popen([sys.executable, "-c", code, *options], stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        host, port = process.stderr.readline().split(" on tcp:")[1].split(". ")[0].split(":")
+        with socket.create_connection((host, int(port)), timeout=20) as link:
+            parser = mav.MAVLink(None, srcSystem=255)
+            first(parser, link, "HEARTBEAT")
+            link.sendall(mav.MAVLink_param_request_read_message(1, 1, name, -1).pack(parser))
+            answer = first(parser, link, "PARAM_VALUE")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=20) == 0
+    assert answer.param_id == name.decode()
+    assert answer.param_value == 21_000
