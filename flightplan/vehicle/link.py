@@ -313,6 +313,11 @@ class Link:
         """Whether two vehicles speak with this system id: their clocks since boot take turns."""
         return self._boots >= _TAKES_TURNS
 
+    @property
+    def vehicle_s(self) -> float:
+        """Seconds by the vehicle's own clock, which a simulator may run faster than ours; ours where it tells none."""
+        return self._boot_s or self.clock.now_s()
+
     def _note_boot(self, boot_ms: int | None) -> None:
         if boot_ms is None:
             return

@@ -231,7 +231,7 @@ class FlightWatch:
             return
         self.charge = charge / 100
         if self.was_armed and not self.over:
-            self.guard.hear_charge(self.charge, self._link.clock.now_s())
+            self.guard.hear_charge(self.charge, self._link.vehicle_s)
         if self._told_charge is None or charge <= self._told_charge - _BATTERY_STEP:
             self._told_charge = charge
             if self.was_armed:
@@ -244,10 +244,10 @@ class FlightWatch:
     def _wind(self, message: Any) -> None:
         if message.speed or message.speed_z:  # ArduCopter's 0 is no estimate
             self._told_wind = True
-            self.guard.hear_wind(message.speed, self._link.clock.now_s())
+            self.guard.hear_wind(message.speed, self._link.vehicle_s)
 
     def _wind_cov(self, message: Any) -> None:
-        self.guard.hear_wind(math.hypot(message.wind_x, message.wind_y), self._link.clock.now_s())
+        self.guard.hear_wind(math.hypot(message.wind_x, message.wind_y), self._link.vehicle_s)
 
     def _home_position(self, message: Any) -> None:
         if message.latitude or message.longitude:
@@ -264,7 +264,7 @@ class FlightWatch:
         self.track.append(here)
         leaned_mps = self._tilt_wind.speed_mps
         if not self._told_wind and leaned_mps is not None:
-            self.guard.hear_wind(leaned_mps, self._link.clock.now_s())
+            self.guard.hear_wind(leaned_mps, self._link.vehicle_s)
         height_m = message.relative_alt / 1000
         self.highest_home_m = max(height_m, self.highest_home_m if self.highest_home_m is not None else height_m)
         if self._setup.terrain is not None:

@@ -57,6 +57,10 @@ class RecordedLink:
         self.dialect = Dialect.of(SimpleNamespace(type=2, autopilot=3))
         self.now_s, self.mode, self.on_sent, self.latest = 1.8e9, "STABILIZE", None, {}
 
+    @property
+    def vehicle_s(self) -> float:
+        return self.now_s
+
     def listen(self, listener):
         self.listener = listener
         return lambda: None

@@ -135,6 +135,15 @@ def test_a_vehicle_tells_who_it_is() -> None:
         assert link.mode == "STABILIZE"
 
 
+def test_time_in_the_air_goes_by_the_vehicles_own_clock_which_a_simulator_may_run_faster() -> None:
+    with served() as (url, clock, vehicle), Link.connect(url, clock=clock) as link:
+        link.ask_for({33: 0.5})
+        link.pause(2.0)
+        before = link.vehicle_s
+        assert link.wait_until(lambda: link.vehicle_s > before + 2.0, 10.0)
+        assert link.vehicle_s == pytest.approx(vehicle.elapsed_s, abs=1.5)
+
+
 def test_a_mode_that_nobody_knows_is_not_taken_for_the_last_one_known() -> None:
     with served() as (url, clock, vehicle), Link.connect(url, clock=clock) as link:
         link.command(176, 1, 3)
