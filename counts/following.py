@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage, special
+from scipy import ndimage, sparse, special
 from scipy.optimize import linear_sum_assignment
+from scipy.spatial import KDTree
 
 from flightplan.frames import Floats
 
@@ -141,6 +142,26 @@ def least_gate(covariance: Floats, density: Floats, missed: Floats, gate: float)
     chance = np.maximum(missed, 1e-9) * np.minimum(strangers, MOST_STRANGERS)
     limit: Floats = np.clip(-2 * np.log(np.maximum(chance, 1e-300)), 0.0, gate)
     return limit
+
+
+def density_within(points: Floats, layer: Ints, neighbours: int = 3, lonely_m: float = 50.0) -> Floats:
+    """Animals per m² around each point (N, 2), from its nearest neighbours in its own layer (a frame, a pass)."""
+    if not len(points):
+        return np.empty(0)
+    # Layers are put far apart in a third direction, so that one tree serves all of them.
+    tree = KDTree(np.column_stack([points, layer * (4 * lonely_m)]))
+    distance, _ = tree.query(tree.data, k=neighbours + 1, distance_upper_bound=lonely_m)
+    distance = np.atleast_2d(distance)[:, 1:]
+    found = np.isfinite(distance).sum(axis=1)
+    reach = np.where(found > 0, np.where(np.isfinite(distance), distance, 0.0).max(axis=1), lonely_m)
+    density: Floats = np.maximum(found, 1) / (np.pi * np.maximum(reach, 0.1) ** 2)
+    return density
+
+
+def components(count: int, first: Ints, second: Ints) -> Ints:
+    """A number (N,) that those have in common which pairs join, directly or through others."""
+    graph = sparse.coo_matrix((np.ones(len(first), dtype=np.int8), (first, second)), shape=(count, count))
+    return np.asarray(sparse.csgraph.connected_components(graph, directed=False)[1], dtype=np.int64)
 
 
 def _strangers(covariance: Floats, density: Floats) -> Floats:

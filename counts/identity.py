@@ -18,11 +18,11 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 import shapely
-from scipy import sparse, stats
+from scipy import stats
 from scipy.spatial import KDTree
 
 from counts.following import Component as Following
-from counts.following import follow, least_gate, mahalanobis_squared, not_seen
+from counts.following import components, density_within, follow, least_gate, mahalanobis_squared, not_seen
 from counts.observed import Observed
 from counts.passes import Passes, Tracks, join
 from flightplan.errors import EstimateError
@@ -182,8 +182,8 @@ def _tracks(s: Observed, first: Ints, second: Ints, cost: Floats, options: _Opti
 
     Where several animals were followed together the frames' errors are taken out of both.
     """
-    component = _components(len(s), first, second)
-    density = _density(s)
+    component = components(len(s), first, second)
+    density = density_within(s.points, s.layers)
     track = np.arange(len(s), dtype=np.int64)
     ordered = np.lexsort((track, s.frames, s.times, component))
     size = np.bincount(component, minlength=1)
@@ -243,21 +243,6 @@ def _corners(footprints: npt.ArrayLike, count: int) -> Floats:
     rings = np.where(shapely.is_ccw(rings), rings, shapely.reverse(rings))
     corners: Floats = shapely.get_coordinates(rings).reshape(-1, 5, 2)[:, :4][which]
     return corners
-
-
-def _density(s: Observed, neighbours: int = 3, lonely_m: float = 50.0) -> Floats:
-    """Animals per m² around each sighting, from its nearest neighbours in its own frame and label."""
-    if not len(s):
-        return np.empty(0)
-    # Frames are put far apart in a third direction, so that one tree serves all of them.
-    layer = np.unique(s.groups * (int(s.frames.max()) + 1) + s.frames, return_inverse=True)[1]
-    tree = KDTree(np.column_stack([s.points, layer * (4 * lonely_m)]))
-    distance, _ = tree.query(tree.data, k=neighbours + 1, distance_upper_bound=lonely_m)
-    distance = np.atleast_2d(distance)[:, 1:]
-    found = np.isfinite(distance).sum(axis=1)
-    reach = np.where(found > 0, np.where(np.isfinite(distance), distance, 0.0).max(axis=1), lonely_m)
-    density: Floats = np.maximum(found, 1) / (np.pi * np.maximum(reach, 0.1) ** 2)
-    return density
 
 
 @dataclass(frozen=True)
@@ -343,7 +328,7 @@ def _individuals(
 
 
 def _counts(s: Observed, number: Ints, pairs: _Pairs, left: npt.NDArray[np.bool_]) -> dict[str, Counts]:
-    component = _components(len(s), pairs.first, pairs.second)
+    component = components(len(s), pairs.first, pairs.second)
     _, per_frame = np.unique(np.column_stack([component, s.frames]), axis=0, return_counts=True)
     key = np.unique(np.column_stack([component, s.frames]), axis=0)[:, 0]
     fewest = np.zeros(int(component.max()) + 1 if len(s) else 0, dtype=np.int64)
@@ -379,12 +364,6 @@ def _ambiguous(s: Observed, number: Ints, pairs: _Pairs) -> tuple[AmbiguousPair,
         AmbiguousPair(int(s.order[first[i]]), int(s.order[second[i]]), float(cost[i]), doubt)
         for i, doubt in sorted(chosen)
     )
-
-
-def _components(count: int, first: Ints, second: Ints) -> Ints:
-    graph = sparse.coo_matrix((np.ones(len(first), dtype=np.int8), (first, second)), shape=(count, count))
-    labels: Ints = sparse.csgraph.connected_components(graph, directed=False)[1].astype(np.int64)
-    return labels
 
 
 def _combined(s: Observed, first: Ints, second: Ints) -> Floats:

@@ -86,6 +86,12 @@ class Observed:
             passes=flown[order],
         )
 
+    @property
+    def layers(self) -> Ints:
+        """A number (N,) that sightings of one frame, label and pass have in common."""
+        frames = int(self.frames.max()) + 1 if len(self) else 1
+        return np.asarray(np.unique(self.groups * frames + self.frames, return_inverse=True)[1], dtype=np.int64)
+
     def __len__(self) -> int:
         return len(self.order)
 

@@ -16,10 +16,9 @@ from dataclasses import dataclass, fields
 import numpy as np
 import numpy.typing as npt
 import shapely
-from scipy import sparse
 from scipy.spatial import KDTree
 
-from counts.following import Component, follow, mahalanobis_squared
+from counts.following import Component, components, density_within, follow, mahalanobis_squared
 from flightplan.errors import EstimateError
 from flightplan.frames import Floats
 
@@ -124,9 +123,9 @@ class Joined:
 
 def join(tracks: Tracks, passes: Passes, *, drift_variance: float, detection: float, gate: float) -> Joined:
     """Join the tracks of several passes into animals; see the module. `drift_variance` is that of walking, m²/s²."""
-    t, density = tracks, _density(tracks)
+    t, density = tracks, density_within(tracks.points, tracks.passes)
     first, second, cost = _pairs(t, passes, drift_variance, gate)
-    component = _components(len(t.points), first, second)
+    component = components(len(t.points), first, second)
     animal, series = _matched(t, passes, density, component, drift_variance, detection, gate)
     lag = np.abs(t.times[second] - t.times[first])
     told = _told(t, first, drift_variance * lag**2, np.sqrt(density[first] * density[second]), STRANGERS_TOLD)
@@ -162,11 +161,6 @@ def _pairs(t: Tracks, passes: Passes, drift_variance: float, gate: float) -> tup
     cost = mahalanobis_squared(t.points[second] - t.points[first], spread)
     near = cost <= gate
     return first[near], second[near], cost[near]
-
-
-def _components(count: int, first: Ints, second: Ints) -> Ints:
-    graph = sparse.coo_matrix((np.ones(len(first), dtype=np.int8), (first, second)), shape=(count, count))
-    return np.asarray(sparse.csgraph.connected_components(graph, directed=False)[1], dtype=np.int64)
 
 
 def _matched(
@@ -213,15 +207,3 @@ def _told(t: Tracks, rows: Ints, walk: Floats, density: Floats, strangers: float
     error = 2 * t.shared[rows] + walk[:, None, None] * np.eye(2)
     area = 2 * np.pi * np.sqrt(np.maximum(error[:, 0, 0] * error[:, 1, 1] - error[:, 0, 1] ** 2, 0.0))
     return np.asarray(area * density <= strangers)
-
-
-def _density(t: Tracks, neighbours: int = 3, lonely_m: float = 50.0) -> Floats:
-    """Animals per m² around each track, from its nearest neighbours in its own pass."""
-    if not len(t.points):
-        return np.empty(0)
-    tree = KDTree(np.column_stack([t.points, t.passes * (4 * lonely_m)]))
-    distance = np.atleast_2d(tree.query(tree.data, k=neighbours + 1, distance_upper_bound=lonely_m)[0])[:, 1:]
-    found = np.isfinite(distance).sum(axis=1)
-    reach = np.where(found > 0, np.where(np.isfinite(distance), distance, 0.0).max(axis=1), lonely_m)
-    density: Floats = np.maximum(found, 1) / (np.pi * np.maximum(reach, 0.1) ** 2)
-    return density

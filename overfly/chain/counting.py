@@ -30,8 +30,8 @@ from counts.verification import Correction
 from flightplan.design import FULL
 from flightplan.errors import CensusError
 from overfly.chain.ground import Ints, Sightings, SurveyGround, place_detections, read_ground
+from overfly.chain.passes_flown import LONGEST_GAP_S
 from overfly.chain.resolving import (
-    LONGEST_GAP_S,
     identity_entry,
     resolve_individuals,
     transects_of,

@@ -20,9 +20,7 @@ from counts.store import IdentityEntry, TransectAssignment, add_identity_run, as
 from counts.store.detections import DetectionRunInfo
 from flightplan.design import FULL
 from overfly.chain.ground import Ints, Sightings, SurveyGround
-from overfly.chain.passes_flown import passes_of
-
-LONGEST_GAP_S = 60.0
+from overfly.chain.passes_flown import LONGEST_GAP_S, passes_of
 
 
 def write_assignment(session: Session, ground: SurveyGround) -> None:
