@@ -46,6 +46,10 @@ class Spoken:
         self.watch.__enter__()
         self.say(mav.MAVLink_heartbeat_message(2, autopilot, 128 | 81, 3, 4, 3))
 
+    @property
+    def vehicle_s(self) -> float:
+        return self.now_s
+
     def listen(self, listener):
         self._listener = listener
         return lambda: None
