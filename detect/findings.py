@@ -1,0 +1,98 @@
+"""What is doubted about the poses of a flight, which captures it concerns, and what would put it right.
+
+Whoever looks at a flight (its tracks and clocks, its pictures, its logs) says so with the same value, so that one place
+applies repairs and one place records them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+from detect.captures import Capture
+
+YAW_FLIPPED = "yaw-flipped"
+"""Some captures of a flight are turned by 180° against the others of their line."""
+
+REPAIRED = "repaired: "
+"""How the source of a repaired field begins; what it was before follows."""
+
+_FIELDS = frozenset(field.name for field in fields(Capture)) - {"content_hash", "sources", "unknown", "findings"}
+
+
+@dataclass(frozen=True)
+class PoseFinding:
+    """One doubt about captures of one flight.
+
+    `kind` is a short name that does not change ("yaw-flipped"); `captures` are content hashes, in the order of the
+    flight; `text` is one sentence that says what is wrong and what that rests on. `repair` gives, by field of
+    `Capture`, the new value for each of `captures` (None: better unknown), or is None where nothing can be proposed.
+    `is_proved` says that the pictures, or two sources that do not depend on each other, agree on the repair: then it is
+    applied unasked.
+    """
+
+    kind: str
+    captures: tuple[str, ...]
+    text: str
+    repair: Mapping[str, tuple[Any, ...]] | None = None
+    is_proved: bool = False
+
+    def __post_init__(self) -> None:
+        for name, values in (self.repair or {}).items():
+            if name not in _FIELDS:
+                raise ValueError(f"{name!r} is no field of a capture that can be repaired")
+            if len(values) != len(self.captures):
+                raise ValueError(f"{len(values)} values of {name} for {len(self.captures)} captures")
+
+
+@dataclass(frozen=True)
+class Repair:
+    """One field of one capture as it was and as it is now, and the kind of finding that it rests on."""
+
+    kind: str
+    capture: str
+    field: str
+    before: Any
+    after: Any
+
+
+def repaired(
+    captures: Sequence[Capture], findings: Iterable[PoseFinding], *, kinds: Collection[str] = ()
+) -> tuple[tuple[Capture, ...], tuple[Repair, ...]]:
+    """Return the captures with repairs applied, in the order given, and what was changed.
+
+    Applied are the proved findings and those of `kinds`. The first finding to repair a field of a capture keeps it. A
+    repaired field's source begins with "repaired: " and goes on with its source before and the finding.
+    """
+    result = list(captures)
+    places: dict[str, list[int]] = {}
+    for index, capture in enumerate(captures):
+        places.setdefault(capture.content_hash, []).append(index)
+    done: dict[tuple[str, str], Repair] = {}
+    for finding in findings:
+        if finding.repair is None or not (finding.is_proved or finding.kind in kinds):
+            continue
+        for name, values in finding.repair.items():
+            for content_hash, value in zip(finding.captures, values, strict=True):
+                at = places.get(content_hash, [])
+                if not at or (content_hash, name) in done:
+                    continue
+                before = getattr(result[at[0]], name)
+                if before == value:
+                    continue
+                done[content_hash, name] = Repair(finding.kind, content_hash, name, before, value)
+                for index in at:
+                    result[index] = _with(result[index], name, value, finding)
+    return tuple(result), tuple(done.values())
+
+
+def _with(capture: Capture, name: str, value: Any, finding: PoseFinding) -> Capture:
+    sources, unknown = dict(capture.sources), dict(capture.unknown)
+    before = sources.pop(name, None)
+    if value is None:
+        unknown[name] = f"{REPAIRED}{finding.text}"
+    else:
+        unknown.pop(name, None)
+        sources[name] = f"{REPAIRED}{before or 'unknown'}; {finding.kind}"
+    return replace(capture, **{name: value}, sources=sources, unknown=unknown)
