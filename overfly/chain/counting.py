@@ -12,24 +12,21 @@ import numpy as np
 import overfly
 from counts.census import Census
 from counts.columns import canonical_json
-from counts.effort import Effort, captures_of, core_zones, measure_effort
-from counts.identity import Individuals
-from counts.population import estimate_population
+from counts.effort import Effort, core_zones, measure_effort
 from counts.store import (
     CorrectionEntry,
     EffortEntry,
     EstimateEntry,
-    SurveyInfo,
     add_estimate_run,
     find_survey,
     latest_detection_run,
     latest_survey,
 )
-from counts.store.detections import DetectionRunInfo, read_detections
+from counts.store.detections import read_detections
 from counts.verification import Correction
-from flightplan.design import FULL
 from flightplan.errors import CensusError
-from overfly.chain.ground import Ints, Sightings, SurveyGround, place_detections, read_ground
+from overfly.chain.estimating import Resolved, counts_by_capture, estimate_species
+from overfly.chain.ground import place_detections, read_ground
 from overfly.chain.passes_flown import LONGEST_GAP_S
 from overfly.chain.resolving import (
     identity_entry,
@@ -123,7 +120,7 @@ def count_survey(
         identity_run_id = write_identity(session, run, parameters, layer)
     return _estimate(
         census,
-        _Count(
+        Resolved(
             info, run, identity_run_id, ground, table.capture_id, len(table), sightings, individuals, transect, names
         ),
         verifier=verifier,
@@ -134,25 +131,9 @@ def count_survey(
     )
 
 
-@dataclass(frozen=True)
-class _Count:
-    """What is known once individuals are resolved. `transect` (M,) is −1 for individuals outside of the design."""
-
-    info: SurveyInfo
-    run: DetectionRunInfo
-    identity_run_id: int
-    ground: SurveyGround
-    detected_captures: Ints
-    detections: int
-    sightings: Sightings
-    individuals: Individuals
-    transect: Ints
-    species: tuple[str, ...]
-
-
 def _estimate(
     census: Census,
-    count: _Count,
+    count: Resolved,
     *,
     verifier: Verifier | None,
     who: str,
@@ -166,7 +147,7 @@ def _estimate(
     effort = measure_effort(
         ground.footprints, ground.assignment, ground.lines, ground.land, planned_width_m=count.info.strip_width_m
     )
-    per_capture = _counts_by_capture(count)
+    per_capture = counts_by_capture(count)
     detections = np.bincount([row[k] for k in count.detected_captures.tolist()], minlength=len(ground.captures))
     factors: dict[str, Correction] = {}
     checked: Verification | None = None
@@ -189,27 +170,16 @@ def _estimate(
     return _write(census, count, effort, checked, factors, parameters)
 
 
-def _counts_by_capture(count: _Count) -> dict[str, Ints]:
-    """Individuals (C,) in each capture's core zone, by species."""
-    ground, inside = count.ground, np.flatnonzero(count.transect >= 0)
-    capture = captures_of(count.individuals.positions[inside], count.transect[inside], ground.assignment, ground.lines)
-    labels = count.individuals.labels[inside]
-    return {
-        name: np.bincount(capture[(labels == name) & (capture >= 0)], minlength=len(ground.captures)).astype(np.int64)
-        for name in count.species
-    }
-
-
 def _write(
     census: Census,
-    count: _Count,
+    count: Resolved,
     effort: Effort,
     checked: Verification | None,
     factors: Mapping[str, Correction],
     parameters: Mapping[str, Any],
 ) -> Counted:
     ground = count.ground
-    estimates = _estimates(count, effort, checked, factors) if ground.planned else ()
+    estimates = estimate_species(count, effort, checked, factors) if ground.planned else ()
     entries = tuple(CorrectionEntry.of(c, species=name) for name, c in factors.items())
     efforts = tuple(
         EffortEntry(
@@ -266,56 +236,3 @@ def _write(
         if ground.planned
         else "the survey has no design: there is no telling what share of the area was seen",
     )
-
-
-def _estimates(
-    count: _Count, effort: Effort, checked: Verification | None, factors: Mapping[str, Correction]
-) -> tuple[EstimateEntry, ...]:
-    ground = count.ground
-    entries: list[EstimateEntry] = []
-    for name in count.species:
-        mine = count.transect[(count.transect >= 0) & (count.individuals.labels == name)]
-        animals = np.bincount(mine, minlength=len(ground.transects))
-        population = estimate_population(
-            name,
-            mine,
-            effort,
-            ground.lines,
-            ground.strata,
-            factors.get(name),
-            verified=_verified(count, checked, name),
-            complete=count.info.design_kind == FULL,
-        )
-        for stratum in ground.strata:
-            members = np.array([s == stratum.name for s in ground.lines.strata], dtype=bool)
-            entries.append(
-                EstimateEntry.of(
-                    population.strata[stratum.name],
-                    species=name,
-                    stratum=stratum.name,
-                    individuals=int(animals[members].sum()),
-                    possible_units=stratum.possible_transects,
-                    area_m2=stratum.area_m2,
-                    area_searched_m2=float(effort.area_m2[members].sum()),
-                )
-            )
-        entries.append(
-            EstimateEntry.of(
-                population.total,
-                species=name,
-                stratum=None,
-                individuals=population.individuals,
-                area_m2=sum(s.area_m2 for s in ground.strata),
-                area_searched_m2=float(effort.area_m2.sum()),
-            )
-        )
-    return tuple(entries)
-
-
-def _verified(count: _Count, checked: Verification | None, species: str) -> dict[str, float] | None:
-    """Animals that a person saw in the checked frames, by stratum: there are at least so many."""
-    if checked is None:
-        return None
-    unit = count.ground.assignment.transect[checked.frames]
-    strata = np.array(count.ground.lines.strata)[unit]
-    return {s.name: float(checked.seen[species][strata == s.name].sum()) for s in count.ground.strata}
