@@ -28,7 +28,7 @@ class Capture:
     orientation applied). Attitude follows `flightplan.camera`. Heights: `altitude_msl_m` above mean sea level as the
     maker wrote it, `altitude_ellipsoid_m` above WGS 84, `altitude_takeoff_m` above the take-off point.
     `airframe_yaw_deg` is where the nose pointed, whatever the gimbal did. `findings` are doubts about what was read,
-    one sentence each.
+    one sentence each. `pose_covariance` is set where the pose was refined: 42 numbers, see `detect.pose_errors`.
     """
 
     path: Path
@@ -53,6 +53,7 @@ class Capture:
     findings: tuple[str, ...] = ()
     airframe_yaw_deg: float | None = None
     orientation: int = 1
+    pose_covariance: tuple[float, ...] | None = None
 
 
 def find_images(sources: Iterable[Path]) -> tuple[list[Path], list[Skip]]:
