@@ -48,13 +48,17 @@ class PoseFinding:
 
 @dataclass(frozen=True)
 class Repair:
-    """One field of one capture as it was and as it is now, and the kind of finding that it rests on."""
+    """One field of one capture as it was and as it is now, and the kind of finding that it rests on.
+
+    `source` is the field's source from now on, or why it is unknown.
+    """
 
     kind: str
     capture: str
     field: str
     before: Any
     after: Any
+    source: str = ""
 
 
 def repaired(
@@ -81,18 +85,25 @@ def repaired(
                 before = getattr(result[at[0]], name)
                 if before == value:
                     continue
-                done[content_hash, name] = Repair(finding.kind, content_hash, name, before, value)
+                source = _source(result[at[0]], name, value, finding)
+                done[content_hash, name] = Repair(finding.kind, content_hash, name, before, value, source)
                 for index in at:
-                    result[index] = _with(result[index], name, value, finding)
+                    result[index] = with_repairs(result[index], [done[content_hash, name]])
     return tuple(result), tuple(done.values())
 
 
-def _with(capture: Capture, name: str, value: Any, finding: PoseFinding) -> Capture:
-    sources, unknown = dict(capture.sources), dict(capture.unknown)
-    before = sources.pop(name, None)
+def with_repairs(capture: Capture, repairs: Iterable[Repair]) -> Capture:
+    """Return a capture with its repairs, the last one of a field holding."""
+    sources, unknown, values = dict(capture.sources), dict(capture.unknown), dict[str, Any]()
+    for repair in repairs:
+        values[repair.field] = repair.after
+        sources.pop(repair.field, None)
+        unknown.pop(repair.field, None)
+        (unknown if repair.after is None else sources)[repair.field] = repair.source
+    return replace(capture, **values, sources=sources, unknown=unknown)
+
+
+def _source(capture: Capture, name: str, value: Any, finding: PoseFinding) -> str:
     if value is None:
-        unknown[name] = f"{REPAIRED}{finding.text}"
-    else:
-        unknown.pop(name, None)
-        sources[name] = f"{REPAIRED}{before or 'unknown'}; {finding.kind}"
-    return replace(capture, **{name: value}, sources=sources, unknown=unknown)
+        return f"{REPAIRED}{finding.text}"
+    return f"{REPAIRED}{capture.sources.get(name, 'unknown')}; {finding.kind}"

@@ -36,6 +36,7 @@ from counts.store.identity import (
     read_individuals,
     read_verification,
 )
+from counts.store.repairs import add_findings, add_repairs, read_findings, read_repairs
 from counts.store.results import (
     CorrectionEntry,
     EffortEntry,
@@ -88,8 +89,10 @@ __all__ = [
     "add_captures",
     "add_detections",
     "add_estimate_run",
+    "add_findings",
     "add_identity_run",
     "add_import",
+    "add_repairs",
     "add_skips",
     "add_survey",
     "add_verdict",
@@ -112,9 +115,11 @@ __all__ = [
     "read_effort",
     "read_estimate_run",
     "read_estimates",
+    "read_findings",
     "read_flights",
     "read_footprints",
     "read_individuals",
+    "read_repairs",
     "read_skips",
     "read_strata",
     "read_verdicts",

@@ -19,7 +19,9 @@ from counts.columns import plain
 from counts.geopackage import decode_many
 from counts.schema import Capture as CaptureRow
 from counts.schema import DetectionRunCapture, Footprint, Sortie, Transect
+from counts.store.repairs import repairs_by_capture
 from detect.captures import Capture
+from detect.findings import with_repairs
 from flightplan.camera import Camera
 from flightplan.errors import CensusError, Skip
 from flightplan.frames import Floats
@@ -181,9 +183,9 @@ def put_footprints(session: Session, footprints: Iterable[FootprintEntry]) -> No
 
 
 def read_captures(session: Session, survey_id: int, *, usable: bool = False) -> tuple[StoredCapture, ...]:
-    """Return the survey's captures in the order they were added; only those not refused when `usable`."""
+    """Return the survey's captures, as repaired, in the order they were added; only those not refused when `usable`."""
     query = _query(survey_id)
-    return _read(session, query.where(CaptureRow.refused.is_(None)) if usable else query)
+    return _read(session, survey_id, query.where(CaptureRow.refused.is_(None)) if usable else query)
 
 
 def read_footprints(session: Session, survey_id: int) -> FootprintTable:
@@ -214,7 +216,7 @@ def captures_not_looked_at(session: Session, survey_id: int, run_id: int) -> tup
     done = select(DetectionRunCapture.fid).where(
         DetectionRunCapture.run_id == run_id, DetectionRunCapture.capture_id == CaptureRow.fid
     )
-    return _read(session, _query(survey_id).where(CaptureRow.refused.is_(None), ~done.exists()))
+    return _read(session, survey_id, _query(survey_id).where(CaptureRow.refused.is_(None), ~done.exists()))
 
 
 def read_sortie_ids(session: Session, survey_id: int) -> dict[str, int]:
@@ -232,8 +234,16 @@ def _query(survey_id: int) -> Select[CaptureRow, str | None, str | None]:
     )
 
 
-def _read(session: Session, query: Select[CaptureRow, str | None, str | None]) -> tuple[StoredCapture, ...]:
-    return tuple(_stored(row, sortie, transect) for row, sortie, transect in session.execute(query))
+def _read(
+    session: Session, survey_id: int, query: Select[CaptureRow, str | None, str | None]
+) -> tuple[StoredCapture, ...]:
+    stored = tuple(_stored(row, sortie, transect) for row, sortie, transect in session.execute(query))
+    repairs = repairs_by_capture(session, survey_id)
+    if not repairs:
+        return stored
+    return tuple(
+        dataclasses.replace(s, capture=with_repairs(s.capture, repairs.get(s.capture.content_hash, ()))) for s in stored
+    )
 
 
 def _known_paths(session: Session, survey_id: int, hashes: Sequence[str]) -> dict[str, str]:

@@ -28,7 +28,7 @@ def test_a_repair_of_a_kind_asked_for_changes_the_captures_it_names_and_says_so(
     assert [c.yaw_deg for c in after] == [10.0, 10.0]
     assert after[0] == FLIGHT[0]
     assert after[1].sources["yaw_deg"] == "repaired: XMP drone-dji gimbal; yaw-flipped"
-    assert done == (Repair(YAW_FLIPPED, "b", "yaw_deg", -170.0, 10.0),)
+    assert done == (Repair(YAW_FLIPPED, "b", "yaw_deg", -170.0, 10.0, "repaired: XMP drone-dji gimbal; yaw-flipped"),)
 
 
 def test_a_proved_repair_is_applied_unasked() -> None:
