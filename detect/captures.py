@@ -10,12 +10,11 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from detect.intrinsics import read_camera
-from detect.metadata import MAX_FILE_BYTES, read_metadata
+from detect.metadata import read_metadata
 from detect.poses import read_pose
+from detect.sources import IMAGE_SUFFIXES, list_remote, local_path, read, shown
 from flightplan.camera import Camera
 from flightplan.errors import CaptureError, Skip
-
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff"})
 
 
 @dataclass(frozen=True)
@@ -56,8 +55,8 @@ class Capture:
     pose_covariance: tuple[float, ...] | None = None
 
 
-def find_images(sources: Iterable[Path]) -> tuple[list[Path], list[Skip]]:
-    """Find the pictures in folders (and the folders under them) and among single files.
+def find_images(sources: Iterable[Path | str]) -> tuple[list[Path], list[Skip]]:
+    """Find the pictures in folders (and the folders under them), among single files and under URLs.
 
     Order: that of `sources`, and by path inside each; a file reached twice counts once. In folders, hidden files (macOS
     writes a `._` beside each picture) and other kinds of file are passed over; a file named itself that is no picture
@@ -65,21 +64,27 @@ def find_images(sources: Iterable[Path]) -> tuple[list[Path], list[Skip]]:
     """
     found: dict[Path, Path] = {}
     skips: list[Skip] = []
-    asked = [Path(source) for source in sources]
-    for source in asked:
-        if source.is_dir():
+    asked = list(sources)
+    for named in asked:
+        source = local_path(named)
+        if source is None:
+            remote, unusable = list_remote(named)
+            found.update((path, path) for path in remote if path not in found)
+            skips += unusable
+        elif source.is_dir():
             for path in _pictures_under(source, skips):
                 found.setdefault(path.resolve(), path)
         elif not source.exists():
-            raise CaptureError("There is no such file or folder", where=str(source))
+            raise CaptureError("There is no such file or folder", where=shown(source))
         elif source.suffix.lower() not in IMAGE_SUFFIXES or source.name.startswith("._"):
-            skips.append(Skip(str(source), "not a JPEG, PNG or TIFF picture"))
+            skips.append(Skip(shown(source), "not a JPEG, PNG or TIFF picture"))
         else:
-            found.setdefault(source.resolve(), source)
+            for path in _with_names([source], skips):
+                found.setdefault(path.resolve(), path)
     if not found:
         raise CaptureError(
             "No pictures found",
-            where=", ".join(map(str, asked)) or None,
+            where=", ".join(map(shown, asked)) or None,
             hint="Name a folder that holds .jpg, .png or .tif files.",
         )
     return list(found.values()), skips
@@ -97,7 +102,25 @@ def _pictures_under(folder: Path, skips: list[Skip]) -> list[Path]:
             for name in names
             if not name.startswith(".") and os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES  # noqa: PTH122
         ]
-    return sorted(pictures)
+        skips.extend(
+            Skip(shown(Path(here, name)), "a folder that is named like a picture; what is in it was read")
+            for name in folders
+            if os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES  # noqa: PTH122
+        )
+    return _with_names(sorted(pictures), skips)
+
+
+def _with_names(paths: Iterable[Path], skips: list[Skip]) -> list[Path]:
+    """Those whose names are text; the bytes of a card that was written under another encoding may be none."""
+    readable = []
+    for path in paths:
+        try:
+            str(path).encode()
+        except UnicodeEncodeError:
+            skips.append(Skip(shown(path), "its name is no UTF-8 text, and cannot be written down: rename it"))
+        else:
+            readable.append(path)
+    return readable
 
 
 def read_capture(path: Path, *, clock_utc_offset: timedelta | None = None) -> Capture:
@@ -108,15 +131,7 @@ def read_capture(path: Path, *, clock_utc_offset: timedelta | None = None) -> Ca
     picture.
     """
     path = Path(path)
-    try:
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise CaptureError(
-                f"The file is over {MAX_FILE_BYTES >> 30} GB", where=str(path), hint="Read it as an orthomosaic."
-            )
-        data = path.read_bytes()
-    except OSError as error:
-        raise CaptureError(f"The file cannot be read ({error.strerror})", where=str(path)) from error
-    return capture_of(path, data, clock_utc_offset=clock_utc_offset)
+    return capture_of(path, read(path), clock_utc_offset=clock_utc_offset)
 
 
 def capture_of(path: Path, data: bytes, *, clock_utc_offset: timedelta | None = None) -> Capture:

@@ -27,6 +27,7 @@ from rasterio.io import MemoryFile
 from rasterio.windows import Window
 
 from detect.metadata import noted_warnings, open_header, orientation_of
+from detect.sources import on_disk, read
 from flightplan.errors import CaptureError
 from flightplan.frames import Floats
 
@@ -38,6 +39,9 @@ MAX_PIXELS = 300_000_000
 # GDAL keeps blocks up to a twentieth of the memory otherwise; it reads this once, at its first block. A row of
 # tiles across an untiled mosaic 130 000 px wide fits into 256 MB.
 os.environ.setdefault("GDAL_CACHEMAX", "256")
+
+TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+"""How a TIFF starts; it is read by windows."""
 
 _BLOCK_PX = 8
 # Not stuffed zeros, restart markers or fill bytes, which belong to the coded data.
@@ -168,15 +172,22 @@ def _colour_bands(file: rasterio.DatasetReader) -> list[int]:
 
 
 @contextmanager
-def open_raster(path: Path) -> Iterator[Picture | Mosaic]:
-    """Open a picture for reading by windows: a JPEG or PNG is decoded whole, a TIFF stays on disk."""
-    with path.open("rb") as stream:
-        start = stream.read(4)
-    if start in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
-        with Mosaic(path) as mosaic:
+def open_raster(path: Path, data: bytes | None = None) -> Iterator[Picture | Mosaic]:
+    """Open a picture for reading by windows: a JPEG or PNG is decoded whole, a TIFF stays on disk.
+
+    `data` is the file's content when the caller holds it. A TIFF that is elsewhere is read from a copy in the cache.
+    """
+    if data is None:
+        path = on_disk(path)
+        with path.open("rb") as stream:
+            start = stream.read(4)
+    else:
+        start = data[:4]
+    if start in TIFF_MAGIC:
+        with Mosaic(on_disk(path)) as mosaic:
             yield mosaic
     else:
-        yield Picture(decode(path))
+        yield Picture(decode(path, data))
 
 
 def decode(path: Path, data: bytes | None = None) -> Pixels:
@@ -186,10 +197,7 @@ def decode(path: Path, data: bytes | None = None) -> Pixels:
     short (also where a lenient decoder would paint the missing part grey), or has more than `MAX_PIXELS` pixels.
     """
     if data is None:
-        try:
-            data = path.read_bytes()
-        except OSError as error:
-            raise CaptureError(f"The file cannot be read ({error.strerror})", where=str(path)) from error
+        data = read(path)
     with noted_warnings([]):
         image = open_header(io.BytesIO(data), path)
         orientation = orientation_of(image)
@@ -201,7 +209,7 @@ def decode(path: Path, data: bytes | None = None) -> Pixels:
             hint="Convert a mosaic to a tiled GeoTIFF; leave out a picture that was never this large.",
         )
     if image.format == "TIFF":
-        with Mosaic(path) as mosaic:
+        with Mosaic(on_disk(path)) as mosaic:
             pixels = mosaic.read(0, 0, mosaic.width_px, mosaic.height_px)
             blank = np.zeros((mosaic.height_px, mosaic.width_px, 3), np.uint8)
             return blank if pixels is None else pixels

@@ -25,7 +25,6 @@ from PIL import ExifTags, Image, JpegImagePlugin, PngImagePlugin, TiffImagePlugi
 from flightplan.errors import CaptureError
 
 MAX_XMP_BYTES = 1 << 20
-MAX_FILE_BYTES = 2 << 30
 
 _RDF = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}"
 # What Pillow raises on tags and headers that do not hold together.
