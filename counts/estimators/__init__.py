@@ -11,7 +11,7 @@ from counts.estimators.detection_function import (
     select_detection_function,
 )
 from counts.estimators.detector_error import DetectorCorrected, precision_recall
-from counts.estimators.distance import GroupSize, line_transects
+from counts.estimators.distance import GroupSize, StripDetection, line_transects
 from counts.estimators.double_observer import DoubleObserver, double_observer
 from counts.estimators.encounter_rate import EncounterVariance, encounter_rate_variance
 from counts.estimators.estimate import Component, Estimate, estimate, no_estimate, total
@@ -26,7 +26,7 @@ from counts.estimators.subsample import (
     subsample_moments,
     subsample_total,
 )
-from counts.estimators.two_observers import TwoObservers, fit_two_observers
+from counts.estimators.two_observers import FullIndependence, TwoObservers, fit_two_observers, huggins
 
 __all__ = [
     "Adjustment",
@@ -37,6 +37,7 @@ __all__ = [
     "DoubleObserver",
     "EncounterVariance",
     "Estimate",
+    "FullIndependence",
     "GoodnessOfFit",
     "GroupSize",
     "Key",
@@ -46,6 +47,7 @@ __all__ = [
     "ReliabilityCategories",
     "SampledStratum",
     "SightabilityModel",
+    "StripDetection",
     "SubsampleMethod",
     "TwoObservers",
     "availability_in_view",
@@ -58,6 +60,7 @@ __all__ = [
     "fit_sightability",
     "fit_two_observers",
     "goodness_of_fit",
+    "huggins",
     "jolly1",
     "jolly2",
     "jolly3",

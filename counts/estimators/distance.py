@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from enum import StrEnum
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from counts.estimators.detection_function import DetectionFunction
 from counts.estimators.encounter_rate import EncounterVariance, encounter_rate_variance
 from counts.estimators.estimate import Component, Estimate, estimate, no_estimate
 from counts.estimators.limits import LimitForm
@@ -30,8 +30,42 @@ class GroupSize(StrEnum):
     REGRESSION = "size-bias regression"
 
 
+class StripDetection(Protocol):
+    """What `line_transects` asks of a detection function: a fitted one, or two observers under full independence."""
+
+    @property
+    def model(self) -> object:
+        """Its name, in the method of an estimate."""
+
+    @property
+    def left(self) -> float:
+        """Where the strip begins."""
+
+    @property
+    def width(self) -> float:
+        """Where it ends."""
+
+    @property
+    def parameters(self) -> Floats:
+        """What was fitted."""
+
+    @property
+    def sightings(self) -> int:
+        """To how many sightings."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Caveats to print."""
+
+    def detection(self, distances: npt.ArrayLike, covariates: npt.ArrayLike | None = None) -> Floats:
+        """The chance (m,) of being seen at each distance."""
+
+    def covered(self, weights: npt.ArrayLike, covariates: npt.ArrayLike | None = None) -> tuple[Floats, float]:
+        """Animals in the strips per sighting (m,), and the variance of their sum."""
+
+
 def line_transects(
-    function: DetectionFunction,
+    function: StripDetection,
     distances: npt.ArrayLike,
     lines: npt.ArrayLike,
     lengths: npt.ArrayLike,
