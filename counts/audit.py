@@ -44,11 +44,32 @@ _MUTABLE: Mapping[str, frozenset[str]] = {
     "sorties": frozenset({"status", "started_utc", "ended_utc", "flown_length_m", "note", "track"}),
     "captures": frozenset({"transect_id", "on_effort", "off_effort_reason", "refused"}),
     "detection_runs": frozenset({"asked"}),
+    "detections": frozenset({"judged"}),
+    "people": frozenset({"secret"}),
 }
 """Columns that are written again later, and so stand in no digest."""
 
-_DERIVED = frozenset({"footprints", "audit"})
+_DERIVED = frozenset({"footprints", "review_states", "tallies", "audit"})
 """Tables whose rows are replaced when they are worked out again."""
+
+_ADDED_LATER: Mapping[str, Mapping[str, frozenset[str]]] = {
+    "r0006": {
+        "detection_runs": frozenset({"drawn_over_id"}),
+        "detections": frozenset({"outline_px"}),
+        "verdicts": frozenset({"person_id", "batch", "request", "undoes_id", "note"}),
+    },
+    "r0007": {
+        "effort": frozenset({"planned_area_m2", "masked_area_m2", "gap_area_m2"}),
+        "identity_runs": frozenset({"findings"}),
+        "individuals": frozenset({"herd"}),
+    },
+}
+"""Columns that tables got after the audit began, by the schema's revision: in no digest of an entry written before."""
+
+_WORKED_OUT = frozenset({"review_states", "tallies"})
+"""Tables that follow from the others so closely that nobody wants to read of their changes."""
+
+_FIRST_SCHEMA, _SCHEMA = "r0004", max(_ADDED_LATER)
 
 _ROWS_AT_A_TIME = 20_000
 
@@ -96,13 +117,14 @@ class Journal:
         event.remove(self._connection, "after_execute", self._executed)
         now = _last_rows(self._session)
         added = {
-            table.name: {"after": first, "last": last, **_digest(self._connection, table, first, last)}
+            table.name: {"after": first, "last": last, **_digest(self._connection, table, first, last, _SCHEMA)}
             for table in _audited()
             if (last := now[table.name]) > (first := self._before[table.name])
         }
         if not added and not self._changed and not more:
             return None
-        details = {"added": added, "changed": dict(sorted(self._changed.items())), **(more or {})}
+        changed = {name: count for name, count in sorted(self._changed.items()) if name not in _WORKED_OUT}
+        details = {"schema": _SCHEMA, "added": added, "changed": changed, **(more or {})}
         return append(self._session, self._writer, action, details)
 
     def discard(self) -> None:
@@ -198,7 +220,8 @@ def verify(session: Session) -> Verification:
             if name not in known:
                 continue
             known[name].append((added["after"], added["last"]))
-            found = _digest(session.connection(), Base.metadata.tables[name], added["after"], added["last"])
+            schema = entry.details.get("schema", _FIRST_SCHEMA)
+            found = _digest(session.connection(), Base.metadata.tables[name], added["after"], added["last"], schema)
             rows += found["rows"]
             if found != {key: added[key] for key in found}:
                 said = f"{added['rows']} rows of {name}, keys {added['after'] + 1} to {added['last']}"
@@ -240,9 +263,16 @@ def _last_rows(session: Session) -> dict[str, int]:
     return dict(zip([t.name for t in tables], (int(v) for v in found), strict=True))
 
 
-def _digest(connection: Connection, table: Table, after: int, last: int) -> dict[str, Any]:
-    """Return how many rows there are with keys in (after, last], and the SHA-256 of what stands in them."""
-    columns = [c.name for c in table.columns if c.name not in _MUTABLE.get(table.name, frozenset())]
+def _digest(connection: Connection, table: Table, after: int, last: int, schema: str) -> dict[str, Any]:
+    """Return how many rows there are with keys in (after, last], and the SHA-256 of what stands in them.
+
+    Only of the columns that the schema of that revision had.
+    """
+    left_out = set(_MUTABLE.get(table.name, ()))
+    for revision, tables in _ADDED_LATER.items():
+        if revision > schema:
+            left_out |= tables.get(table.name, frozenset())
+    columns = [c.name for c in table.columns if c.name not in left_out]
     mark = connection.dialect.paramstyle
     here = {"qmark": "?", "format": "%s", "pyformat": "%s"}.get(mark, "?")
     quoted = ", ".join(f'"{c}"' for c in columns)

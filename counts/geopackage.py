@@ -152,6 +152,25 @@ def unregister(connection: Connection, table: str) -> None:
         connection.execute(text(f"DELETE FROM {listing} WHERE table_name = :table"), {"table": table})  # noqa: S608
 
 
+def guard(connection: Connection, table: str) -> None:
+    """Let a table only grow; PostgreSQL's function for it comes with the audit (r0004)."""
+    if connection.dialect.name == "sqlite":
+        for change in ("UPDATE", "DELETE"):
+            connection.execute(
+                text(
+                    f"CREATE TRIGGER {table}_no_{change.lower()} BEFORE {change} ON {table} "
+                    f"BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
+                )
+            )
+    elif connection.dialect.name == "postgresql":
+        connection.execute(
+            text(
+                f"CREATE TRIGGER {table}_append_only BEFORE UPDATE OR DELETE ON {table} "
+                "FOR EACH ROW EXECUTE FUNCTION overfly_append_only()"
+            )
+        )
+
+
 def _as_kind(geometry: BaseGeometry, kind: str) -> BaseGeometry:
     found = geometry.geom_type.upper()
     if found == kind or kind == "GEOMETRY":

@@ -27,15 +27,22 @@ from sqlalchemy.orm import Session
 from counts.audit import MERGED, Journal, heads, verify, writer_of
 from counts.census import Census
 from counts.columns import canonical_json
-from counts.schema import AuditEntry, Base, Detection, Verdict
+from counts.schema import AuditEntry, Base, Detection, DetectionRun, Verdict
 from flightplan.errors import CensusError
 
 KEYS: Mapping[str, tuple[str, ...]] = {
+    "people": ("name",),
+    "grants": ("person_id", "role", "who", "time_utc"),
     "protected_areas": ("name",),
     "detectors": ("content_hash",),
     "surveys": ("name",),
     "exclusions": ("survey_id", "polygon"),
     "launch_sites": ("survey_id", "name", "point"),
+    "obstacles": ("survey_id", "name", "geometry"),
+    "airspaces": ("survey_id", "name", "kind", "polygon"),
+    "kept_clear": ("survey_id", "polygon"),
+    "masks": ("survey_id", "kind", "name", "source", "polygon"),
+    "plan_warnings": ("survey_id", "text"),
     "strata": ("survey_id", "name"),
     "transects": ("survey_id", "identifier"),
     "sorties": ("survey_id", "identifier"),
@@ -46,16 +53,23 @@ KEYS: Mapping[str, tuple[str, ...]] = {
     "captures": ("survey_id", "content_hash"),
     "pose_repairs": ("capture_id", "field", "kind", "after"),
     "footprints": ("capture_id",),
-    "detection_runs": ("survey_id", "detector_id", "threshold", "parameters"),
+    "detection_runs": ("survey_id", "detector_id", "threshold", "parameters", "drawn_over_id"),
     "detection_run_captures": ("run_id", "capture_id"),
     "detections": ("run_id", "capture_id", "label", "score", "x_min_px", "y_min_px", "x_max_px", "y_max_px"),
     "verdicts": ("detection_id", "capture_id", "action", "who", "time_utc", "before", "after"),
     "identity_runs": ("detection_run_id", "method", "parameters"),
     "individuals": ("identity_run_id", "number"),
     "sightings": ("identity_run_id", "detection_id"),
+    "ambiguous_pairs": ("identity_run_id", "first_id", "second_id"),
+    "pair_decisions": ("first_id", "second_id", "answer", "who", "time_utc"),
+    "samples": ("survey_id", "detection_run_id", "seed", "parameters"),
+    "sample_frames": ("sample_id", "capture_id"),
+    "sample_assignments": ("sample_frame_id", "who"),
+    "sample_counts": ("sample_frame_id", "species", "who", "time_utc"),
     "verification_samples": ("identity_run_id", "capture_id", "species", "who"),
     "estimate_runs": ("survey_id", "identity_run_id", "provenance_hash", "parameters"),
     "effort": ("estimate_run_id", "transect_id"),
+    "gaps": ("estimate_run_id", "transect_id", "polygon"),
     "corrections": ("estimate_run_id", "species", "kind"),
     "estimates": ("estimate_run_id", "species", "stratum_id", "method"),
 }
@@ -65,7 +79,9 @@ _PARENT_RUN = {
     "detections": ("run_id", "capture_id"),
     "individuals": ("identity_run_id",),
     "sightings": ("identity_run_id",),
+    "ambiguous_pairs": ("identity_run_id",),
     "effort": ("estimate_run_id",),
+    "gaps": ("estimate_run_id",),
     "corrections": ("estimate_run_id",),
     "estimates": ("estimate_run_id",),
 }
@@ -74,7 +90,10 @@ _PARENT_RUN = {
 _OURS = {
     "footprints": frozenset({"altitude_agl_m", "gsd_cm", "height_source", "polygon"}),
     "detection_runs": frozenset({"asked", "code_version"}),
-    "identity_runs": frozenset({"code_version"}),
+    "detections": frozenset({"judged"}),
+    "identity_runs": frozenset({"code_version", "findings"}),
+    "people": frozenset({"secret"}),
+    "samples": frozenset({"who", "time_utc"}),
     "estimate_runs": frozenset({"code_version"}),
     "detectors": frozenset({"name"}),
     "detection_run_captures": frozenset({"detections"}),
@@ -185,6 +204,7 @@ class _Rows:
         self._keys: dict[str, dict[int, int]] = defaultdict(dict)
         self._new_parents: dict[str, set[tuple[int, ...]]] = defaultdict(set)
         self._shared_pairs: set[tuple[int, int]] = set()
+        self._drawn: set[int] = set()
 
     def bring(self, table: Table) -> None:
         """Bring one table's rows in; its parents have come in before."""
@@ -195,6 +215,9 @@ class _Rows:
             for fid, row in batch:
                 key = self._key(table, row)
                 if self._is_of_a_new_run(table, row) or (key not in known and table.name != "detections"):
+                    fresh.append((fid, row))
+                    continue
+                if key not in known and row["run_id"] in self._drawn:
                     fresh.append((fid, row))
                     continue
                 if key not in known:
@@ -232,18 +255,26 @@ class _Rows:
 
     def _their_rows(self, table: Table) -> Iterator[list[tuple[int, dict[str, Any]]]]:
         parents = {c.name: next(iter(c.foreign_keys)).column.table.name for c in table.columns if c.foreign_keys}
+        own = [name for name, parent in parents.items() if parent == table.name]
+        in_batch: set[int] = set()
         batch: list[tuple[int, dict[str, Any]]] = []
         for found in self._source.execute(select(table).order_by(table.c.fid)).yield_per(_ROWS_AT_A_TIME):
             row = dict(found._mapping)
             fid = row.pop("fid")
+            if any(row[name] in in_batch for name in own):
+                yield batch  # so that the row it points to has its key here
+                batch, in_batch = [], set()
             wanted = [(column, parent) for column, parent in parents.items() if row[column] is not None]
             if any(row[column] not in self._keys[parent] for column, parent in wanted):
                 continue  # what it belongs to is a conflict already
             row.update({column: self._keys[parent][row[column]] for column, parent in wanted})
+            if "second_id" in row and row["first_id"] > row["second_id"]:
+                row["first_id"], row["second_id"] = row["second_id"], row["first_id"]
             batch.append((fid, row))
+            in_batch.add(fid)
             if len(batch) == _ROWS_AT_A_TIME:
                 yield batch
-                batch = []
+                batch, in_batch = [], set()
         if batch:
             yield batch
 
@@ -255,11 +286,15 @@ class _Rows:
         if columns is not None:
             parent = _parent_name(table.name)
             shared = set(self._keys[parent].values()) if len(columns) == 1 else self._shared_pairs
-            if not shared:
+            if table.name == "detections":
+                drawn = select(DetectionRun.fid).where(DetectionRun.drawn_over_id.is_not(None))
+                self._drawn = set(self._session.scalars(drawn))
+            if not shared and not (table.name == "detections" and self._drawn):
                 return known
         for found in self._session.execute(select(table).order_by(table.c.fid)).yield_per(_ROWS_AT_A_TIME):
             row = dict(found._mapping)
-            if columns is None or (row[columns[0]] if len(columns) == 1 else tuple(row[c] for c in columns)) in shared:
+            run = None if columns is None else row[columns[0]] if len(columns) == 1 else tuple(row[c] for c in columns)
+            if columns is None or run in shared or row.get("run_id") in self._drawn:
                 known[self._key(table, row)].append(row)
         return known
 
@@ -324,9 +359,9 @@ class _Rows:
 
 
 def _parent_name(table: str) -> str:
-    return {"detections": "detection_run_captures", "individuals": "identity_runs", "sightings": "identity_runs"}.get(
-        table, "estimate_runs"
-    )
+    if table == "detections":
+        return "detection_run_captures"
+    return "identity_runs" if table in ("individuals", "sightings", "ambiguous_pairs") else "estimate_runs"
 
 
 def _latest(session: Session, leave_out: set[int] | None = None) -> dict[int, Verdict]:

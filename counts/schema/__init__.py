@@ -1,34 +1,57 @@
 """The census: its tables, as SQLAlchemy 2 models.
 
-    protected_areas
-    └─ surveys ── exclusions, launch_sites, imports, skips, flight_findings
+    protected_areas;  people ── grants
+    └─ surveys ── exclusions, launch_sites, obstacles, airspaces, kept_clear, masks, plan_warnings
+       │          imports, skips, flight_findings
        ├─ strata ── transects ─┐
        ├─ sorties ─────────────┴─ captures ── footprints, pose_repairs
-       ├─ detection_runs (detectors) ── detection_run_captures, detections ── verdicts
-       ├─ identity_runs ── individuals ── sightings;  verification_samples
-       └─ estimate_runs ── effort, corrections, estimates
+       ├─ detection_runs (detectors) ── detection_run_captures, detections ── verdicts, review_states;  tallies
+       ├─ samples ── sample_frames ── sample_assignments, sample_counts
+       ├─ identity_runs ── individuals ── sightings;  ambiguous_pairs, pair_decisions;  verification_samples
+       └─ estimate_runs ── effort, gaps, corrections, estimates
     audit
 
-Runs are layers: a new run never overwrites an old one. Verdicts, verification samples, findings,
-repairs and the audit are append-only.
+Runs are layers: a new run never overwrites an old one. What people decide (verdicts, pair decisions, sample counts,
+verification samples, grants), findings, repairs and the audit are append-only.
 Unknown is NULL. Geometries are longitude, latitude on WGS 84. Every table has an integer key `fid`, as a GeoPackage
 wants it.
 """
 
 from counts.schema.audit import AuditEntry
 from counts.schema.base import Base
-from counts.schema.pictures import Capture, Detection, DetectionRun, DetectionRunCapture, Detector, Footprint, Verdict
+from counts.schema.people import Grant, Person
+from counts.schema.pictures import (
+    Capture,
+    Detection,
+    DetectionRun,
+    DetectionRunCapture,
+    Detector,
+    Footprint,
+)
 from counts.schema.repairs import FlightFinding, PoseRepair
 from counts.schema.results import (
     Correction,
     Effort,
     Estimate,
     EstimateRun,
+    Gap,
     IdentityRun,
     Individual,
     Sighting,
     VerificationSample,
 )
+from counts.schema.review import (
+    AmbiguousPair,
+    PairDecision,
+    ReviewState,
+    Sample,
+    SampleAssignment,
+    SampleCount,
+    SampleFrame,
+    Tally,
+    Verdict,
+)
+from counts.schema.surroundings import Airspace, KeptClear, Mask, Obstacle, PlanWarning
 from counts.schema.surveys import (
     Exclusion,
     Import,
@@ -43,6 +66,8 @@ from counts.schema.surveys import (
 )
 
 __all__ = [
+    "Airspace",
+    "AmbiguousPair",
     "AuditEntry",
     "Base",
     "Capture",
@@ -57,18 +82,32 @@ __all__ = [
     "Exclusion",
     "FlightFinding",
     "Footprint",
+    "Gap",
+    "Grant",
     "IdentityRun",
     "Import",
     "Individual",
+    "KeptClear",
     "LaunchSite",
+    "Mask",
+    "Obstacle",
+    "PairDecision",
+    "Person",
+    "PlanWarning",
     "PoseRepair",
     "ProtectedArea",
+    "ReviewState",
+    "Sample",
+    "SampleAssignment",
+    "SampleCount",
+    "SampleFrame",
     "Sighting",
     "SkippedItem",
     "Sortie",
     "SortieTransect",
     "Stratum",
     "Survey",
+    "Tally",
     "Transect",
     "Verdict",
     "VerificationSample",

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from shapely.geometry import LineString, MultiLineString, MultiPolygon, Point, Polygon
+from shapely.geometry.base import BaseGeometry
 from sqlalchemy import BigInteger, Double, ForeignKey, Integer, MetaData, Text
 from sqlalchemy.orm import DeclarativeBase, mapped_column
 
@@ -33,11 +34,13 @@ class Base(DeclarativeBase):
         datetime: UtcTime,
         dict[str, Any]: Json,
         list[str]: Json,
+        list[Any]: Json,
         Point: Geometry("POINT"),
         Polygon: Geometry("POLYGON"),
         LineString: Geometry("LINESTRING"),
         MultiPolygon: Geometry("MULTIPOLYGON"),
         MultiLineString: Geometry("MULTILINESTRING"),
+        BaseGeometry: Geometry("GEOMETRY"),
     }
 
 

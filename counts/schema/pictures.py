@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from shapely.geometry import Point, Polygon
-from sqlalchemy import Index, UniqueConstraint
+from sqlalchemy import Index, UniqueConstraint, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from counts.schema.base import Base, Key, parent
@@ -69,7 +69,10 @@ class Detector(Base):
 
 
 class DetectionRun(Base):
-    """One detector at one threshold over one survey. The one with the highest `asked` was asked for last."""
+    """One detector at one threshold over one survey. The one with the highest `asked` was asked for last.
+
+    What people drew while they reviewed a run is a run of its own, with `drawn_over_id` the one they reviewed.
+    """
 
     __tablename__ = "detection_runs"
     fid: Mapped[Key]
@@ -79,6 +82,7 @@ class DetectionRun(Base):
     parameters: Mapped[dict[str, Any]]
     code_version: Mapped[str | None]
     asked: Mapped[int] = mapped_column(server_default="0")
+    drawn_over_id: Mapped[int | None] = parent("detection_runs", index=True)
 
 
 class DetectionRunCapture(Base):
@@ -93,10 +97,13 @@ class DetectionRunCapture(Base):
 
 
 class Detection(Base):
-    """A box in pixels: the pixel in the top-left corner of the image covers 0 to 1."""
+    """A box in pixels: the pixel in the top-left corner of the image covers 0 to 1.
+
+    `outline_px` is the oriented box or outline, a list of [x, y], where the detector gave one. `judged` is worked out
+    from the verdicts: what is not judged is still to be seen.
+    """
 
     __tablename__ = "detections"
-    __table_args__ = (Index("ix_detections_run_capture", "run_id", "capture_id"),)
     fid: Mapped[Key]
     run_id: Mapped[int] = parent("detection_runs")
     capture_id: Mapped[int] = parent("captures", index=True)
@@ -106,17 +113,18 @@ class Detection(Base):
     y_min_px: Mapped[float]
     x_max_px: Mapped[float]
     y_max_px: Mapped[float]
+    outline_px: Mapped[list[Any] | None]
+    judged: Mapped[bool] = mapped_column(server_default=false())
 
-
-class Verdict(Base):
-    """A person's decision about a detection. Append-only."""
-
-    __tablename__ = "verdicts"
-    fid: Mapped[Key]
-    detection_id: Mapped[int | None] = parent("detections", index=True)
-    capture_id: Mapped[int] = parent("captures", index=True)
-    action: Mapped[str]
-    before: Mapped[dict[str, Any] | None]
-    after: Mapped[dict[str, Any] | None]
-    who: Mapped[str]
-    time_utc: Mapped[datetime]
+    __table_args__ = (
+        Index("ix_detections_run", "run_id", "fid"),
+        Index(
+            "ix_detections_unseen",
+            "run_id",
+            "label",
+            "score",
+            "fid",
+            sqlite_where=judged.is_(false()),
+            postgresql_where=judged.is_(false()),
+        ),
+    )

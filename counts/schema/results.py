@@ -5,15 +5,18 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from shapely.geometry import Point
+from shapely.geometry import MultiPolygon, Point
 from sqlalchemy import UniqueConstraint
-from sqlalchemy.orm import Mapped
+from sqlalchemy.orm import Mapped, mapped_column
 
 from counts.schema.base import Base, Key, parent
 
 
 class IdentityRun(Base):
-    """One way of placing a run's detections on the ground and deciding which are one animal."""
+    """One way of placing a run's detections on the ground and deciding which are one animal.
+
+    `findings` is what the method says of itself: counts under "merge all" and "merge none", bias by simulation.
+    """
 
     __tablename__ = "identity_runs"
     fid: Mapped[Key]
@@ -22,10 +25,11 @@ class IdentityRun(Base):
     method: Mapped[str]
     parameters: Mapped[dict[str, Any]]
     code_version: Mapped[str | None]
+    findings: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
 
 
 class Individual(Base):
-    """The sightings judged to be one animal within its sampling unit."""
+    """The sightings judged to be one animal within its sampling unit; those of one `herd` stood together."""
 
     __tablename__ = "individuals"
     __table_args__ = (UniqueConstraint("identity_run_id", "number"),)
@@ -35,6 +39,7 @@ class Individual(Base):
     species: Mapped[str]
     transect_id: Mapped[int | None] = parent("transects", index=True)
     sightings: Mapped[int]
+    herd: Mapped[int | None]
     point: Mapped[Point]
 
 
@@ -82,7 +87,7 @@ class EstimateRun(Base):
 
 
 class Effort(Base):
-    """What was really searched along one transect."""
+    """What was really searched along one transect; NULL where masks or gaps were not measured."""
 
     __tablename__ = "effort"
     __table_args__ = (UniqueConstraint("estimate_run_id", "transect_id"),)
@@ -92,6 +97,21 @@ class Effort(Base):
     area_searched_m2: Mapped[float]
     length_m: Mapped[float]
     captures: Mapped[int]
+    planned_area_m2: Mapped[float | None]
+    masked_area_m2: Mapped[float | None]
+    gap_area_m2: Mapped[float | None]
+
+
+class Gap(Base):
+    """Ground of the plan's strips that no capture on effort shows, and why where that is known."""
+
+    __tablename__ = "gaps"
+    fid: Mapped[Key]
+    estimate_run_id: Mapped[int] = parent("estimate_runs", index=True)
+    transect_id: Mapped[int | None] = parent("transects", index=True)
+    area_m2: Mapped[float]
+    reason: Mapped[str | None]
+    polygon: Mapped[MultiPolygon]
 
 
 class Correction(Base):
