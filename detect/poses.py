@@ -317,7 +317,7 @@ def _time(metadata: Metadata, fields: Fields, clock_utc_offset: timedelta | None
                 "time_utc", exact.replace(tzinfo=UTC) if exact.tzinfo is None else exact.astimezone(UTC), f"XMP {tag}"
             )
             return
-    local, gps = _exif_time(metadata), _gps_time(metadata)
+    local, gps = camera_clock(metadata), _gps_time(metadata)
     if local is not None and local.year < FIRST_YEAR:
         fields.findings.append(f"the camera's clock says {local:%Y-%m-%d}: it was reset")
         if gps is None:
@@ -353,7 +353,8 @@ def _zone(
     return None, ""
 
 
-def _exif_time(metadata: Metadata) -> datetime | None:
+def camera_clock(metadata: Metadata) -> datetime | None:
+    """What the camera's own clock showed at the exposure, without a zone, right or wrong."""
     for tag, fraction in (
         ("DateTimeOriginal", "SubsecTimeOriginal"),
         ("DateTimeDigitized", "SubsecTimeDigitized"),
