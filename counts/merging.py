@@ -72,6 +72,17 @@ KEYS: Mapping[str, tuple[str, ...]] = {
     "gaps": ("estimate_run_id", "transect_id", "polygon"),
     "corrections": ("estimate_run_id", "species", "kind"),
     "estimates": ("estimate_run_id", "species", "stratum_id", "method"),
+    "received_sources": ("standard", "content_hash"),
+    "taxa": ("source_id", "scientific_name"),
+    "tracked_animals": ("origin", "identifier"),
+    "animal_fixes": ("animal_id", "time_utc"),
+    "camera_deployments": ("origin", "identifier"),
+    "camera_observations": ("deployment_id", "identifier"),
+    "patrols": ("origin", "identifier"),
+    "reported_sightings": ("origin", "identifier"),
+    "outbox_items": ("target", "idempotency_key"),
+    "outbox_attempts": ("item_id", "time_utc"),
+    "outbox_receipts": ("item_id",),
 }
 """What tells one row of a table from another, wherever it was written; in an order in which parents come first."""
 
@@ -98,6 +109,19 @@ _OURS = {
     "detectors": frozenset({"name"}),
     "detection_run_captures": frozenset({"detections"}),
     "captures": frozenset({"path", "sortie_id", "transect_id", "on_effort", "off_effort_reason"}),
+    "received_sources": frozenset({"name", "added", "skipped", "skips", "time_utc", "code_version"}),
+    **dict.fromkeys(
+        (
+            "tracked_animals",
+            "animal_fixes",
+            "camera_deployments",
+            "camera_observations",
+            "patrols",
+            "reported_sightings",
+        ),
+        frozenset({"source_id"}),
+    ),
+    "outbox_receipts": frozenset({"time_utc", "outcome", "status", "answer"}),
 }
 """Fields that are worked out again, or mean something only where they were written: ours stay, and are no conflict."""
 

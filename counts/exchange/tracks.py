@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 from pyproj import Geod
 
-from flightplan.errors import Skip, UnreadableFileError
+from counts.exchange.untrusted import MAX_FILE_BYTES, as_text, read_bytes
+from flightplan.errors import Skip
 from flightplan.frames import Floats
 
-MAX_FILE_BYTES = 1 << 28
 _GEOD = Geod(ellps="WGS84")
 
 
@@ -95,12 +95,7 @@ def make_tracks(fixes: Iterable[Fix], skips: Iterable[Skip] = ()) -> Tracks:
 
 def read_text(path: Path) -> str:
     """Read a file of tracks. Raises UnreadableFileError where it is missing, over 256 MB or not UTF-8."""
-    try:
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise UnreadableFileError(f"the file is over {MAX_FILE_BYTES >> 20} MB", where=str(path))
-        return path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UnreadableFileError(f"the tracks cannot be read ({error})", where=str(path)) from error
+    return as_text(read_bytes(path, MAX_FILE_BYTES), str(path))
 
 
 def checked_place(longitude: float, latitude: float) -> tuple[float, float]:

@@ -9,6 +9,9 @@
        ├─ samples ── sample_frames ── sample_assignments, sample_counts
        ├─ identity_runs ── individuals ── sightings;  ambiguous_pairs, pair_decisions;  verification_samples
        └─ estimate_runs ── effort, gaps, corrections, estimates
+    received_sources ── taxa, tracked_animals ── animal_fixes;  camera_deployments ── camera_observations;  patrols,
+    │                   reported_sightings
+    outbox_items ── outbox_attempts, outbox_receipts
     audit
 
 Runs are layers: a new run never overwrites an old one. What people decide (verdicts, pair decisions, sample counts,
@@ -19,6 +22,7 @@ wants it.
 
 from counts.schema.audit import AuditEntry
 from counts.schema.base import Base
+from counts.schema.outbox import OutboxAttempt, OutboxItem, OutboxReceipt
 from counts.schema.people import Grant, Person
 from counts.schema.pictures import (
     Capture,
@@ -27,6 +31,16 @@ from counts.schema.pictures import (
     DetectionRunCapture,
     Detector,
     Footprint,
+)
+from counts.schema.received import (
+    AnimalFix,
+    CameraDeployment,
+    CameraObservation,
+    Patrol,
+    ReceivedSource,
+    ReportedSighting,
+    Taxon,
+    TrackedAnimal,
 )
 from counts.schema.repairs import FlightFinding, PoseRepair
 from counts.schema.results import (
@@ -68,8 +82,11 @@ from counts.schema.surveys import (
 __all__ = [
     "Airspace",
     "AmbiguousPair",
+    "AnimalFix",
     "AuditEntry",
     "Base",
+    "CameraDeployment",
+    "CameraObservation",
     "Capture",
     "Correction",
     "Detection",
@@ -91,11 +108,17 @@ __all__ = [
     "LaunchSite",
     "Mask",
     "Obstacle",
+    "OutboxAttempt",
+    "OutboxItem",
+    "OutboxReceipt",
     "PairDecision",
+    "Patrol",
     "Person",
     "PlanWarning",
     "PoseRepair",
     "ProtectedArea",
+    "ReceivedSource",
+    "ReportedSighting",
     "ReviewState",
     "Sample",
     "SampleAssignment",
@@ -108,6 +131,8 @@ __all__ = [
     "Stratum",
     "Survey",
     "Tally",
+    "Taxon",
+    "TrackedAnimal",
     "Transect",
     "Verdict",
     "VerificationSample",

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from counts.exchange.earthranger_subjects import read_earthranger_tracks
 from counts.exchange.movebank import read_movebank
-from counts.exchange.tracks import MAX_FILE_BYTES
+from counts.exchange.untrusted import MAX_FILE_BYTES
 from flightplan.errors import UnreadableFileError
 
 HEADER = (
