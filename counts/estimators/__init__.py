@@ -2,6 +2,7 @@
 
 from counts.estimators.bootstrap import bootstrap_ratio
 from counts.estimators.categories import ReliabilityCategories, reliability_categories, sample_count_categories
+from counts.estimators.density_surface import DensitySurface, density_surface_total, fit_density_surface
 from counts.estimators.detection_function import (
     Adjustment,
     DetectionFunction,
@@ -31,6 +32,7 @@ from counts.estimators.two_observers import FullIndependence, TwoObservers, fit_
 __all__ = [
     "Adjustment",
     "Component",
+    "DensitySurface",
     "DetectionFunction",
     "DetectionModel",
     "DetectorCorrected",
@@ -52,10 +54,12 @@ __all__ = [
     "TwoObservers",
     "availability_in_view",
     "bootstrap_ratio",
+    "density_surface_total",
     "divided_by",
     "double_observer",
     "encounter_rate_variance",
     "estimate",
+    "fit_density_surface",
     "fit_detection_function",
     "fit_sightability",
     "fit_two_observers",
