@@ -1,0 +1,24 @@
+"""What is wrong with a flight, as far as its metadata tell: yaw, heights, clock, frames."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from detect.captures import Capture
+from detect.clock_checks import check_clock
+from detect.findings import PoseFinding
+from detect.flights import Flight, flights_of
+from detect.height_checks import check_heights
+from detect.sequence_checks import check_sequence
+from detect.yaw_checks import check_yaw
+from flightplan.terrain import Terrain
+
+
+def check_captures(captures: Iterable[Capture], *, terrain: Terrain | None = None) -> list[PoseFinding]:
+    """Put captures into flights and check each; `terrain` is for heights against the ground."""
+    return [finding for flight in flights_of(captures) for finding in check_flight(flight, terrain=terrain)]
+
+
+def check_flight(flight: Flight, *, terrain: Terrain | None = None) -> list[PoseFinding]:
+    """Check one flight: clock and frames, yaw, heights; in this order."""
+    return [*check_clock(flight), *check_sequence(flight), *check_yaw(flight), *check_heights(flight, terrain)]
