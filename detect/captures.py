@@ -11,7 +11,7 @@ from pathlib import Path
 
 from detect.intrinsics import read_camera
 from detect.metadata import read_metadata
-from detect.poses import read_pose
+from detect.poses import camera_clock, read_pose
 from detect.sources import IMAGE_SUFFIXES, list_remote, local_path, read, shown
 from flightplan.camera import Camera
 from flightplan.errors import CaptureError, Skip
@@ -27,7 +27,9 @@ class Capture:
     orientation applied). Attitude follows `flightplan.camera`. Heights: `altitude_msl_m` above mean sea level as the
     maker wrote it, `altitude_ellipsoid_m` above WGS 84, `altitude_takeoff_m` above the take-off point.
     `airframe_yaw_deg` is where the nose pointed, whatever the gimbal did. `findings` are doubts about what was read,
-    one sentence each. `pose_covariance` is set where the pose was refined: 42 numbers, see `detect.pose_errors`.
+    one sentence each. `pose_covariance` is set where the pose was refined, see `detect.pose_errors.packed`.
+    `camera_clock` is what the camera's own clock showed, without a zone, right or wrong; `software` is what wrote the
+    file last: the camera's firmware, or the program it was saved from.
     """
 
     path: Path
@@ -53,6 +55,8 @@ class Capture:
     airframe_yaw_deg: float | None = None
     orientation: int = 1
     pose_covariance: tuple[float, ...] | None = None
+    camera_clock: datetime | None = None
+    software: str | None = None
 
 
 def find_images(sources: Iterable[Path | str]) -> tuple[list[Path], list[Skip]]:
@@ -151,6 +155,8 @@ def capture_of(path: Path, data: bytes, *, clock_utc_offset: timedelta | None = 
         width_px=width_px,
         height_px=height_px,
         orientation=metadata.orientation,
+        camera_clock=camera_clock(metadata),
+        software=metadata.text("xmp:CreatorTool") or metadata.text("Software"),
         sources=fields.sources,
         unknown=fields.unknown,
         findings=(*metadata.flaws, *fields.findings),
