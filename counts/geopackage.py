@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import shapely
 from shapely.geometry.base import BaseGeometry
-from sqlalchemy import Connection, Dialect, LargeBinary, text
+from sqlalchemy import Connection, Dialect, LargeBinary, text, type_coerce
 from sqlalchemy.types import TypeDecorator, TypeEngine, UserDefinedType
 
 from flightplan.errors import CensusError
@@ -26,6 +26,8 @@ WGS84_SRS_ID = 4326
 _HEADER = struct.Struct("<2sBBi")
 _ENVELOPE = struct.Struct("<4d")
 _ENVELOPE_BYTES = {0: 0, 1: 32, 2: 48, 3: 48, 4: 64}
+_EWKB_HAS_SRID = 0x20000000
+_WKB_LEAST = 9
 _LITTLE_ENDIAN, _ENVELOPE_XY, _EMPTY = 0b00001, 0b00010, 0b10000
 _MULTI = {"MULTIPOLYGON": shapely.multipolygons, "MULTILINESTRING": shapely.multilinestrings}
 
@@ -34,7 +36,7 @@ class Geometry(TypeDecorator[BaseGeometry]):
     """A column of geographic shapely geometries: longitude, latitude on WGS 84.
 
     `kind` is the GeoPackage's name of the geometry ("POINT", "MULTIPOLYGON", ...); a simple geometry in a column of
-    its multi kind is wrapped. Stored as GeoPackage binary in SQLite, as the same bytes elsewhere.
+    its multi kind is wrapped. Stored as GeoPackage binary in SQLite, as PostGIS geometry in PostgreSQL.
     """
 
     impl = LargeBinary
@@ -45,26 +47,47 @@ class Geometry(TypeDecorator[BaseGeometry]):
         self.kind = kind
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        """Declare the column in SQLite by the name of its geometry, which the GeoPackage demands."""
-        return dialect.type_descriptor(_GeometryBlob(self.kind) if dialect.name == "sqlite" else LargeBinary())
+        """Declare the column by the name of its geometry, as both a GeoPackage and PostGIS demand."""
+        if dialect.name == "postgresql":
+            return dialect.type_descriptor(_Declared(f"geometry({self.kind},{WGS84_SRS_ID})"))
+        return dialect.type_descriptor(_Declared(self.kind) if dialect.name == "sqlite" else LargeBinary())
 
-    def process_bind_param(self, value: BaseGeometry | bytes | None, dialect: Dialect) -> bytes | None:
+    def process_bind_param(self, value: BaseGeometry | bytes | None, dialect: Dialect) -> bytes | str | None:
         """Write a geometry, or the bytes that `encode_points` made of one."""
-        return value if value is None or isinstance(value, bytes) else encode(_as_kind(value, self.kind))
+        if value is None:
+            return None
+        blob = value if isinstance(value, bytes) else encode(_as_kind(value, self.kind))
+        return _extended(blob[_body_offset(blob) :]) if dialect.name == "postgresql" else blob
 
-    def process_result_value(self, value: bytes | None, dialect: Dialect) -> BaseGeometry | None:
+    def process_result_value(self, value: bytes | str | None, dialect: Dialect) -> BaseGeometry | None:
         """Read a geometry."""
-        return None if value is None else decode(value)
+        return None if value is None else decode(_as_bytes(value))
 
 
-class _GeometryBlob(UserDefinedType[bytes]):
+class _RawGeometry(TypeDecorator[bytes]):
+    impl = LargeBinary
     cache_ok = True
 
-    def __init__(self, kind: str) -> None:
-        self.kind = kind
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return dialect.type_descriptor(_Declared("BLOB"))
+
+    def process_result_value(self, value: bytes | str | None, dialect: Dialect) -> bytes | None:
+        return None if value is None else _as_bytes(value)
+
+
+class _Declared(UserDefinedType[Any]):
+    cache_ok = True
+
+    def __init__(self, declaration: str) -> None:
+        self.declaration = declaration
 
     def get_col_spec(self, **_: Any) -> str:
-        return self.kind
+        return self.declaration
+
+
+def raw(column: Any) -> Any:
+    """Select a geometry column as bytes for `decode_many`, which reads thousands at once."""
+    return type_coerce(column, _RawGeometry())
 
 
 def encode(geometry: BaseGeometry) -> bytes:
@@ -90,18 +113,20 @@ def encode_points(lonlat: npt.ArrayLike) -> list[bytes]:
 
 
 def decode(blob: bytes) -> BaseGeometry:
-    """Return the geometry of GeoPackage binary, whoever wrote it; its height and measure are left behind."""
-    return shapely.force_2d(shapely.from_wkb(blob[_body_offset(blob) :]))
+    """Return the geometry of GeoPackage or PostGIS binary, whoever wrote it; its height and measure are left behind."""
+    return shapely.set_srid(shapely.force_2d(shapely.from_wkb(blob[_body_offset(blob) :])), 0)
 
 
 def decode_many(blobs: Sequence[bytes | None]) -> npt.NDArray[np.object_]:
     """Return an (N,) array of geometries; None stays None."""
     bodies = [None if blob is None else blob[_body_offset(blob) :] for blob in blobs]
-    return np.asarray(shapely.from_wkb(np.array(bodies, dtype=object)), dtype=object)
+    return np.asarray(shapely.set_srid(shapely.from_wkb(np.array(bodies, dtype=object)), 0), dtype=object)
 
 
 def write_container(connection: Connection) -> None:
-    """Make an SQLite database a GeoPackage without layers; other databases are left as they are."""
+    """Make an SQLite database a GeoPackage without layers, and PostgreSQL one that knows geometries."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("CREATE EXTENSION IF NOT EXISTS postgis"))
     if connection.dialect.name != "sqlite":
         return
     connection.execute(text(f"PRAGMA application_id = {APPLICATION_ID}"))
@@ -183,7 +208,20 @@ def _as_kind(geometry: BaseGeometry, kind: str) -> BaseGeometry:
     )
 
 
+def _as_bytes(value: bytes | str) -> bytes:
+    """Return stored bytes as they are, and PostGIS's hexadecimal as bytes."""
+    return bytes.fromhex(value) if isinstance(value, str) else value
+
+
+def _extended(wkb: bytes) -> str:
+    """Return little-endian WKB with the reference system in it, as PostGIS reads and writes it."""
+    kind = int.from_bytes(wkb[1:5], "little") | _EWKB_HAS_SRID
+    return (wkb[:1] + struct.pack("<II", kind, WGS84_SRS_ID) + wkb[5:]).hex()
+
+
 def _body_offset(blob: bytes) -> int:
+    if len(blob) >= _WKB_LEAST and blob[0] in (0, 1):
+        return 0  # WKB as it is
     if len(blob) < _HEADER.size or blob[:2] != b"GP":
         raise CensusError("a geometry is not GeoPackage binary", hint="The file was changed by another program")
     envelope = _ENVELOPE_BYTES.get(blob[3] >> 1 & 0b111)

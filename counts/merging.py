@@ -28,6 +28,8 @@ from counts.audit import MERGED, Journal, heads, verify, writer_of
 from counts.census import Census
 from counts.columns import canonical_json
 from counts.schema import AuditEntry, Base, Detection, DetectionRun, Verdict
+from counts.store.tallies import rebuild_tallies
+from counts.store.verdicts import work_out_states
 from flightplan.errors import CensusError
 
 KEYS: Mapping[str, tuple[str, ...]] = {
@@ -183,6 +185,7 @@ def _merge(census: Census, source: Session, where: str) -> Merged:
         for name in KEYS:
             rows.bring(Base.metadata.tables[name])
         rows.set_latest_verdicts_against_each_other()
+        rows.work_out_what_follows()
         if not (merged.added or merged.filled or new_chains):
             journal.discard()
             return merged
@@ -272,6 +275,18 @@ class _Rows:
                 self._merged.conflicts.append(
                     Conflict("verdicts", f"detection {here}", "action", _said(ours), _said(theirs))
                 )
+
+    def work_out_what_follows(self) -> None:
+        """Say anew what the verdicts come to, where there are new ones, and count the detections anew."""
+        changed = {*self._merged.added, *self._merged.filled}
+        if not changed & {"verdicts", "detections", "captures"}:
+            return
+        fresh = sorted(self._fresh_verdicts)
+        for start in range(0, len(fresh), _ROWS_AT_A_TIME):
+            some = select(Verdict.detection_id).where(Verdict.fid.in_(fresh[start : start + _ROWS_AT_A_TIME]))
+            work_out_states(self._session, [key for key in self._session.scalars(some) if key is not None])
+        for run_id in self._session.scalars(select(DetectionRun.fid).where(DetectionRun.drawn_over_id.is_(None))).all():
+            rebuild_tallies(self._session, run_id)
 
     @property
     def _fresh_verdicts(self) -> Iterable[int]:

@@ -25,6 +25,7 @@ from counts.store.detections import (
     open_detection_run,
     read_detection_run,
     read_detections,
+    read_reviewed,
 )
 from counts.store.identity import (
     IdentityEntry,
@@ -36,19 +37,24 @@ from counts.store.identity import (
     read_individuals,
     read_verification,
 )
+from counts.store.pairs import PairAnswer, PairEntry, add_answer, add_pairs, answers_for, read_pairs
+from counts.store.people import PersonInfo, add_person, find_person, read_people
 from counts.store.repairs import add_findings, add_repairs, read_findings, read_repairs
 from counts.store.results import (
     CorrectionEntry,
     EffortEntry,
     EstimateEntry,
     EstimateRunInfo,
+    GapEntry,
     add_estimate_run,
     latest_estimate_run,
     read_corrections,
     read_effort,
     read_estimate_run,
     read_estimates,
+    read_gaps,
 )
+from counts.store.surroundings import MaskEntry, add_masks, read_masks, read_surroundings, read_warnings
 from counts.store.surveys import (
     FlightInfo,
     SurveyInfo,
@@ -64,7 +70,7 @@ from counts.store.surveys import (
     record_flight,
     sorties_not_flown,
 )
-from counts.store.verdicts import VerdictEntry, add_verdict, read_verdicts
+from counts.store.verdicts import VerdictEntry, add_verdict, add_verdicts, read_verdicts, undo_last
 
 __all__ = [
     "CaptureEntry",
@@ -79,27 +85,39 @@ __all__ = [
     "FlightInfo",
     "FootprintEntry",
     "FootprintTable",
+    "GapEntry",
     "IdentityEntry",
     "IndividualTable",
+    "MaskEntry",
+    "PairAnswer",
+    "PairEntry",
+    "PersonInfo",
     "StoredCapture",
     "SurveyInfo",
     "TransectAssignment",
     "VerdictEntry",
     "VerificationEntry",
+    "add_answer",
     "add_captures",
     "add_detections",
     "add_estimate_run",
     "add_findings",
     "add_identity_run",
     "add_import",
+    "add_masks",
+    "add_pairs",
+    "add_person",
     "add_repairs",
     "add_skips",
     "add_survey",
     "add_verdict",
+    "add_verdicts",
     "add_verification",
+    "answers_for",
     "assign_transects",
     "captures_without_detections",
     "count_detections",
+    "find_person",
     "find_survey",
     "latest_detection_run",
     "latest_estimate_run",
@@ -118,13 +136,21 @@ __all__ = [
     "read_findings",
     "read_flights",
     "read_footprints",
+    "read_gaps",
     "read_individuals",
+    "read_masks",
+    "read_pairs",
+    "read_people",
     "read_repairs",
+    "read_reviewed",
     "read_skips",
     "read_strata",
+    "read_surroundings",
     "read_verdicts",
     "read_verification",
+    "read_warnings",
     "record_flight",
     "refuse_captures",
     "sorties_not_flown",
+    "undo_last",
 ]

@@ -11,17 +11,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from shapely.geometry import Point, Polygon
-from sqlalchemy import Select, bindparam, delete, insert, select, type_coerce, update
+from sqlalchemy import Select, bindparam, delete, insert, select, update
 from sqlalchemy.orm import Session
-from sqlalchemy.types import LargeBinary
 
 from counts.columns import plain
-from counts.geopackage import decode_many
+from counts.geopackage import decode_many, raw
 from counts.schema import Capture as CaptureRow
 from counts.schema import DetectionRunCapture, Footprint, Sortie, Transect
 from counts.store.repairs import repairs_by_capture
+from counts.store.tallies import untally_captures
 from detect.captures import Capture
 from detect.findings import with_repairs
+from detect.sources import location, shown
 from flightplan.camera import Camera
 from flightplan.errors import CensusError, Skip
 from flightplan.frames import Floats
@@ -119,7 +120,7 @@ def add_captures(session: Session, survey_id: int, entries: Iterable[CaptureEntr
     skips: list[Skip] = []
     known = 0
     for entry in coming:
-        path, content_hash = entry.capture.path.as_posix(), entry.capture.content_hash
+        path, content_hash = location(entry.capture.path), entry.capture.content_hash
         first = paths.get(content_hash)
         if first is None:
             paths[content_hash] = path
@@ -127,7 +128,7 @@ def add_captures(session: Session, survey_id: int, entries: Iterable[CaptureEntr
         elif first == path:
             known += 1
         else:
-            skips.append(Skip(path, f"the same picture is in the survey as {first}"))
+            skips.append(Skip(shown(path), f"the same picture is in the survey as {shown(first)}"))
     added: Sequence[int] = ()
     if rows:
         added = session.scalars(insert(CaptureRow).returning(CaptureRow.fid, sort_by_parameter_order=True), rows).all()
@@ -161,8 +162,10 @@ def assign_transects(session: Session, survey_id: int, assignments: Iterable[Tra
 
 def refuse_captures(session: Session, survey_id: int, refusals: Iterable[tuple[int, str]]) -> None:
     """Set captures aside, each with its reason: they are kept, and count for nothing."""
-    rows = [{"key": int(key), "reason": reason} for key, reason in refusals]
+    refused = tuple(refusals)
+    rows = [{"key": int(key), "reason": reason} for key, reason in refused]
     if rows:
+        untally_captures(session, [int(key) for key, _ in refused])
         session.connection().execute(
             update(CaptureRow)
             .where(CaptureRow.fid == bindparam("key"), CaptureRow.survey_id == survey_id)
@@ -196,7 +199,7 @@ def read_footprints(session: Session, survey_id: int) -> FootprintTable:
             CaptureRow.on_effort,
             Footprint.altitude_agl_m,
             Footprint.gsd_cm,
-            type_coerce(Footprint.polygon, LargeBinary),
+            raw(Footprint.polygon),
         )
         .join(CaptureRow, Footprint.capture_id == CaptureRow.fid)
         .where(CaptureRow.survey_id == survey_id, CaptureRow.refused.is_(None))
@@ -266,7 +269,7 @@ def _capture_row(survey_id: int, entry: CaptureEntry, sorties: dict[str, int]) -
         "survey_id": survey_id,
         "sortie_id": None if entry.sortie is None else _id_of(sorties, entry.sortie, "sortie"),
         "content_hash": capture.content_hash,
-        "path": capture.path.as_posix(),
+        "path": location(capture.path),
         "camera": None if capture.camera is None else dataclasses.asdict(capture.camera),
         "sources": dict(capture.sources),
         "unknown": dict(capture.unknown),

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-from sqlalchemy import func, insert, select
+from sqlalchemy import case, func, insert, or_, select
 from sqlalchemy.orm import Session
 
-from counts.schema import Capture, Detection, DetectionRun, DetectionRunCapture, Detector
+from counts.schema import Capture, Detection, DetectionRun, DetectionRunCapture, Detector, ReviewState
 from counts.store.captures import Keys, StoredCapture, captures_not_looked_at
+from counts.store.tallies import UNSEEN, TallyKey, tally
+from counts.store.verdicts import COUNTED, MOVE
 from detect.detections import Detections
 from flightplan.errors import CensusError
 from flightplan.frames import Floats
+
+_CHUNK = 5_000
+_ROWS_AT_A_TIME = 50_000
+_COLUMNS = ("fid", "capture_id", "score", "x_min_px", "y_min_px", "x_max_px", "y_max_px", "label", "outline_px")
 
 
 @dataclass(frozen=True)
@@ -43,7 +49,10 @@ class DetectionRunInfo:
 
 @dataclass(frozen=True)
 class DetectionTable:
-    """Detections as arrays with one row each, ordered by key. `label_ids` points into `labels`."""
+    """Detections as arrays with one row each, ordered by key. `label_ids` points into `labels`.
+
+    `outlines_px` has, by row, the (K, 2) corners of those that are no upright box: an oriented box, or one point.
+    """
 
     detection_id: Keys
     capture_id: Keys
@@ -51,6 +60,15 @@ class DetectionTable:
     scores: Floats
     label_ids: Keys
     labels: tuple[str, ...]
+    outlines_px: Mapping[int, Floats] = field(default_factory=dict)
+
+    @property
+    def centres_px(self) -> Floats:
+        """The middle of each, (N, 2): x, y."""
+        centres: Floats = (self.boxes_px[:, :2] + self.boxes_px[:, 2:]) / 2.0
+        for row, outline in self.outlines_px.items():
+            centres[row] = outline.mean(axis=0)
+        return centres
 
     def __len__(self) -> int:
         return len(self.detection_id)
@@ -108,7 +126,7 @@ def latest_detection_run(session: Session, survey_id: int) -> DetectionRunInfo |
     """Return the detection run of the survey that was asked for last, None when nothing was detected yet."""
     run_id = session.scalars(
         select(DetectionRun.fid)
-        .where(DetectionRun.survey_id == survey_id)
+        .where(DetectionRun.survey_id == survey_id, DetectionRun.drawn_over_id.is_(None))
         .order_by(DetectionRun.asked.desc(), DetectionRun.fid.desc())
         .limit(1)
     ).one_or_none()
@@ -151,39 +169,65 @@ def add_detections(session: Session, run_id: int, found: Mapping[int, Detections
 
     A capture without detections is written as looked at. Raises CensusError when the run has looked at it before.
     """
-    if not found:
+    keys = [int(key) for key in found]
+    for start in range(0, len(keys), _CHUNK):
+        again = session.scalars(
+            select(DetectionRunCapture.capture_id).where(
+                DetectionRunCapture.run_id == run_id,
+                DetectionRunCapture.capture_id.in_(keys[start : start + _CHUNK]),
+            )
+        ).first()
+        if again is not None:
+            path = session.scalars(select(Capture.path).where(Capture.fid == again)).one()
+            raise CensusError(
+                "the run has looked at this capture before", where=path, hint="Ask only for what is not done"
+            )
+    if not keys:
         return
-    found = {int(key): detections for key, detections in found.items()}
-    again = session.scalars(
-        select(DetectionRunCapture.capture_id).where(
-            DetectionRunCapture.run_id == run_id, DetectionRunCapture.capture_id.in_(list(found))
-        )
-    ).first()
-    if again is not None:
-        path = session.scalars(select(Capture.path).where(Capture.fid == again)).one()
-        raise CensusError("the run has looked at this capture before", where=path, hint="Ask only for what is not done")
-    session.execute(
+    connection = session.connection()
+    connection.execute(
         insert(DetectionRunCapture),
-        [{"run_id": run_id, "capture_id": key, "detections": len(boxes)} for key, boxes in found.items()],
+        [
+            {"run_id": run_id, "capture_id": key, "detections": len(boxes)}
+            for key, boxes in zip(keys, found.values(), strict=True)
+        ],
     )
-    rows = [
+    rows: list[dict[str, Any]] = []
+    counted: Counter[TallyKey] = Counter()
+    for key, detections in zip(keys, found.values(), strict=True):
+        rows += _rows(run_id, key, detections)
+        percents = np.clip(np.floor(detections.scores * 100), 0, 100).astype(np.int64).tolist()
+        counted.update((run_id, label, p, UNSEEN) for label, p in zip(detections.labels, percents, strict=True))
+        if len(rows) >= _ROWS_AT_A_TIME:
+            connection.execute(insert(Detection), rows)
+            rows = []
+    if rows:
+        connection.execute(insert(Detection), rows)
+    tally(session, counted)
+
+
+def _rows(run_id: int, capture_id: int, found: Detections) -> list[dict[str, Any]]:
+    outlines: list[Any] = [None] * len(found)
+    if found.corners_px is not None:
+        outlines = found.corners_px.tolist()
+    elif found.points_px is not None:
+        outlines = found.points_px.reshape(-1, 1, 2).tolist()
+    return [
         {
             "run_id": run_id,
-            "capture_id": key,
+            "capture_id": capture_id,
             "label": label,
             "score": score,
             "x_min_px": box[0],
             "y_min_px": box[1],
             "x_max_px": box[2],
             "y_max_px": box[3],
+            "outline_px": outline,
         }
-        for key, detections in found.items()
-        for label, score, box in zip(
-            detections.labels, detections.scores.tolist(), detections.boxes_px.tolist(), strict=True
+        for label, score, box, outline in zip(
+            found.labels, found.scores.tolist(), found.boxes_px.tolist(), outlines, strict=True
         )
     ]
-    if rows:
-        session.execute(insert(Detection), rows)
 
 
 def count_detections(session: Session, run_id: int) -> dict[str, int]:
@@ -200,28 +244,67 @@ def count_detections(session: Session, run_id: int) -> dict[str, int]:
 
 def read_detections(session: Session, run_id: int) -> DetectionTable:
     """Return what a run found, as arrays; captures that were refused since are left out."""
-    rows = session.execute(
+    return _table(
+        session,
+        select(*(getattr(Detection, name) for name in _COLUMNS))
+        .join(Capture, Detection.capture_id == Capture.fid)
+        .where(Detection.run_id == run_id, Capture.refused.is_(None))
+        .order_by(Detection.fid),
+    )
+
+
+def read_reviewed(session: Session, run_id: int) -> DetectionTable:
+    """Return what a run found as people left it: without what they rejected, relabelled, moved, with what they drew.
+
+    What nobody has seen yet is as the detector said it; without verdicts this is `read_detections`.
+    """
+    seen = ReviewState
+    return _table(
+        session,
         select(
             Detection.fid,
             Detection.capture_id,
             Detection.score,
-            Detection.x_min_px,
-            Detection.y_min_px,
-            Detection.x_max_px,
-            Detection.y_max_px,
-            Detection.label,
+            *(func.coalesce(getattr(seen, name), getattr(Detection, name)) for name in _COLUMNS[3:8]),
+            # A box that a person moved has the shape they gave it.
+            case((seen.action == MOVE, None), else_=Detection.outline_px),
         )
+        .join(DetectionRun, Detection.run_id == DetectionRun.fid)
         .join(Capture, Detection.capture_id == Capture.fid)
-        .where(Detection.run_id == run_id, Capture.refused.is_(None))
-        .order_by(Detection.fid)
-    ).all()
-    labels, label_ids = np.unique([row[7] for row in rows], return_inverse=True)
-    numbers: npt.NDArray[np.float64] = np.array([row[2:7] for row in rows], dtype=np.float64).reshape(-1, 5)
+        .outerjoin(seen, seen.detection_id == Detection.fid)
+        .where(
+            or_(DetectionRun.fid == run_id, DetectionRun.drawn_over_id == run_id),
+            Capture.refused.is_(None),
+            or_(seen.action.is_(None), seen.action.in_(COUNTED)),
+        )
+        .order_by(Detection.fid),
+    )
+
+
+def _table(session: Session, query: Any) -> DetectionTable:
+    """Read detections some at a time: as rows they take ten times the room that they do in arrays."""
+    labels: dict[str, int] = {}
+    outlines: dict[int, Any] = {}
+    keys: list[Keys] = []
+    numbers: list[Floats] = []
+    total = 0
+    for rows in session.execute(query, execution_options={"yield_per": _ROWS_AT_A_TIME}).partitions():
+        ids, captures, scores, x0, y0, x1, y1, names, shapes = zip(*rows, strict=True)
+        label_ids = [labels.setdefault(name, len(labels)) for name in names]
+        keys.append(np.array([ids, captures, label_ids], dtype=np.int64))
+        numbers.append(np.array([scores, x0, y0, x1, y1], dtype=np.float64))
+        outlines.update((total + i, shape) for i, shape in enumerate(shapes) if shape is not None)
+        total += len(rows)
+    whole = np.concatenate(keys, axis=1) if keys else np.empty((3, 0), dtype=np.int64)
+    values = np.concatenate(numbers, axis=1) if numbers else np.empty((5, 0))
+    names_sorted = tuple(sorted(labels))
+    order = np.array([names_sorted.index(name) for name in labels], dtype=np.int64)
     return DetectionTable(
-        detection_id=np.array([row[0] for row in rows], dtype=np.int64),
-        capture_id=np.array([row[1] for row in rows], dtype=np.int64),
-        boxes_px=numbers[:, 1:],
-        scores=numbers[:, 0],
-        label_ids=np.asarray(label_ids, dtype=np.int64),
-        labels=tuple(str(label) for label in labels),
+        detection_id=whole[0],
+        capture_id=whole[1],
+        boxes_px=np.ascontiguousarray(values[1:].T),
+        scores=values[0],
+        label_ids=order[whole[2]] if total else whole[2],
+        labels=names_sorted,
+        outlines_px={row: np.array(shape, dtype=np.float64) for row, shape in outlines.items()},
     )

@@ -10,11 +10,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import shapely
-from sqlalchemy import func, insert, select, type_coerce
+from sqlalchemy import func, insert, select
 from sqlalchemy.orm import Session
-from sqlalchemy.types import LargeBinary
 
-from counts.geopackage import decode_many, encode_points
+from counts.geopackage import decode_many, encode_points, raw
 from counts.schema import DetectionRun, IdentityRun, Individual, Sighting, Transect, VerificationSample
 from counts.store.captures import Keys
 from flightplan.errors import CensusError
@@ -27,7 +26,8 @@ class IdentityEntry:
 
     N sightings: `detection_id` (N,), `sighting_lonlat` (N, 2), `covariance_m2` (N, 2, 2) in east, north (NaN where
     unknown), `individual` (N,) the row of the individual, -1 for none. K individuals: `species` (K,),
-    `individual_lonlat` (K, 2), `transect` (K,) the transect's identifier or None.
+    `individual_lonlat` (K, 2), `transect` (K,) the transect's identifier or None, `herd` (K,) the number of the herd
+    that it stood in, -1 for none; None where herds were not told apart.
     """
 
     detection_id: Keys
@@ -37,11 +37,12 @@ class IdentityEntry:
     species: Sequence[str]
     individual_lonlat: Floats
     transect: Sequence[str | None]
+    herd: Keys | None = None
 
 
 @dataclass(frozen=True)
 class IndividualTable:
-    """Individuals as arrays, in their numbers' order. `transect` is None off the design."""
+    """Individuals as arrays, in their numbers' order. `transect` is None off the design, `herd` -1 for none known."""
 
     individual_id: Keys
     number: Keys
@@ -49,6 +50,7 @@ class IndividualTable:
     lonlat: Floats
     sightings: Keys
     transect: tuple[str | None, ...]
+    herd: Keys
 
     def __len__(self) -> int:
         return len(self.number)
@@ -73,8 +75,12 @@ def add_identity_run(
     method: str,
     parameters: Mapping[str, Any],
     code_version: str | None = None,
+    findings: Mapping[str, Any] | None = None,
 ) -> int:
-    """Write one resolution of a detection run as a new layer, and return its key."""
+    """Write one resolution of a detection run as a new layer, and return its key.
+
+    `findings` is what the method says of itself: counts under other choices, bias by simulation.
+    """
     survey_id = session.get_one(DetectionRun, detection_run_id).survey_id
     run = IdentityRun(
         survey_id=survey_id,
@@ -82,12 +88,18 @@ def add_identity_run(
         method=method,
         parameters=dict(parameters),
         code_version=code_version,
+        findings=dict(findings or {}),
     )
     session.add(run)
     session.flush()
     keys = _add_individuals(session, run.fid, survey_id, entry)
     _add_sightings(session, run.fid, keys, entry)
     return run.fid
+
+
+def read_findings_of(session: Session, identity_run_id: int) -> Mapping[str, Any]:
+    """Return what the method of an identity run says of itself."""
+    return session.get_one(IdentityRun, identity_run_id).findings
 
 
 def latest_identity_run(session: Session, survey_id: int) -> int | None:
@@ -104,7 +116,8 @@ def read_individuals(session: Session, identity_run_id: int) -> IndividualTable:
             Individual.species,
             Individual.sightings,
             Transect.identifier,
-            type_coerce(Individual.point, LargeBinary),
+            raw(Individual.point),
+            Individual.herd,
         )
         .outerjoin(Transect, Individual.transect_id == Transect.fid)
         .where(Individual.identity_run_id == identity_run_id)
@@ -117,6 +130,7 @@ def read_individuals(session: Session, identity_run_id: int) -> IndividualTable:
         lonlat=shapely.get_coordinates(decode_many([r[5] for r in rows])),
         sightings=np.array([r[3] for r in rows], dtype=np.int64),
         transect=tuple(r[4] for r in rows),
+        herd=np.array([-1 if r[6] is None else r[6] for r in rows], dtype=np.int64),
     )
 
 
@@ -175,6 +189,7 @@ def _add_individuals(session: Session, run_id: int, survey_id: int, entry: Ident
         raise CensusError(f"the survey has no transect {unknown[0]!r}", hint="Add the survey with its plan first")
     per_animal = np.bincount(entry.individual[entry.individual >= 0], minlength=len(entry.species))
     points = encode_points(entry.individual_lonlat)
+    herds = [-1] * len(points) if entry.herd is None else entry.herd.tolist()
     rows = [
         {
             "identity_run_id": run_id,
@@ -182,10 +197,11 @@ def _add_individuals(session: Session, run_id: int, survey_id: int, entry: Ident
             "species": str(species),
             "transect_id": None if transect is None else transects[transect],
             "sightings": int(sightings),
+            "herd": None if herd < 0 else herd,
             "point": point,
         }
-        for number, (species, transect, sightings, point) in enumerate(
-            zip(entry.species, entry.transect, per_animal, points, strict=True), start=1
+        for number, (species, transect, sightings, point, herd) in enumerate(
+            zip(entry.species, entry.transect, per_animal, points, herds, strict=True), start=1
         )
     ]
     if not rows:

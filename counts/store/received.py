@@ -9,11 +9,10 @@ from datetime import datetime
 import numpy as np
 import numpy.typing as npt
 import shapely
-from sqlalchemy import insert, select, type_coerce
+from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
-from sqlalchemy.types import LargeBinary
 
-from counts.geopackage import decode_many, encode_points
+from counts.geopackage import decode_many, encode_points, raw
 from counts.schema import AnimalFix, ReceivedSource, TrackedAnimal
 from flightplan.errors import Skip
 from flightplan.frames import Floats
@@ -150,7 +149,7 @@ def read_tracks(session: Session, taxon: str | None = None) -> tuple[AnimalTrack
     tracks = []
     for animal in session.scalars(query).all():
         rows = session.execute(
-            select(AnimalFix.time_utc, AnimalFix.tag, type_coerce(AnimalFix.point, LargeBinary))
+            select(AnimalFix.time_utc, AnimalFix.tag, raw(AnimalFix.point))
             .where(AnimalFix.animal_id == animal.fid)
             .order_by(AnimalFix.time_utc)
         ).all()

@@ -9,24 +9,41 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from shapely.geometry import MultiPolygon, Polygon
 from sqlalchemy import func, insert, select
 from sqlalchemy.orm import Session
 
 from counts.columns import canonical_json, plain
 from counts.estimators.estimate import Estimate as EstimatorResult
-from counts.schema import Correction, Effort, Estimate, EstimateRun, Stratum, Transect
+from counts.schema import Correction, Effort, Estimate, EstimateRun, Gap, Stratum, Transect
 from counts.verification import Correction as VerifiedCorrection
 from flightplan.errors import CensusError
 
 
 @dataclass(frozen=True)
 class EffortEntry:
-    """What was really searched along one transect."""
+    """What was really searched along one transect.
+
+    Of `planned_area_m2` some is masked (water, cloud) and some no picture shows; None where that was not measured.
+    """
 
     transect: str
     area_searched_m2: float
     length_m: float
     captures: int
+    planned_area_m2: float | None = None
+    masked_area_m2: float | None = None
+    gap_area_m2: float | None = None
+
+
+@dataclass(frozen=True)
+class GapEntry:
+    """Planned ground (geographic) that no capture on effort shows, on which transect, and why where that is known."""
+
+    polygon: Polygon | MultiPolygon
+    area_m2: float
+    transect: str | None = None
+    reason: str | None = None
 
 
 @dataclass(frozen=True)
@@ -155,6 +172,7 @@ def add_estimate_run(
     parameters: Mapping[str, Any],
     inputs_hash: str = "",
     code_version: str | None = None,
+    gaps: Iterable[GapEntry] = (),
 ) -> EstimateRunInfo:
     """Write one counting as a new layer, unless it says what the newest layer says already.
 
@@ -165,7 +183,7 @@ def add_estimate_run(
     said = {
         "inputs": inputs_hash,
         "identity_run": identity_run_id,
-        "effort": [_document(e) for e in efforts],
+        "effort": [{k: v for k, v in _document(e).items() if v is not None} for e in efforts],
         "corrections": [_document(c) for c in factors],
         "parameters": dict(parameters),
         "code": code_version,
@@ -184,6 +202,7 @@ def add_estimate_run(
     session.add(run)
     session.flush()
     _add_effort(session, run.fid, survey_id, efforts)
+    _add_gaps(session, run.fid, survey_id, gaps)
     if factors:
         session.execute(
             insert(Correction),
@@ -215,7 +234,19 @@ def read_effort(session: Session, estimate_run_id: int) -> tuple[EffortEntry, ..
         .where(Effort.estimate_run_id == estimate_run_id)
         .order_by(Effort.fid)
     )
-    return tuple(EffortEntry(name, row.area_searched_m2, row.length_m, row.captures) for row, name in rows)
+    names = [f.name for f in dataclasses.fields(EffortEntry) if f.name != "transect"]
+    return tuple(EffortEntry(transect, **{n: getattr(row, n) for n in names}) for row, transect in rows)
+
+
+def read_gaps(session: Session, estimate_run_id: int) -> tuple[GapEntry, ...]:
+    """Return the gaps of a counting, in the order they were written."""
+    rows = session.execute(
+        select(Gap, Transect.identifier)
+        .outerjoin(Transect, Gap.transect_id == Transect.fid)
+        .where(Gap.estimate_run_id == estimate_run_id)
+        .order_by(Gap.fid)
+    )
+    return tuple(GapEntry(row.polygon, row.area_m2, transect, row.reason) for row, transect in rows)
 
 
 def read_corrections(session: Session, estimate_run_id: int) -> tuple[CorrectionEntry, ...]:
@@ -243,22 +274,39 @@ def read_estimates(session: Session, estimate_run_id: int) -> tuple[EstimateEntr
 
 
 def _add_effort(session: Session, run_id: int, survey_id: int, efforts: tuple[EffortEntry, ...]) -> None:
-    ids = dict(session.execute(select(Transect.identifier, Transect.fid).where(Transect.survey_id == survey_id)).all())
-    missing = [e.transect for e in efforts if e.transect not in ids]
-    if missing:
-        raise CensusError(f"the survey has no transect {missing[0]!r}", hint="Add the survey with its plan first")
+    ids = _transect_ids(session, survey_id, [e.transect for e in efforts])
+    rows = []
+    for entry in efforts:
+        document = _document(entry)
+        transect_id = ids[document.pop("transect")]
+        rows.append({**document, "estimate_run_id": run_id, "transect_id": transect_id})
+    if rows:
+        session.execute(insert(Effort), rows)
+
+
+def _add_gaps(session: Session, run_id: int, survey_id: int, gaps: Iterable[GapEntry]) -> None:
+    coming = tuple(gaps)
+    ids = _transect_ids(session, survey_id, [g.transect for g in coming if g.transect is not None])
     rows = [
         {
             "estimate_run_id": run_id,
-            "transect_id": ids[e.transect],
-            "area_searched_m2": float(e.area_searched_m2),
-            "length_m": float(e.length_m),
-            "captures": int(e.captures),
+            "transect_id": None if gap.transect is None else ids[gap.transect],
+            "area_m2": float(gap.area_m2),
+            "reason": gap.reason,
+            "polygon": gap.polygon,
         }
-        for e in efforts
+        for gap in coming
     ]
     if rows:
-        session.execute(insert(Effort), rows)
+        session.execute(insert(Gap), rows)
+
+
+def _transect_ids(session: Session, survey_id: int, wanted: Iterable[str]) -> dict[str, int]:
+    ids = dict(session.execute(select(Transect.identifier, Transect.fid).where(Transect.survey_id == survey_id)).all())
+    missing = [name for name in wanted if name not in ids]
+    if missing:
+        raise CensusError(f"the survey has no transect {missing[0]!r}", hint="Add the survey with its plan first")
+    return ids
 
 
 def _add_estimates(

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import shapely
-from sqlalchemy import select, type_coerce
+from sqlalchemy import select
 from sqlalchemy.orm import Session
-from sqlalchemy.types import LargeBinary
 
-from counts.geopackage import decode_many
+from counts.geopackage import decode_many, raw
 from counts.schema import Capture, Detection, Sighting
 from counts.store.captures import Keys
 from flightplan.frames import Floats
@@ -49,7 +48,7 @@ def read_sightings(session: Session, identity_run_id: int) -> SightingTable:
             Sighting.variance_east_m2,
             Sighting.variance_north_m2,
             Sighting.covariance_m2,
-            type_coerce(Sighting.point, LargeBinary),
+            raw(Sighting.point),
         )
         .join(Detection, Sighting.detection_id == Detection.fid)
         .join(Capture, Detection.capture_id == Capture.fid)

@@ -28,6 +28,7 @@ from counts.schema import (
     Survey,
     Transect,
 )
+from counts.store.surroundings import add_surroundings, read_surroundings
 from flightplan.areas import LaunchSite as AreaLaunchSite
 from flightplan.areas import Stratum as AreaStratum
 from flightplan.areas import StudyArea
@@ -177,6 +178,7 @@ def read_area(session: Session, survey_id: int) -> StudyArea | None:
     strata = session.scalars(select(Stratum).where(Stratum.survey_id == survey_id).order_by(Stratum.fid)).all()
     if not strata:
         return None
+    around = read_surroundings(session, survey_id)
     exclusions = session.scalars(select(Exclusion.polygon).where(Exclusion.survey_id == survey_id).order_by("fid"))
     sites = session.scalars(select(LaunchSite).where(LaunchSite.survey_id == survey_id).order_by(LaunchSite.fid))
     return StudyArea(
@@ -188,6 +190,9 @@ def read_area(session: Session, survey_id: int) -> StudyArea | None:
         strata=tuple(AreaStratum(s.name, s.polygon) for s in strata),
         exclusions=tuple(exclusions),
         launch_sites=tuple(AreaLaunchSite(s.name, s.point.x, s.point.y) for s in sites),
+        obstacles=around.obstacles,
+        airspace=around.airspace,
+        kept_clear=around.kept_clear,
     )
 
 
@@ -318,6 +323,7 @@ def _add_plan(session: Session, survey_id: int, plan: SurveyPlan) -> None:
         LaunchSite(survey_id=survey_id, name=s.name, point=Point(s.longitude_deg, s.latitude_deg))
         for s in plan.area.launch_sites
     )
+    add_surroundings(session, survey_id, plan.area, plan.warnings)
     transect_ids: dict[str, int] = {}
     for stratum in plan.strata:
         row = Stratum(

@@ -316,4 +316,4 @@ def test_the_tables_can_be_made_in_postgresql_as_they_are():
     made = [str(CreateTable(t).compile(dialect=postgresql.dialect())) for t in Base.metadata.sorted_tables]
     assert len(made) == len(Base.metadata.tables)
     assert "time_utc TIMESTAMP WITH TIME ZONE" in "".join(made)
-    assert "polygon BYTEA" in "".join(made)
+    assert "polygon geometry(POLYGON,4326)" in "".join(made)

@@ -1,5 +1,7 @@
 """What lies around a survey: obstacles, airspace, masks; the gaps in what was seen; what the plan warned of."""
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -32,7 +34,7 @@ STYLES = {
     "masks": ("fill", {"color": "120,160,190,90", "outline_color": "120,160,190,255", "outline_width": "0.2"}),
     "gaps": ("fill", {"color": "200,60,60,255", "outline_style": "no", "style": "f_diagonal"}),
 }
-COLUMNS = {
+COLUMNS: dict[str, dict[str, type[sa.types.TypeEngine[Any]]]] = {
     "effort": {"planned_area_m2": sa.Double, "masked_area_m2": sa.Double, "gap_area_m2": sa.Double},
     "individuals": {"herd": sa.Integer},
 }
