@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any, TextIO
 import numpy as np
 
 from detect.detections import Detections, sorted_detections
+from detect.sources import location
 from flightplan.errors import Skip, UnreadableFileError
 
 CSV_COLUMNS = (
@@ -61,10 +63,14 @@ def read_detections(path: Path) -> dict[str, Detections]:
 
 @contextmanager
 def _whole_file(path: Path) -> Iterator[TextIO]:
-    part = path.with_name(path.name + ".part")
-    with part.open("w", encoding="utf-8", newline="") as stream:
-        yield stream
-    part.replace(path)
+    # A name of its own: two machines may finish the last shards at once.
+    part = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        with part.open("w", encoding="utf-8", newline="") as stream:
+            yield stream
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def _write_csv(stream: TextIO, results: Results) -> tuple[int, int, list[Skip]]:
@@ -79,10 +85,10 @@ def _write_csv(stream: TextIO, results: Results) -> tuple[int, int, list[Skip]]:
         size = found.image_size_px or ("", "")
         places = [("", "")] * len(found) if found.lonlat is None else [_degrees(p) for p in found.lonlat]
         if not len(found):
-            rows.writerow([path.as_posix(), *[""] * 8, *size, found.detector])
+            rows.writerow([location(path), *[""] * 8, *size, found.detector])
         for label, score, box, place in zip(found.labels, found.scores, found.boxes_px, places, strict=True):
             corners = [f"{value:.2f}" for value in box]
-            rows.writerow([path.as_posix(), label, f"{score:.5f}", *corners, *place, *size, found.detector])
+            rows.writerow([location(path), label, f"{score:.5f}", *corners, *place, *size, found.detector])
     return images, total, skips
 
 
@@ -105,7 +111,7 @@ def _write_coco(stream: TextIO, results: Results) -> tuple[int, int, list[Skip]]
             names.setdefault(name, len(names) + 1)
         width, height = found.image_size_px or (None, None)
         image_id = len(images) + 1
-        images.append({"id": image_id, "file_name": path.as_posix(), "width": width, "height": height})
+        images.append({"id": image_id, "file_name": location(path), "width": width, "height": height})
         for row, (label, score, box) in enumerate(
             zip(found.labels, found.scores, found.boxes_px.tolist(), strict=True)
         ):

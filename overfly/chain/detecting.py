@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
-from typing import TypeVar
 
 import overfly
 from counts.census import Census
@@ -14,26 +14,40 @@ from counts.store import (
     DetectorInfo,
     add_detections,
     add_skips,
-    captures_without_detections,
     find_survey,
     latest_survey,
     open_detection_run,
     refuse_captures,
 )
 from counts.store.detections import read_detection_run
+from counts.store.looking import (
+    CaptureToLookAt,
+    captures_to_look_at,
+    count_not_looked_at,
+    looked_at,
+    readmit_captures,
+)
 from detect.detections import Detections
 from detect.detectors import Detector
-from detect.engine import detect_images, policy_for
-from flightplan.errors import Skip
+from detect.engine import Ask, Crew, Looked, Recipe, look, policy_for
+from detect.shards import Shard
+from detect.sources import is_remote
+from flightplan.errors import CaptureError, Skip
 
-_BATCH = 32
+_BATCH = 128
+_BATCH_S = 1.0
+_GONE = 16
 Progress = Callable[[int, int], None]
-Item = TypeVar("Item")
+_Done = tuple[CaptureToLookAt, Looked]
 
 
 @dataclass(frozen=True)
 class Detected:
-    """What a run over a survey found; `looked_at` counts this call's captures, the rest the whole run."""
+    """What a run over a survey found.
+
+    `looked_at` and `skips` are of this call, the rest of the whole run: `left` captures it has not looked at yet, those
+    of other shards among them; the run is complete when there are none.
+    """
 
     survey: str
     run_id: int
@@ -41,6 +55,7 @@ class Detected:
     captures: int
     detections: int
     skips: tuple[Skip, ...]
+    left: int = 0
 
 
 def detect_survey(
@@ -50,12 +65,19 @@ def detect_survey(
     name: str,
     survey: str | None = None,
     workers: int | None = None,
+    recipe: Recipe | None = None,
+    crew: Crew | None = None,
+    shard: Shard | None = None,
+    retry: bool = False,
     progress: Progress | None = None,
 ) -> Detected:
     """Look at every capture of a survey that this detector, at its threshold, has not looked at yet.
 
-    What was found is on disk batch by batch, so a run that is killed goes on where it stopped. A picture that cannot
-    be decoded is set aside with its reason, named, and lowers the area searched. `name` is what to call the detector.
+    What was found is on disk batch by batch, so a run that is killed goes on where it stopped; while a batch is
+    written, the next pictures are looked at. A picture that cannot be decoded, or is not the one that was brought in,
+    is set aside with its reason, named, lowers the area searched, and is tried again only with `retry`. `name` is what
+    to call the detector. `shard` looks at its part only; shards may write into one census at once. `recipe` and `crew`
+    are those of `detect.engine.look`. Raises CaptureError where none of the pictures is where it was.
     """
     policy = policy_for(detector)
     with census.writing() as session:
@@ -69,34 +91,76 @@ def detect_survey(
             code_version=overfly.__version__,
         )
     with census.reading() as session:
-        todo = captures_without_detections(session, run_id)
-    skips: list[Skip] = []
-    results = detect_images(
-        [Path(c.capture.path) for c in todo], Path(name), detector=detector, workers=workers, policy=policy
-    )
+        todo = captures_to_look_at(session, run_id, retry=retry)
+    if shard is not None:
+        todo = tuple(capture for capture in todo if shard.owns(capture.content_hash))
+    _check_there(todo)
+    asks = [Ask(Path(capture.path), capture.content_hash) for capture in todo]
+    results = look(asks, detector, recipe=recipe, crew=crew or Crew(workers=workers), policy=policy)
+    write = _Writer(census, info.survey_id, run_id)
     done = 0
-    for batch in _batched(zip(todo, results, strict=True), _BATCH):
-        found: dict[int, Detections] = {}
-        refused: list[tuple[int, str]] = []
-        for stored, (path, result) in batch:
-            if isinstance(result, Skip):
-                refused.append((stored.capture_id, result.reason))
-                skips.append(Skip(str(path), result.reason))
-            else:
-                found[stored.capture_id] = result
-        with census.writing() as session:
-            add_detections(session, run_id, found)
-            refuse_captures(session, info.survey_id, refused)
-            add_skips(session, info.survey_id, "detect", skips[len(skips) - len(refused) :] if refused else [])
-        done += len(batch)
-        if progress is not None:
-            progress(done, len(todo))
+    skips: list[Skip] = []
+    with ThreadPoolExecutor(1, thread_name_prefix="write") as writer:
+        writing: Future[None] | None = None
+        for batch in _batched(zip(todo, results, strict=True)):
+            if writing is not None:
+                writing.result()
+            if len(batch) >= _GONE and all(isinstance(looked.result, Skip) for _, looked in batch):
+                _check_there([capture for capture, _ in batch])
+            writing = writer.submit(write, batch)
+            skips += [looked.result for _, looked in batch if isinstance(looked.result, Skip)]
+            done += len(batch)
+            if progress is not None:
+                progress(done, len(todo))
+        if writing is not None:
+            writing.result()
     with census.reading() as session:
         run = read_detection_run(session, run_id)
-    return Detected(info.name, run_id, done, run.captures_done, run.detections, tuple(skips))
+        left = count_not_looked_at(session, run_id)
+    return Detected(info.name, run_id, done, run.captures_done, run.detections, tuple(skips), left)
 
 
-def _batched(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
-    iterator = iter(items)
-    while batch := list(islice(iterator, size)):
+@dataclass(frozen=True)
+class _Writer:
+    """Writes results into a run, batch by batch."""
+
+    census: Census
+    survey_id: int
+    run_id: int
+
+    def __call__(self, batch: Sequence[_Done]) -> None:
+        with self.census.writing() as session:
+            # Two runs over the same pictures at once find the same: whoever is first has it.
+            known = looked_at(session, self.run_id, [capture.capture_id for capture, _ in batch])
+            fresh = [(capture, looked.result) for capture, looked in batch if capture.capture_id not in known]
+            found = {capture.capture_id: result for capture, result in fresh if isinstance(result, Detections)}
+            failed = [(capture.capture_id, result) for capture, result in fresh if isinstance(result, Skip)]
+            readmit_captures(session, [c.capture_id for c, _ in fresh if c.failed and c.capture_id in found])
+            add_detections(session, self.run_id, found)
+            if failed:
+                refuse_captures(session, self.survey_id, [(key, skip.reason) for key, skip in failed])
+                add_skips(session, self.survey_id, "detect", [skip for _, skip in failed])
+
+
+def _check_there(todo: Sequence[CaptureToLookAt]) -> None:
+    """A card that is not in its slot, or is pulled out, is no reason to set every picture aside."""
+    if not todo or any(is_remote(capture.path) or Path(capture.path).exists() for capture in todo):
+        return
+    raise CaptureError(
+        f"None of {len(todo)} pictures to look at is where it was brought in from",
+        where=todo[0].path,
+        hint="Connect the card or the drive, or bring the pictures in from where they are now.",
+    )
+
+
+def _batched(items: Iterable[_Done]) -> Iterator[list[_Done]]:
+    """What came within a second, or `_BATCH` of them: little is lost to a kill, and writing is no work to speak of."""
+    batch: list[_Done] = []
+    since = time.monotonic()
+    for item in items:
+        batch.append(item)
+        if len(batch) >= _BATCH or time.monotonic() - since >= _BATCH_S:
+            yield batch
+            batch, since = [], time.monotonic()
+    if batch:
         yield batch

@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
 from counts.census import Census
 from detect.captures import find_images
-from detect.detection_files import write_detections
-from detect.detections import Detections
-from detect.detectors import Detector, load_detector
-from detect.engine import detect_images
+from detect.detectors import Detector
+from detect.engine import Crew, Recipe
+from detect.into_file import detect_into_file
 from detect.models import shipped_model
+from detect.shards import Shard
 from flightplan.console import OverflyCommand, finish, json_option, say
 from flightplan.errors import Skip
 from overfly.chain import detect_survey, ingest
-from overfly.commands.places import find_places, survey_option, workspace_option
+from overfly.commands.places import as_sources, find_places, survey_option, workspace_option
 from overfly.commands.progress import counted_progress
 
 
+def _shard(ctx: click.Context, param: click.Parameter, value: str | None) -> Shard | None:
+    try:
+        return None if value is None else Shard.parse(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+
+
 @click.command("detect", cls=OverflyCommand)
-@click.argument("sources", nargs=-1, type=click.Path(path_type=Path), metavar="[SOURCE...]")
+@click.argument("sources", nargs=-1, callback=as_sources, metavar="[SOURCE...]")
 @click.option(
     "--model",
     "model",
@@ -43,10 +49,27 @@ from overfly.commands.progress import counted_progress
 @click.option(
     "--workers", type=click.IntRange(min=1), metavar="N", help="Pictures in work at once; all processors by default."
 )
+@click.option(
+    "--processes",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Share the workers out over N processes.",
+)
+@click.option("--shard", callback=_shard, metavar="I/N", help="Look at one of N parts of the pictures, the I-th.")
+@click.option(
+    "--cluster",
+    is_flag=False,
+    flag_value="local",
+    metavar="[ADDRESS]",
+    help="Share the work out over the Ray cluster at ADDRESS (HOST:PORT or auto), or a new one on this machine.",
+)
+@click.option("--retry", is_flag=True, help="Try pictures again that could not be used before.")
 @workspace_option
 @json_option
 def detect_command(
-    sources: tuple[Path, ...],
+    sources: tuple[Path | str, ...],
     model: Path | None,
     threshold: float | None,
     backend: str | None,
@@ -54,6 +77,10 @@ def detect_command(
     census: str | None,
     survey: str | None,
     workers: int | None,
+    processes: int,
+    shard: Shard | None,
+    cluster: str | None,
+    retry: bool,
     workspace_folder: Path | None,
     as_json: bool,
 ) -> None:
@@ -61,24 +88,29 @@ def detect_command(
 
     Without --out the pictures are those of the census (SOURCE is brought into it first), and only what this model at
     this threshold has not looked at is looked at. With --out any picture will do, GPS or not; an orthomosaic's boxes
-    have longitude and latitude.
+    have longitude and latitude. SOURCE may be a URL (s3://, zip://). Killed, it goes on where it stopped.
+
+    Shards are run anywhere, at any time: into one census, or with the same --out; the last one there makes the file.
 
     \b
     Examples:
       overfly detect --model elephants.onnx
       overfly detect colony.tif --model birds.onnx --out birds.csv
+      overfly detect s3://survey/2026-wet --shard 1/3 --out wet.csv
     """  # noqa: D301 (click's own mark)
+    crew = _crew(workers, processes, cluster)
     if out is not None:
         if not sources:
             raise click.UsageError("--out needs a SOURCE: a folder or a picture.")
         if out.suffix.lower() not in (".csv", ".json"):
             raise click.BadParameter("name a .csv or a .json file", param_hint="--out")
-        _into_file(sources, _load(model, threshold, backend), out, workers, as_json)
+        recipe, detector = _load(model, threshold, backend)
+        _into_file(sources, recipe, detector, out, crew, shard, retry, as_json)
         return
     places = find_places(census, workspace_folder, survey)
     if model is None and places.workspace is not None and places.workspace.model is not None:
         model = Path(places.workspace.model)
-    detector = _load(model, threshold, backend)
+    recipe, detector = _load(model, threshold, backend)
     skips: list[Skip] = []
     with Census.open(places.census, create=bool(sources)) as opened:
         if sources:
@@ -90,7 +122,10 @@ def detect_command(
                 detector,
                 name=(model or shipped_model()).name,
                 survey=places.survey,
-                workers=workers,
+                recipe=recipe,
+                crew=crew,
+                shard=shard,
+                retry=retry,
                 progress=progress,
             )
     finish(
@@ -103,39 +138,60 @@ def detect_command(
             "looked_at": result.looked_at,
             "captures": result.captures,
             "detections": result.detections,
+            "shard": None if shard is None else str(shard),
+            "left": result.left,
         },
         as_json=as_json,
         text=f"{result.looked_at} pictures looked at now, {result.captures} in all; {result.detections} detections in "
-        f"the survey {result.survey}",
+        f"the survey {result.survey}" + (f"; {result.left} pictures are not looked at yet" if result.left else ""),
         skipped=[*skips, *result.skips],
     )
 
 
-def _load(model: Path | None, threshold: float | None, backend: str | None) -> Detector:
+def _crew(workers: int | None, processes: int, cluster: str | None) -> Crew:
+    if cluster is not None and processes != 1:
+        raise click.UsageError("--processes and --cluster are two ways to share the work: use one.")
+    if cluster is not None and cluster not in ("local", "auto") and ":" not in cluster:
+        raise click.BadParameter(f"{cluster!r} is no HOST:PORT; write SOURCE before --cluster", param_hint="--cluster")
+    return Crew(workers, processes, cluster)
+
+
+def _load(model: Path | None, threshold: float | None, backend: str | None) -> tuple[Recipe, Detector]:
     if model is None:
         say("The shipped detector is used: it is for simulation and demonstration, not for real animals.")
-    return load_detector(model or shipped_model(), threshold=threshold, threads=1, backend=backend)
+    recipe = Recipe(model or shipped_model(), {"threshold": threshold, "backend": backend})
+    return recipe, recipe.load()
 
 
-def _into_file(sources: tuple[Path, ...], detector: Detector, out: Path, workers: int | None, as_json: bool) -> None:
+def _into_file(
+    sources: tuple[Path | str, ...],
+    recipe: Recipe,
+    detector: Detector,
+    out: Path,
+    crew: Crew,
+    shard: Shard | None,
+    retry: bool,
+    as_json: bool,
+) -> None:
     paths, skips = find_images(sources)
     with counted_progress("looking at") as progress:
-
-        def counted() -> Iterator[tuple[Path, Detections | Skip]]:
-            for number, result in enumerate(detect_images(paths, out, detector=detector, workers=workers), start=1):
-                progress(number, len(paths))
-                yield result
-
-        searched, detections, failed = write_detections(out, counted())
+        result = detect_into_file(
+            paths, out, detector, recipe=recipe, crew=crew, shard=shard, retry=retry, progress=progress
+        )
+    missing = ", ".join(result.shards_missing)
     finish(
         {
-            "out": str(out),
+            "out": str(result.out),
             "detector": detector.content_hash,
             "threshold": detector.threshold,
-            "captures": searched,
-            "detections": detections,
+            "looked_at": result.looked_at,
+            "captures": result.captures,
+            "detections": result.detections,
+            "shard": None if shard is None else str(shard),
+            "shards_missing": list(result.shards_missing),
         },
         as_json=as_json,
-        text=f"{detections} detections in {searched} pictures, written to {out}",
-        skipped=[*skips, *failed],
+        text=f"{result.detections} detections in {result.captures} pictures, written to {result.out}"
+        + (f"; {out} is written when the shards {missing} lie beside it" if missing else ""),
+        skipped=[*skips, *result.skips],
     )

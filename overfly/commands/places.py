@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from detect.sources import is_remote
 from flightplan.errors import WorkspaceError
 from overfly.workspace import SurveyFolder, Workspace
 
@@ -48,3 +49,8 @@ def find_places(census: str | None, workspace_folder: Path | None, survey: str |
     folders = {f.name: f for f in workspace.surveys()}
     name = survey or (workspace.survey().name if folders else None)
     return Places(workspace.census, workspace, name, folders.get(name) if name else None)
+
+
+def as_sources(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> tuple[Path | str, ...]:
+    """Folders and pictures as paths, URLs as text: a path would make one slash of their two."""
+    return tuple(value if is_remote(value) else Path(value) for value in values)
