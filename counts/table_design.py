@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from counts.estimators import (
     Adjustment,
@@ -19,11 +18,10 @@ from counts.estimators import (
     LimitForm,
     Rate,
     RatioVariance,
+    SubsampleMethod,
 )
-from flightplan.errors import DesignError, EstimateError, UnreadableFileError
-
-LARGEST_DESIGN_BYTES = 1024 * 1024
-_Kind = TypeVar("_Kind", bound=StrEnum)
+from counts.toml_keys import Keys, read_toml
+from flightplan.errors import DesignError, EstimateError
 
 
 class Estimator(StrEnum):
@@ -33,8 +31,22 @@ class Estimator(StrEnum):
     JOLLY_2 = "jolly2"
     JOLLY_3 = "jolly3"
     TOTAL = "total"
+    BOOTSTRAP = "bootstrap"
     DOUBLE_OBSERVER = "double-observer"
+    HUGGINS = "huggins"
     DISTANCE = "distance"
+    TWO_OBSERVERS = "two-observer-distance"
+    SIGHTABILITY = "sightability"
+    SUBSAMPLE = "verified-subsample"
+    PRECISION_RECALL = "precision-recall"
+    DENSITY_SURFACE = "density-surface"
+
+
+class Independence(StrEnum):
+    """Where two observers see independently of each other: on the line alone, or at every distance."""
+
+    POINT = "point"
+    FULL = "full"
 
 
 @dataclass(frozen=True)
@@ -44,17 +56,29 @@ class StratumOfTable:
     name: str
     area_km2: float | None = None
     possible_units: float | None = None
+    sampled_units: float | None = None
+
+
+@dataclass(frozen=True)
+class TableRate:
+    """A rate that an estimate is divided by; `only` is the class of animals or ground it is of, None for all."""
+
+    rate: Rate
+    only: str | None = None
 
 
 @dataclass(frozen=True)
 class TableDesign:
-    """How a table was sampled and how to estimate from it. Widths in metres; `limits` None is the estimator's own."""
+    """How a table was sampled and how to estimate from it. Widths in metres; `limits` None is the estimator's own.
+
+    `trials` and `grid` are tables beside the design: sightings of marked groups, and cells to predict a surface on.
+    """
 
     estimator: Estimator
     strata: tuple[StratumOfTable, ...]
     confidence: float = 0.95
     limits: LimitForm | None = None
-    rates: tuple[Rate, ...] = ()
+    rates: tuple[TableRate, ...] = ()
     spread: EncounterVariance | None = None
     convention: RatioVariance = RatioVariance.N_FORM
     gaps: tuple[str, ...] = ()
@@ -64,6 +88,15 @@ class TableDesign:
     bins_m: tuple[float, ...] | None = None
     group_size: GroupSize = GroupSize.PER_LINE
     sides: int = 2
+    covariates: tuple[str, ...] = ()
+    independence: Independence = Independence.POINT
+    observer: bool = False
+    distance_by_observer: bool = False
+    method: SubsampleMethod = SubsampleMethod.DIFFERENCE
+    seed: int = 1
+    replicates: int = 2000
+    trials: Path | None = None
+    grid: Path | None = None
     where: str = field(default="", compare=False)
 
 
@@ -71,8 +104,19 @@ _STRATUM_KEYS = {
     Estimator.JOLLY_1: ("possible_units",),
     Estimator.JOLLY_2: ("area_km2", "possible_units"),
     Estimator.JOLLY_3: ("area_km2",),
+    Estimator.BOOTSTRAP: ("area_km2",),
     Estimator.DISTANCE: ("area_km2",),
+    Estimator.TWO_OBSERVERS: ("area_km2",),
+    Estimator.SIGHTABILITY: ("possible_units", "sampled_units"),
 }
+_BY_CLASS = (Estimator.JOLLY_1, Estimator.JOLLY_2, Estimator.TOTAL)
+_WITH_COVARIATES = (
+    Estimator.HUGGINS,
+    Estimator.DISTANCE,
+    Estimator.TWO_OBSERVERS,
+    Estimator.SIGHTABILITY,
+    Estimator.DENSITY_SURFACE,
+)
 
 
 def read_table_design(path: Path) -> TableDesign:
@@ -81,33 +125,27 @@ def read_table_design(path: Path) -> TableDesign:
     Raises UnreadableFileError for a file that is not TOML, DesignError for a key that is unknown, missing or out of
     range.
     """
-    try:
-        if path.stat().st_size > LARGEST_DESIGN_BYTES:
-            raise UnreadableFileError("the design is larger than 1 MB", where=str(path))
-        document = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except UnreadableFileError:
-        raise
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise UnreadableFileError(f"the design cannot be read ({error})", where=str(path)) from error
-    return table_design(document, where=str(path))
+    return table_design(read_toml(path, "the design"), where=str(path), folder=path.parent)
 
 
-def table_design(document: Mapping[str, Any], *, where: str = "design") -> TableDesign:
-    """Check a design given as a mapping, as `read_table_design` does."""
-    keys = _Keys(dict(document), where)
+def table_design(document: Mapping[str, Any], *, where: str = "design", folder: Path = Path()) -> TableDesign:
+    """Check a design given as a mapping, as `read_table_design` does; `folder` is where its tables are named from."""
+    keys = Keys(dict(document), where)
     estimator = keys.choice("estimator", Estimator)
     assert estimator is not None
     given: dict[str, Any] = {
         "estimator": estimator,
         "strata": _strata(keys.table("strata"), estimator, where),
-        "rates": tuple(_rate(_Keys(dict(r), f"{where}, rates")) for r in keys.tables("rates")),
+        "rates": tuple(_rate(Keys(dict(r), f"{where}, rates")) for r in keys.tables("rates")),
         "confidence": keys.number("confidence", 0.95, low=0.5, high=0.999),
         "limits": keys.choice("limits", LimitForm, required=False),
         "where": where,
     }
     if given["limits"] is LimitForm.WONG:
         raise DesignError("limits 'wong' belong to sightability", where=where)
-    if estimator in (Estimator.JOLLY_2, Estimator.DISTANCE):
+    if any(rate.only for rate in given["rates"]) and estimator not in _BY_CLASS:
+        raise DesignError(f"rates by class go with {', '.join(_BY_CLASS)}", where=where)
+    if estimator in (Estimator.JOLLY_2, Estimator.DISTANCE, Estimator.TWO_OBSERVERS):
         given["spread"] = keys.choice("spread", EncounterVariance, required=False)
     if estimator is Estimator.JOLLY_2:
         form = keys.text("variance_form", "N")
@@ -116,13 +154,29 @@ def table_design(document: Mapping[str, Any], *, where: str = "design") -> Table
         given["convention"] = RatioVariance.N_FORM if form == "N" else RatioVariance.Z_FORM
     if estimator is Estimator.TOTAL:
         given["gaps"] = keys.texts("gaps")
-    if estimator is Estimator.DISTANCE:
+    if estimator in _WITH_COVARIATES:
+        given["covariates"] = _covariates(keys, estimator, where)
+    if estimator in (Estimator.HUGGINS, Estimator.TWO_OBSERVERS):
+        given["observer"] = keys.flag("observer", False)
+    if estimator in (Estimator.DISTANCE, Estimator.TWO_OBSERVERS):
         given |= _distance(keys, where)
+    if estimator is Estimator.TWO_OBSERVERS:
+        given["independence"] = keys.choice("independence", Independence, required=False) or Independence.POINT
+        given["distance_by_observer"] = keys.flag("distance_by_observer", False)
+    if estimator is Estimator.SUBSAMPLE:
+        given["method"] = keys.choice("method", SubsampleMethod, required=False) or SubsampleMethod.DIFFERENCE
+    if estimator is Estimator.BOOTSTRAP:
+        given["seed"] = int(keys.number("seed", 1, low=0, high=2**31))
+        given["replicates"] = int(keys.number("replicates", 2000, low=200, high=100_000))
+    if estimator is Estimator.SIGHTABILITY:
+        given["trials"] = folder / keys.text("trials")
+    if estimator is Estimator.DENSITY_SURFACE:
+        given["grid"] = folder / keys.text("grid")
     keys.nothing_left()
     return TableDesign(**given)
 
 
-def _distance(keys: _Keys, where: str) -> dict[str, Any]:
+def _distance(keys: Keys, where: str) -> dict[str, Any]:
     width = keys.number("width_m", None, low=0.0, above=True)
     left = keys.number("left_m", 0.0, low=0.0)
     if left >= width:
@@ -149,6 +203,15 @@ def _distance(keys: _Keys, where: str) -> dict[str, Any]:
     }
 
 
+def _covariates(keys: Keys, estimator: Estimator, where: str) -> tuple[str, ...]:
+    names = keys.texts("covariates")
+    if not names and estimator in (Estimator.SIGHTABILITY, Estimator.DENSITY_SURFACE):
+        raise DesignError(f"{estimator} needs covariates", where=where, hint='Write covariates = ["COLUMN"].')
+    if len(set(names)) < len(names):
+        raise DesignError("a covariate is named twice", where=where)
+    return names
+
+
 def _strata(tables: Mapping[str, Any], estimator: Estimator, where: str) -> tuple[StratumOfTable, ...]:
     allowed = _STRATUM_KEYS.get(estimator, ())
     strata = []
@@ -156,7 +219,7 @@ def _strata(tables: Mapping[str, Any], estimator: Estimator, where: str) -> tupl
         place = f"{where}, strata.{name}"
         if not isinstance(content, dict):
             raise DesignError("a stratum is a table of keys", where=place, hint=f"Write [strata.{name}].")
-        keys = _Keys(dict(content), place)
+        keys = Keys(dict(content), place)
         values = {
             key: keys.number(key, None, low=0.0, above=True)
             for key in allowed
@@ -171,90 +234,12 @@ def _strata(tables: Mapping[str, Any], estimator: Estimator, where: str) -> tupl
     return tuple(strata)
 
 
-def _rate(keys: _Keys) -> Rate:
+def _rate(keys: Keys) -> TableRate:
     name, source = keys.text("name"), keys.text("source")
+    only = keys.text("class", "") if keys.has("class") else None
     high = 1.0 if name == "availability" else math.inf
     value = keys.number("value", None, low=0.0, above=True, high=high)
     error = keys.number("standard_error", None, low=0.0)
     per_animal = keys.flag("per_animal", True)
     keys.nothing_left()
-    return Rate(name, value, error, source, per_animal=per_animal)
-
-
-class _Keys:
-    """Takes keys out of a TOML table, each with its kind; what is left over is unknown."""
-
-    def __init__(self, table: dict[str, Any], where: str) -> None:
-        self._table, self._where = table, where
-
-    def number(
-        self, key: str, default: float | None, *, low: float, above: bool = False, high: float = math.inf
-    ) -> float:
-        value = self._table.pop(key, default)
-        if value is None:
-            raise self._missing(key)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-            raise DesignError(f"{key} is {value!r}, not a number", where=self._where)
-        if value < low or value > high or (above and value == low):
-            bound = f"more than {low:g}" if above else f"at least {low:g}"
-            bound += f" and at most {high:g}" if high < math.inf else ""
-            raise DesignError(f"{key} is {value:g}, and must be {bound}", where=self._where)
-        return float(value)
-
-    def numbers(self, key: str) -> tuple[float, ...]:
-        values = self._table.pop(key, [])
-        if not isinstance(values, list):
-            raise DesignError(f"{key} is a list of numbers", where=self._where)
-        return tuple(_Keys({key: value}, self._where).number(key, None, low=0.0) for value in values)
-
-    def text(self, key: str, default: str | None = None) -> str:
-        value = self._table.pop(key, default)
-        if value is None:
-            raise self._missing(key)
-        if not isinstance(value, str) or not value:
-            raise DesignError(f"{key} is {value!r}, not a text", where=self._where)
-        return value
-
-    def texts(self, key: str) -> tuple[str, ...]:
-        values = self._table.pop(key, [])
-        values = [values] if isinstance(values, str) else values
-        if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
-            raise DesignError(f"{key} is a text or a list of texts", where=self._where)
-        return tuple(values)
-
-    def flag(self, key: str, default: bool) -> bool:
-        value = self._table.pop(key, default)
-        if not isinstance(value, bool):
-            raise DesignError(f"{key} is {value!r}, and must be true or false", where=self._where)
-        return value
-
-    def choice(self, key: str, kind: type[_Kind], *, required: bool = True) -> _Kind | None:
-        if key not in self._table and not required:
-            return None
-        value = self.text(key)
-        try:
-            return kind(value)
-        except ValueError as error:
-            listed = ", ".join(kind)
-            raise DesignError(f"{key} is {value!r}, and must be one of: {listed}", where=self._where) from error
-
-    def table(self, key: str) -> dict[str, Any]:
-        value = self._table.pop(key, {})
-        if not isinstance(value, dict):
-            raise DesignError(f"{key} is a table", where=self._where, hint=f"Write [{key}.NAME].")
-        return value
-
-    def tables(self, key: str) -> list[dict[str, Any]]:
-        value = self._table.pop(key, [])
-        if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
-            raise DesignError(f"{key} is a list of tables", where=self._where, hint=f"Write [[{key}]].")
-        return value
-
-    def nothing_left(self) -> None:
-        if self._table:
-            raise DesignError(
-                f"unknown key {next(iter(self._table))!r}", where=self._where, hint="See docs/estimate.md."
-            )
-
-    def _missing(self, key: str) -> DesignError:
-        return DesignError(f"there is no {key}", where=self._where, hint="See docs/estimate.md.")
+    return TableRate(Rate(name, value, error, source, per_animal=per_animal), only)

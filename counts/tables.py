@@ -39,6 +39,10 @@ class Table:
     texts: dict[str, tuple[str, ...]]
     numbers: dict[str, tuple[float | None, ...]]
 
+    def column(self, name: str, rows: Sequence[int]) -> list[float]:
+        """The numbers of some rows, those that are known."""
+        return [value for row in rows if (value := self.numbers[name][row]) is not None]
+
     def where(self, row: int) -> str:
         """Name a row for an error."""
         return f"{self.path}, line {self.lines[row]}"

@@ -29,8 +29,9 @@ from flightplan.console import OverflyCommand, finish, json_option
 def estimate_command(table: Path, design_path: Path, as_json: bool) -> None:
     """Estimate how many animals there are from a table of counts, with or without pictures.
 
-    Jolly 1, 2 and 3, total counts, double observer and distance sampling, in one stratum or several. A column that is
-    not known, a missing value or an area that cannot be is refused with its line.
+    Jolly 1, 2 and 3, total counts, bootstrap, distance sampling, two observers with distances or covariates,
+    sightability, verified subsamples, precision and recall, and density surfaces, in one stratum or several. A column
+    that is not known, a missing value or an area that cannot be is refused with its line.
 
     \b
     Example:
@@ -47,8 +48,9 @@ def _document(result: TableEstimates) -> dict[str, Any]:
         "strata": [{"stratum": name, **_fields(e)} for name, e in result.strata.items()],
         "total": _fields(result.total),
     }
-    if result.function is not None:
-        f = result.function
+    fitted = result.detectability
+    if fitted is not None and fitted.function is not None:
+        f = fitted.function
         document["detection_function"] = {
             "model": str(f.model),
             "sightings": f.sightings,
@@ -57,9 +59,14 @@ def _document(result: TableEstimates) -> dict[str, Any]:
             "probability_se": f.probability_se,
             "effective_half_width_m": f.effective_half_width,
             "log_likelihood": f.log_likelihood,
-            "aic": result.aic,
-            "goodness_of_fit": asdict(result.fit) if result.fit else None,
+            "aic": fitted.aic,
+            "goodness_of_fit": asdict(fitted.fit) if fitted.fit else None,
         }
+    if fitted is not None and fitted.observers is not None:
+        o = fitted.observers
+        document["observers"] = {"sightings": o.sightings, "coefficients": o.coefficients.tolist(), "aic": o.aic}
+    if result.model:
+        document["model"] = result.model
     return document
 
 
@@ -77,14 +84,14 @@ def _finite(value: float | None) -> float | None:
 
 def _text(result: TableEstimates) -> str:
     lines = []
-    if result.function is not None:
-        f = result.function
+    if result.detectability is not None and result.detectability.function is not None:
+        f = result.detectability.function
         lines.append(
             f"{f.model}: {f.probability:.3f} seen within {f.width:g} m (SE {f.probability_se:.3f}, "
             f"{f.sightings} sightings, AIC {f.aic:.1f})"
         )
     lines += [_line(name, e) for name, e in result.strata.items()]
-    if len(result.strata) > 1:
+    if len(result.strata) != 1:
         lines.append(_line("total", result.total))
     return "\n".join([*lines, *(f"Note: {note}." for note in result.total.notes)])
 

@@ -19,7 +19,7 @@ from counts.estimators.estimate import Component, Estimate, estimate, no_estimat
 from counts.estimators.goodness import GoodnessOfFit, goodness_of_fit
 from counts.estimators.jolly import RatioVariance, jolly1, jolly2, jolly3, total_count
 from counts.estimators.limits import LimitForm, limits, satterthwaite, t_quantile, wilson_interval
-from counts.estimators.multipliers import Rate, availability_in_view, divided_by
+from counts.estimators.multipliers import Rate, availability_in_view, divided_by, divided_by_class
 from counts.estimators.sightability import SampledStratum, SightabilityModel, fit_sightability, sightability_total
 from counts.estimators.subsample import (
     SubsampleMethod,
@@ -56,6 +56,7 @@ __all__ = [
     "bootstrap_ratio",
     "density_surface_total",
     "divided_by",
+    "divided_by_class",
     "double_observer",
     "encounter_rate_variance",
     "estimate",

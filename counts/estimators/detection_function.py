@@ -185,16 +185,17 @@ def select_detection_function(
     *,
     left: float = 0.0,
     bins: Sequence[float] | None = None,
+    covariates: npt.ArrayLike | None = None,
 ) -> tuple[DetectionFunction, ...]:
     """Fit each model and return those that could be fitted, the lowest AIC first; ties keep the order given.
 
-    Raises EstimateError when none could be fitted.
+    `covariates` are those of `fit_detection_function`. Raises EstimateError when none could be fitted.
     """
     fits: list[DetectionFunction] = []
     reasons: list[str] = []
     for model in models:
         try:
-            fits.append(fit_detection_function(distances, width, model, left=left, bins=bins))
+            fits.append(fit_detection_function(distances, width, model, left=left, bins=bins, covariates=covariates))
         except EstimateError as error:
             reasons.append(f"{model}: {error.what}")
     if not fits:

@@ -54,6 +54,10 @@ class Estimate:
         """The squared standard error."""
         return None if self.standard_error is None else self.standard_error**2
 
+    def with_notes(self, *notes: str) -> Estimate:
+        """Return the same estimate with further caveats."""
+        return replace(self, notes=(*self.notes, *notes))
+
     def with_limits(self, form: LimitForm, confidence: float | None = None) -> Estimate:
         """Return the same estimate with limits of another form or confidence."""
         if self.standard_error is None or self.value is None:

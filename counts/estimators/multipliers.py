@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
 
 from counts.estimators.estimate import Component, Estimate, estimate
 from flightplan.errors import EstimateError
+from flightplan.frames import Floats
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,50 @@ def divided_by(count: Estimate, *rates: Rate) -> Estimate:
         form=count.form,
         reason=reason,
         notes=count.notes,
+    )
+
+
+def divided_by_class(
+    estimator: Callable[[Floats], Estimate], counts: Mapping[str, npt.ArrayLike], rates: Mapping[str, Sequence[Rate]]
+) -> Estimate:
+    """Estimate from counts (n,) by class, each class of animals divided by rates of its own.
+
+    Availability differs between habitats and hours of the day: what was counted in each is divided by its own before
+    the units are summed, N = Ŷ(Σ_c y_c / a_c), for an `estimator` that is linear in the counts. The error of a class's
+    rate counts on that class's share. A class without a rate is taken as it is.
+    """
+    raised = {
+        name: np.asarray(y, dtype=np.float64) / math.prod(rate.value for rate in rates.get(name, ()))
+        for name, y in counts.items()
+    }
+    found = estimator(np.sum(list(raised.values()), axis=0))
+    seen = float(sum(np.sum(y) for y in counts.values()))
+    used = dict.fromkeys(rate.name for group in rates.values() for rate in group)
+    method = " / ".join([found.method, *(f"{name} by class" for name in used)])
+    if found.value is None:
+        return replace(found, method=method, seen=seen)
+    parts = list(found.components)
+    for name, group in rates.items():
+        if name not in raised:
+            continue
+        share = estimator(raised[name]).value or 0.0
+        parts += [
+            Component(r.name, (share * r.standard_error / r.value) ** 2, r.degrees_of_freedom, f"{r.source} ({name})")
+            for r in group
+            if r.standard_error > 0 and share > 0
+        ]
+    only_rates = bool(found.components) and all(c.variance == 0 for c in found.components)
+    reason = None if only_rates and len(parts) > len(found.components) else found.reason
+    return estimate(
+        found.value,
+        parts if reason is None else found.components,
+        method=method,
+        units=found.units,
+        seen=seen if all(rate.per_animal for group in rates.values() for rate in group) else 0.0,
+        confidence=found.confidence,
+        form=found.form,
+        reason=reason,
+        notes=found.notes,
     )
 
 

@@ -10,16 +10,26 @@ from click.testing import CliRunner, Result
 from counts.commands.estimate import estimate_command
 from counts.estimators import (
     EncounterVariance,
+    FullIndependence,
     Rate,
+    SampledStratum,
+    bootstrap_ratio,
+    density_surface_total,
     divided_by,
     double_observer,
     fit_detection_function,
+    fit_sightability,
+    fit_two_observers,
+    huggins,
     jolly1,
     jolly2,
     jolly3,
     line_transects,
+    sightability_total,
+    subsample_total,
     total,
 )
+from counts.table_design import Estimator
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "estimate.md").read_text(encoding="utf-8")
 FILES = dict(re.findall(r"^`(\S+)`:\n\n```(?:csv|toml)\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL))
@@ -55,9 +65,7 @@ def test_every_example_of_the_page_says_what_the_page_says(
 
 
 def test_the_page_shows_every_estimator() -> None:
-    assert {re.search(r'estimator = "(.*?)"', f)[1] for f in FILES.values() if "estimator" in f} == {
-        "jolly1", "jolly2", "jolly3", "total", "double-observer", "distance",
-    }  # fmt: skip
+    assert {re.search(r'estimator = "(.*?)"', f)[1] for f in FILES.values() if "estimator" in f} == {*Estimator}
 
 
 def rows_of(name: str) -> list[dict[str, str]]:
@@ -112,6 +120,151 @@ def test_plots_blocks_and_observers_are_jolly_1_jolly_3_and_chapman(tmp_path: Pa
     observers = numbers(tmp_path, FILES["observers.csv"], FILES["observers.toml"])["total"]
     assert observers["value"] == pytest.approx(double_observer(23, 25, 18).estimate.value)
     assert observers["degrees_of_freedom"] is None
+
+
+def column(name: str, key: str) -> list[float]:
+    return [float(r[key]) for r in rows_of(name)]
+
+
+def run_files(tmp_path: Path, *names: str, table: str, design: str, changed: str = "") -> dict:
+    for name in names:
+        (tmp_path / name).write_text(FILES[name], encoding="utf-8")
+    return numbers(tmp_path, FILES[table], FILES[design] + changed)
+
+
+def test_availability_by_class_raises_each_class_by_its_own_rate(tmp_path: Path) -> None:
+    found = run_files(tmp_path, table="classes.csv", design="classes.toml")["total"]
+    rows = rows_of("classes.csv")
+    units = sorted({r["unit"] for r in rows})
+    counts = {
+        c: [float(r["count"]) for u in units for r in rows if (r["unit"], r["class"]) == (u, c)]
+        for c in ("open", "bush")
+    }
+    areas = [next(float(r["area_km2"]) for r in rows if r["unit"] == u) for u in units]
+    raised = [a / 0.95 + b / 0.55 for a, b in zip(counts["open"], counts["bush"], strict=True)]
+    plain = jolly2(raised, areas, 80.0)
+    assert found["value"] == pytest.approx(plain.value)
+    shares = [80 * sum(counts[c]) / rate / sum(areas) for c, rate in (("open", 0.95), ("bush", 0.55))]
+    rates = (shares[0] * 0.02 / 0.95) ** 2 + (shares[1] * 0.06 / 0.55) ** 2
+    assert found["standard_error"] ** 2 == pytest.approx(plain.variance + rates)
+    assert found["seen"] == sum(map(sum, counts.values()))
+
+
+def test_transects_drawn_again_are_drawn_in_all_strata_at_once(tmp_path: Path) -> None:
+    found = run_files(tmp_path, table="transects.csv", design="resampled.toml")["total"]
+    rows = [[r for r in rows_of("transects.csv") if r["stratum"] == name] for name in ("woodland", "floodplain")]
+    expected, _ = bootstrap_ratio(
+        [[float(r["count"]) for r in part] for part in rows],
+        [[float(r["area_km2"]) for r in part] for part in rows],
+        [80.0, 120.0],
+        seed=7,
+    )
+    assert (found["lower"], found["upper"]) == pytest.approx((expected.lower, expected.upper))
+    rate = FILES["transects.toml"].partition("[[rates]]")[2]
+    result = run(tmp_path, FILES["transects.csv"], FILES["resampled.toml"] + "[[rates]]" + rate)
+    assert "cannot be divided by rates" in result.stderr
+
+
+def test_observers_with_covariates_are_huggins(tmp_path: Path) -> None:
+    found = run_files(tmp_path, table="groups.csv", design="groups.toml")
+    given = list(zip(column("groups.csv", "bush"), column("groups.csv", "size"), strict=True))
+    model = fit_two_observers(column("groups.csv", "first"), column("groups.csv", "second"), covariates=given)
+    expected = huggins(model, sizes=column("groups.csv", "size"), covariates=given)
+    assert found["total"]["upper"] == pytest.approx(expected.upper)
+    assert found["model"]["coefficients"]["bush"] == pytest.approx(model.coefficients[1])
+
+
+@pytest.mark.parametrize("independence", ["point", "full"])
+def test_two_observers_of_lines_are_line_transects_under_that_independence(tmp_path: Path, independence: str) -> None:
+    design = FILES["both.toml"].replace('"point"', f'"{independence}"')
+    found = numbers(tmp_path, FILES["both.csv"], design)
+    rows = rows_of("both.csv")
+    lengths = {r["line"]: float(r["length_km"]) * 1000 for r in rows}
+    seen = [r for r in rows if r["distance_m"]]
+    x = [float(r["distance_m"]) for r in seen]
+    model = fit_two_observers([float(r["first"]) for r in seen], [float(r["second"]) for r in seen], x)
+    lines = ([list(lengths).index(r["line"]) for r in seen], list(lengths.values()), 40e6)
+    sizes = [float(r["size"]) for r in seen]
+    if independence == "point":
+        expected = line_transects(fit_detection_function(x, 120), x, *lines, sizes=sizes, observers=model)
+    else:
+        expected = line_transects(FullIndependence(model, 0, 120), x, *lines, sizes=sizes)
+    assert found["total"]["value"] == pytest.approx(expected.value)
+    assert found["total"]["upper"] == pytest.approx(expected.upper)
+    assert found["observers"]["sightings"] == len(seen)
+
+
+def test_groups_raised_by_trials_are_sightability(tmp_path: Path) -> None:
+    found = run_files(tmp_path, "trials.csv", table="moose.csv", design="moose.toml")
+    model = fit_sightability(column("trials.csv", "seen"), column("trials.csv", "cover"))
+    rows = rows_of("moose.csv")
+    expected = sightability_total(
+        model,
+        column("moose.csv", "count"),
+        column("moose.csv", "cover"),
+        [("high", "low").index(r["stratum"]) for r in rows],
+        [r["unit"] for r in rows],
+        [SampledStratum(14, 5), SampledStratum(20, 4)],
+    )
+    assert (found["total"]["lower"], found["total"]["upper"]) == pytest.approx((expected.lower, expected.upper))
+    assert found["strata"] == []
+
+
+def test_a_checked_part_of_the_units_is_the_difference_estimator(tmp_path: Path) -> None:
+    found = run_files(tmp_path, table="frames.csv", design="frames.toml")["total"]
+    rows = rows_of("frames.csv")
+    checked = [r for r in rows if r["verified"]]
+    expected = subsample_total(
+        [float(r["verified"]) for r in checked],
+        len(rows),
+        cheap_counts=[float(r["detected"]) for r in checked],
+        cheap_total=sum(column("frames.csv", "detected")),
+    )
+    assert (found["value"], found["upper"]) == pytest.approx((expected.value, expected.upper))
+    assert "missed herds may hide" in found["notes"][0]
+
+
+def test_one_herd_that_dominates_the_checked_part_is_said(tmp_path: Path) -> None:
+    table = "unit,detected,verified\n" + "".join(f"{i},0,{90 if i == 3 else 1 if i % 2 else ''}\n" for i in range(80))
+    (note,) = (n for n in numbers(tmp_path, table, FILES["frames.toml"])["total"]["notes"] if "dominates" in n)
+    assert "one unit holds 70% of the animals verified" in note
+
+
+def test_segments_and_cells_are_a_density_surface(tmp_path: Path) -> None:
+    found = run_files(tmp_path, "cells.csv", table="segments.csv", design="surface.toml")["total"]
+    expected = density_surface_total(
+        column("segments.csv", "count"),
+        column("segments.csv", "area_km2"),
+        list(zip(column("segments.csv", "x_km"), column("segments.csv", "y_km"), strict=True)),
+        list(zip(column("cells.csv", "x_km"), column("cells.csv", "y_km"), strict=True)),
+        column("cells.csv", "area_km2"),
+        names=("x_km", "y_km"),
+    )
+    assert (found["value"], found["lower"]) == pytest.approx((expected.value, expected.lower), rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("table", "design", "said"),
+    [
+        ("classes.csv", 'estimator = "jolly3"\n', "rates by class go with"),
+        ("groups.csv", 'estimator = "huggins"\ncovariates = ["first"]\n', "'first' is no covariate"),
+        (
+            "moose.csv",
+            'estimator = "sightability"\n[strata.high]\npossible_units = 9\nsampled_units = 5\n',
+            "needs covariates",
+        ),
+        ("segments.csv", 'estimator = "density-surface"\ncovariates = ["x_km"]\n', "there is no grid"),
+        ("segments.csv", 'estimator = "density-surface"\ncovariates = ["x_km", "x_km"]\ngrid = "a"\n', "named twice"),
+    ],
+)
+def test_a_design_that_does_not_fit_its_estimator_is_refused(
+    tmp_path: Path, table: str, design: str, said: str
+) -> None:
+    rate = '[[rates]]\nname = "availability"\nclass = "bush"\nvalue = 0.5\nstandard_error = 0.1\nsource = "x"\n'
+    extra = STRATUM + rate if "jolly3" in design else ""
+    result = run(tmp_path, FILES[table], design + extra)
+    assert result.exit_code == 1
+    assert said.replace("'", "") in result.stderr.replace("'", "")
 
 
 def test_a_total_count_gets_its_limits_from_its_correction_alone(tmp_path: Path) -> None:
