@@ -5,13 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from detect.captures import Capture
-from detect.clock_checks import check_clock
-from detect.findings import PoseFinding
+from detect.clock_checks import CLOCK_RESET, CLOCK_STEP, check_clock
+from detect.findings import YAW_FLIPPED, PoseFinding
 from detect.flights import Flight, flights_of
-from detect.height_checks import check_heights
+from detect.height_checks import HEIGHT_DATUM, HEIGHT_JUMP, HEIGHT_OFFSET, HEIGHT_OUTLIER, check_heights
 from detect.sequence_checks import check_sequence
-from detect.yaw_checks import check_yaw
+from detect.yaw_checks import YAW_OFFSET, YAW_OUTLIER, YAW_REVERSED, check_yaw
 from flightplan.terrain import Terrain
+
+KINDS = (
+    YAW_FLIPPED,
+    YAW_OUTLIER,
+    YAW_OFFSET,
+    YAW_REVERSED,
+    CLOCK_RESET,
+    CLOCK_STEP,
+    HEIGHT_OUTLIER,
+    HEIGHT_JUMP,
+    HEIGHT_OFFSET,
+    HEIGHT_DATUM,
+)
+"""The kinds of finding that can come with a repair."""
 
 
 def check_captures(captures: Iterable[Capture], *, terrain: Terrain | None = None) -> list[PoseFinding]:

@@ -1,10 +1,11 @@
-"""Pictures into the census: captures with their poses, and the ground each one shows."""
+"""Pictures into the census: captures with their poses, checked flight by flight, and the ground each one shows."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import groupby, islice
 from pathlib import Path
 
 import numpy as np
@@ -15,18 +16,25 @@ from counts.store import (
     CaptureEntry,
     FootprintEntry,
     add_captures,
+    add_findings,
     add_import,
+    add_repairs,
     add_survey,
     put_footprints,
     read_captures,
     read_footprints,
 )
 from counts.store.captures import read_sortie_ids
+from counts.store.repairs import repairs_by_capture
 from detect.captures import Capture, find_images, read_capture
 from detect.engine import processors
+from detect.findings import PoseFinding, Repair, repaired, with_repairs
+from detect.flight_checks import check_captures
 from detect.georef import footprint, pose_of
+from detect.sources import is_remote, shown
 from flightplan.errors import CaptureError, GeoreferenceError, Skip
 from flightplan.plan import SurveyPlan
+from flightplan.terrain import Terrain
 
 _BATCH = 200
 Progress = Callable[[int, int], None]
@@ -34,7 +42,11 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Ingested:
-    """What was brought in: how many pictures were found, new to the survey, there already, and placed on the ground."""
+    """What was brought in: how many pictures were found, new to the survey, there already, and placed on the ground.
+
+    `findings` are doubts about their flights, `repairs` what was changed for them, now; `paths` leads from the content
+    hashes of both to files.
+    """
 
     survey: str
     found: int
@@ -42,16 +54,21 @@ class Ingested:
     known: int
     placed: int
     skips: tuple[Skip, ...]
+    findings: tuple[PoseFinding, ...] = ()
+    repairs: tuple[Repair, ...] = ()
+    paths: Mapping[str, Path] = field(default_factory=dict)
 
 
 def ingest(
     census: Census,
     survey: str,
-    sources: Iterable[Path],
+    sources: Iterable[Path | str],
     *,
     plan: SurveyPlan | None = None,
     protected_area: str | None = None,
     ground_msl_m: float | None = None,
+    terrain: Terrain | None = None,
+    repair: Collection[str] = (),
     progress: Progress | None = None,
 ) -> Ingested:
     """Bring pictures into a survey, making it (with its plan, if given) when it is not there yet.
@@ -60,63 +77,94 @@ def ingest(
     place is unknown is kept, for it can still be looked at, and named. A folder named like a sortie of the plan says
     that its pictures are that sortie's. `ground_msl_m` is the level of the ground where pictures have no height above
     take-off.
+
+    The flights are checked, folder by folder, against `terrain` too where it is given. Repairs are applied that are
+    proved or of a kind in `repair`, also to pictures that are there already; each is written down.
     """
-    named = [Path(source) for source in sources]
+    named = list(sources)
     paths, skips = find_images(named)
     with census.writing() as session:
         survey_id = add_survey(
             session, plan, name=survey, protected_area=protected_area, code_version=overfly.__version__
         )
         sorties = read_sortie_ids(session, survey_id)
-    added = known = 0
-    for start in range(0, len(paths), _BATCH):
-        batch = paths[start : start + _BATCH]
-        with ThreadPoolExecutor(processors()) as readers:
-            read = list(readers.map(_read_or_skip, batch))
-        skips += [result for result in read if isinstance(result, Skip)]
-        entries = [
-            CaptureEntry(capture, sortie=_sortie_of(capture.path, sorties))
-            for capture in read
-            if isinstance(capture, Capture)
-        ]
+        earlier = repairs_by_capture(session, survey_id)
+    added = known = done = 0
+    findings: list[PoseFinding] = []
+    repairs: list[Repair] = []
+    of_hash: dict[str, Path] = {}
+    for _, folder in groupby(paths, lambda path: path.parent):
+        captures: list[Capture] = []
+        for batch in _batches(folder):
+            with ThreadPoolExecutor(processors()) as readers:
+                read = list(readers.map(_read_or_skip, batch))
+            skips += [result for result in read if isinstance(result, Skip)]
+            captures += [with_repairs(c, earlier.get(c.content_hash, ())) for c in read if isinstance(c, Capture)]
+            done += len(batch)
+            if progress is not None:
+                progress(done, len(paths))
+        found = check_captures(_each_once(captures), terrain=terrain)
+        mended, changes = repaired(captures, found, kinds=repair)
+        entries = [CaptureEntry(capture, sortie=_sortie_of(capture.path, sorties)) for capture in mended]
         with census.writing() as session:
             result = add_captures(session, survey_id, entries)
+            add_findings(session, survey_id, found)
+            add_repairs(session, survey_id, changes)
         added, known = added + len(result.added), known + result.known
         skips += result.skips
-        if progress is not None:
-            progress(start + len(batch), len(paths))
-    placed, unplaced = _place_footprints(census, survey_id, ground_msl_m)
+        findings += found
+        repairs += changes
+        of_hash.update((capture.content_hash, capture.path) for capture in mended)
+    placed, unplaced = _place_footprints(census, survey_id, ground_msl_m, again={r.capture for r in repairs})
     skips += unplaced
     with census.writing() as session:
         add_import(
             session,
             survey_id,
-            ", ".join(str(source) for source in named),
+            ", ".join(shown(source) for source in named),
             found=len(paths),
             added=added,
             skips=skips,
             code_version=overfly.__version__,
         )
-    return Ingested(survey, len(paths), added, known, placed, tuple(skips))
+    doubted = {h for f in findings for h in f.captures}
+    return Ingested(
+        survey, len(paths), added, known, placed, tuple(skips), tuple(findings), tuple(repairs),
+        {h: path for h, path in of_hash.items() if h in doubted},
+    )  # fmt: skip
+
+
+def _batches(paths: Iterable[Path]) -> Iterator[list[Path]]:
+    rest = iter(paths)
+    while batch := list(islice(rest, _BATCH)):
+        yield batch
+
+
+def _each_once(captures: Iterable[Capture]) -> list[Capture]:
+    """The same picture twice in a folder is one exposure."""
+    return list({capture.content_hash: capture for capture in captures}.values())
 
 
 def _read_or_skip(path: Path) -> Capture | Skip:
     try:
         # An absolute path finds the picture again from whatever folder the next verb is run in.
-        return read_capture(path.resolve())
+        return read_capture(path if is_remote(path) else path.resolve())
     except CaptureError as error:
-        return Skip(str(path), error.what if error.hint is None else f"{error.what}. {error.hint}")
+        return Skip(shown(path), error.what if error.hint is None else f"{error.what}. {error.hint}")
 
 
 def _sortie_of(path: Path, sorties: dict[str, int]) -> str | None:
     return next((part for part in reversed(path.parts[:-1]) if part in sorties), None)
 
 
-def _place_footprints(census: Census, survey_id: int, ground_msl_m: float | None) -> tuple[int, list[Skip]]:
-    """Work out the footprints that are missing; pictures that cannot be placed are named."""
+def _place_footprints(
+    census: Census, survey_id: int, ground_msl_m: float | None, again: Collection[str]
+) -> tuple[int, list[Skip]]:
+    """Work out the footprints that are missing, and those of `again`; pictures that cannot be placed are named."""
     with census.reading() as session:
         stored = read_captures(session, survey_id, usable=True)
         done = set(read_footprints(session, survey_id).capture_id.tolist())
+    done -= {s.capture_id for s in stored if s.capture.content_hash in again}
     entries: list[FootprintEntry] = []
     skips: list[Skip] = []
     for capture in stored:
@@ -125,7 +173,7 @@ def _place_footprints(census: Census, survey_id: int, ground_msl_m: float | None
         try:
             entries.append(_footprint(capture.capture_id, capture.capture, ground_msl_m))
         except GeoreferenceError as error:
-            skips.append(Skip(str(capture.capture.path), f"kept, but not placed on the ground: {error.what}"))
+            skips.append(Skip(shown(capture.capture.path), f"kept, but not placed on the ground: {error.what}"))
     for start in range(0, len(entries), _BATCH):
         _put(census, entries[start : start + _BATCH])
     return len(done) + len(entries), skips

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import click
 
 from counts.census import Census
-from flightplan.console import OverflyCommand, finish, json_option
+from detect.findings import PoseFinding
+from detect.flight_checks import KINDS
+from detect.sources import shown
+from flightplan.console import OverflyCommand, finish, json_option, say
 from flightplan.plan import SurveyPlan
 from flightplan.plan_files import load_plan
-from overfly.chain import ingest
-from overfly.commands.places import find_places, survey_option, workspace_option
+from flightplan.terrain import Terrain
+from overfly.chain import Ingested, ingest
+from overfly.commands.places import as_sources, find_places, survey_option, workspace_option
 from overfly.commands.progress import counted_progress
 
 
 @click.command("ingest", cls=OverflyCommand)
-@click.argument("sources", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="SOURCE...")
+@click.argument("sources", nargs=-1, required=True, callback=as_sources, metavar="SOURCE...")
 @click.option("--census", metavar="FILE|URL", help="The census, instead of the workspace's.")
 @survey_option
 @click.option(
@@ -33,25 +39,46 @@ from overfly.commands.progress import counted_progress
     metavar="M",
     help="The ground's height above sea level, for pictures that do not say their height above take-off.",
 )
+@click.option(
+    "--terrain",
+    "terrain_file",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    metavar="DEM",
+    help="An elevation model to check heights against.",
+)
+@click.option(
+    "--repair",
+    multiple=True,
+    type=click.Choice(["all", *KINDS]),
+    metavar="KIND",
+    help="Apply what is proposed for this kind of finding; all for every kind. Repeat for several.",
+)
 @workspace_option
 @json_option
 def ingest_command(
-    sources: tuple[Path, ...],
+    sources: tuple[Path | str, ...],
     census: str | None,
     survey: str | None,
     plan_folder: Path | None,
     ground_msl_m: float | None,
+    terrain_file: Path | None,
+    repair: tuple[str, ...],
     workspace_folder: Path | None,
     as_json: bool,
 ) -> None:
     """Bring pictures into the census: position, heights, attitude, camera, time, and the ground each one shows.
 
-    SOURCE is a folder or a picture. What is in the census already is not brought in twice. A picture that cannot be
-    read, or not placed on the ground, is named; the rest is done.
+    SOURCE is a folder, a picture, or a URL of either (s3://, zip://photos.zip). What is in the census already is not
+    brought in twice. A picture that cannot be read, or not placed on the ground, is named; the rest is done.
+
+    Each flight is checked: yaw against track and neighbours, heights, clock, missing and surplus frames. What is wrong
+    is named with what would put it right; that is done with --repair, or unasked where it is proved, and written down.
+    Run it again with --repair for pictures that are in the census already.
 
     \b
     Examples:
       overfly ingest 2026-wet/images
+      overfly ingest 2026-wet/images --repair yaw-flipped --repair clock-step
       overfly ingest /media/card/DCIM --census census.gpkg --survey 2026-wet
     """  # noqa: D301 (click's own mark)
     places = find_places(census, workspace_folder, survey)
@@ -65,8 +92,12 @@ def ingest_command(
             plan=plan,
             protected_area=places.workspace.name if places.workspace else None,
             ground_msl_m=ground_msl_m,
+            terrain=None if terrain_file is None else Terrain.from_file(terrain_file),
+            repair=KINDS if "all" in repair else repair,
             progress=progress,
         )
+    for finding in result.findings:
+        say(f"Found: {finding.kind}: {finding.text}{_done(finding, result)}")
     finish(
         {
             "census": places.census,
@@ -75,10 +106,23 @@ def ingest_command(
             "added": result.added,
             "known": result.known,
             "placed": result.placed,
+            "findings": [_finding(finding, result) for finding in result.findings],
+            "repairs": [
+                {
+                    "kind": r.kind,
+                    "capture": shown(result.paths[r.capture]),
+                    "field": r.field,
+                    "before": _plain(r.before),
+                    "after": _plain(r.after),
+                    "source": r.source,
+                }
+                for r in result.repairs
+            ],
         },
         as_json=as_json,
         text=f"{result.found} pictures found, {result.added} added to the survey {name}, {result.known} known already; "
-        f"{result.placed} of the survey's pictures are placed on the ground",
+        f"{result.placed} of the survey's pictures are placed on the ground; {len(result.findings)} findings, "
+        f"{len({r.capture for r in result.repairs})} pictures repaired",
         skipped=result.skips,
     )
 
@@ -89,3 +133,28 @@ def _plan(named: Path | None, of_survey: Path | None) -> SurveyPlan | None:
     if of_survey is not None and (of_survey / "plan.json").is_file():
         return load_plan(of_survey)
     return None
+
+
+def _finding(finding: PoseFinding, result: Ingested) -> dict[str, Any]:
+    return {
+        "kind": finding.kind,
+        "text": finding.text,
+        "captures": [shown(result.paths[h]) for h in finding.captures],
+        "proposed": {name: [_plain(v) for v in values] for name, values in (finding.repair or {}).items()},
+        "proved": finding.is_proved,
+        "repaired": _is_repaired(finding, result),
+    }
+
+
+def _is_repaired(finding: PoseFinding, result: Ingested) -> bool:
+    return any(r.kind == finding.kind and r.capture in finding.captures for r in result.repairs)
+
+
+def _done(finding: PoseFinding, result: Ingested) -> str:
+    if _is_repaired(finding, result):
+        return " [repaired]"
+    return f" [--repair {finding.kind} changes {', '.join(finding.repair)}]" if finding.repair else ""
+
+
+def _plain(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, datetime) else value
