@@ -1,18 +1,51 @@
-"""EarthRanger: the tracks of its subjects, as `GET /api/v1.0/subject/{id}/tracks` answers, saved to a file.
+"""EarthRanger: where its subjects were, as its API answers, saved to files.
 
-A feature collection: each feature a line of one subject, with a time for each of its points in
-`properties.coordinateProperties.times`. The API wraps it into `{"data": ...}`; both are read.
+- `GET /api/v1.0/subject/{id}/tracks`: a feature collection, each feature a line of one subject, with a time for each of
+  its points in `properties.coordinateProperties.times`.
+- `GET /api/v1.0/observations`: rows of a place, a time and a source. A source is a collar and not an animal, so each
+  needs its subject: in the row itself, or in `subjectsources.json` in a folder with `observations.json` and
+  `subjects.json`, which says who wore which collar from when to when.
+
+The API wraps its answers into `{"data": ...}`; both are read.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from counts.exchange.tracks import Fix, Tracks, checked_place, checked_time, make_tracks, read_text
+from counts.exchange.tracks import Fix, Tracks, checked_place, checked_time, make_tracks
+from counts.exchange.untrusted import Package, as_json, content_hash, read_bytes
 from flightplan.errors import Skip, UnreadableFileError
+
+
+@dataclass(frozen=True)
+class SubjectTracks:
+    """The tracks of a site's subjects, with the hash of the files they came from."""
+
+    tracks: Tracks
+    content_hash: str
+
+
+def read_earthranger(path: Path, *, subject_type: str | None = "wildlife") -> SubjectTracks:
+    """Read a file of tracks or observations, or a folder (or zip) with them and who wore which collar."""
+    if path.is_file() and path.suffix.lower() != ".zip":
+        content = read_bytes(path)
+        document = _data(as_json(content, str(path)))
+        digest = content_hash({path.name: content})
+        if isinstance(document, Mapping) and "features" in document:
+            return SubjectTracks(read_earthranger_tracks(path, subject_type=subject_type), digest)
+        rows = _listed(document, str(path))
+        return SubjectTracks(_observed(rows, [], {}, subject_type), digest)
+    package = Package(path)
+    package.descend_to("observations.json")
+    parts = {name: package.read(name) for name in ("observations.json", "subjects.json", "subjectsources.json")}
+    rows, subjects, worn = (_listed(_data(as_json(c, f"{path}: {n}")), f"{path}: {n}") for n, c in parts.items())
+    known = {s["id"]: s for s in subjects if isinstance(s, Mapping) and isinstance(s.get("id"), str)}
+    return SubjectTracks(_observed(rows, worn, known, subject_type), content_hash(parts))
 
 
 def read_earthranger_tracks(path: Path, *, subject_type: str | None = "wildlife") -> Tracks:
@@ -23,13 +56,7 @@ def read_earthranger_tracks(path: Path, *, subject_type: str | None = "wildlife"
     skipped by name; so is each point without a usable time or place. Raises UnreadableFileError for a file that is no
     such collection.
     """
-    text = read_text(path)
-    try:
-        document = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise UnreadableFileError(f"this is not JSON ({error})", where=str(path)) from error
-    if isinstance(document, Mapping) and "data" in document:
-        document = document["data"]
+    document = _data(as_json(read_bytes(path), str(path)))
     features = document.get("features") if isinstance(document, Mapping) else None
     if not isinstance(features, list):
         raise UnreadableFileError(
@@ -73,3 +100,70 @@ def _fixes(feature: Any, name: str, subject_type: str | None) -> Iterator[Fix | 
             yield Fix(item, identifier, checked_time(time), longitude, latitude, taxon)
         except (ValueError, TypeError, LookupError, AttributeError, OverflowError) as error:
             yield Skip(item, str(error))
+
+
+def _data(document: Any) -> Any:
+    return document["data"] if isinstance(document, Mapping) and "data" in document else document
+
+
+def _listed(document: Any, where: str) -> list[Any]:
+    rows = document.get("results") if isinstance(document, Mapping) else document
+    if not isinstance(rows, list):
+        raise UnreadableFileError("this is no answer of EarthRanger with tracks or observations", where=where)
+    return rows
+
+
+def _observed(
+    rows: list[Any], worn: list[Any], subjects: Mapping[str, Mapping[str, Any]], subject_type: str | None
+) -> Tracks:
+    """Sort observations into the tracks of the subjects that wore their sources at their time."""
+    periods: dict[str, list[tuple[datetime | None, datetime | None, str]]] = {}
+    skips: list[Skip] = []
+    for number, row in enumerate(worn, start=1):
+        try:
+            span = row.get("assigned_range") or {}
+            lower, upper = (checked_time(span[key]) if span.get(key) else None for key in ("lower", "upper"))
+            periods.setdefault(str(row["source"]), []).append((lower, upper, str(row["subject"])))
+        except (ValueError, TypeError, KeyError, AttributeError):
+            skips.append(Skip(f"subject source {number}", "it does not say who wore which source, and when"))
+    fixes = []
+    for number, row in enumerate(rows, start=1):
+        try:
+            fixes.append(_observation(row, f"observation {number}", periods, subjects, subject_type))
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            reason = str(error) if type(error) is ValueError else "it has no place, time or source that can be read"
+            skips.append(Skip(f"observation {number}", reason))
+    return make_tracks(fixes, skips)
+
+
+def _observation(
+    row: Any,
+    item: str,
+    periods: Mapping[str, list[tuple[datetime | None, datetime | None, str]]],
+    subjects: Mapping[str, Mapping[str, Any]],
+    subject_type: str | None,
+) -> Fix:
+    if row.get("exclusion_flags"):
+        raise ValueError("the site excludes it")
+    time = checked_time(row["recorded_at"])
+    source = row.get("source")
+    subject = row.get("subject_id") or row.get("subject")
+    if not isinstance(subject, str):
+        wearers = {
+            who
+            for lower, upper, who in periods.get(str(source), [])
+            if (lower is None or lower <= time) and (upper is None or time < upper)
+        }
+        if len(wearers) != 1:
+            many = "several subjects wore" if wearers else "no subject is known to have worn"
+            raise ValueError(f"{many} the source {source!r} at its time")
+        (subject,) = wearers
+    about = subjects.get(subject, {})
+    kind = about.get("subject_type")
+    if subject_type is not None and kind is not None and kind != subject_type:
+        raise ValueError(f"its subject is of the type {kind!r}, not {subject_type!r}")
+    place = row["location"]
+    longitude, latitude = checked_place(float(place["longitude"]), float(place["latitude"]))
+    taxon = about.get("subject_subtype")
+    tag = source if isinstance(source, str) else None
+    return Fix(item, subject, time, longitude, latitude, taxon if isinstance(taxon, str) and taxon else None, tag)

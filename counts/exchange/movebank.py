@@ -45,6 +45,16 @@ def read_movebank(path: Path) -> Tracks:
     return make_tracks(fixes, skips)
 
 
+def study_of(path: Path) -> str | None:
+    """Return the study that a download names in its first row, None where it names none."""
+    rows = csv.DictReader(io.StringIO(read_text(path), newline=""))
+    try:
+        first = next(rows, {})
+    except csv.Error:
+        return None
+    return (first.get("study-name") or first.get("study_name") or "").strip() or None
+
+
 def _fix(item: str, row: Mapping[str, str]) -> Fix:
     if row.get("visible", "").lower() == "false":
         raise ValueError("the study marks it as an outlier")

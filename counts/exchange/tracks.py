@@ -37,8 +37,8 @@ class Track:
     """One animal's fixes in the order of their times, each time once.
 
     `individual` is the animal, never its collar, which may go from one animal to another: `tags` are those it wore.
-    `times_utc` (N,) has milliseconds; `lonlat` is (N, 2) on WGS 84, longitude first. `taxon` is None where the source
-    does not say it.
+    `times_utc` (N,) has milliseconds; `lonlat` is (N, 2) on WGS 84, longitude first; `fix_tags` has each fix's tag.
+    `taxon` is None where the source does not say it.
     """
 
     individual: str
@@ -46,6 +46,7 @@ class Track:
     tags: tuple[str, ...]
     times_utc: npt.NDArray[np.datetime64]
     lonlat: Floats
+    fix_tags: tuple[str | None, ...] = ()
 
     def __len__(self) -> int:
         return len(self.times_utc)
@@ -88,6 +89,7 @@ def make_tracks(fixes: Iterable[Fix], skips: Iterable[Skip] = ()) -> Tracks:
                 tags=tuple(dict.fromkeys(f.tag for f in kept if f.tag)),
                 times_utc=np.array(moments, dtype="datetime64[ms]"),
                 lonlat=np.array([(f.longitude_deg, f.latitude_deg) for f in kept], dtype=np.float64),
+                fix_tags=tuple(f.tag for f in kept),
             )
         )
     return Tracks(tuple(tracks), tuple(left_out))
