@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ from counts.store import (
     latest_survey,
 )
 from counts.store.detections import read_detections
+from counts.store.looking import count_not_looked_at, looked_at
 from counts.verification import Correction
 from flightplan.errors import CensusError
 from overfly.chain.estimating import Resolved, counts_by_capture, estimate_species
@@ -47,6 +48,7 @@ class Counted:
     """One counting: what it found, and where it is in the census.
 
     `estimates` are per species and stratum, then per species in all; empty without a design, and `reason` says so.
+    `not_looked_at` captures wait for the detector: the run is not complete, and they are not in the area searched.
     """
 
     survey: str
@@ -70,6 +72,7 @@ class Counted:
     verified_frames: int
     provenance_hash: str
     reason: str | None = None
+    not_looked_at: int = 0
 
 
 def count_survey(
@@ -99,7 +102,9 @@ def count_survey(
                 where=census.where,
                 hint="Run first: overfly detect",
             )
-        ground = read_ground(session, info, ground_msl_m=ground_msl_m)
+        seen = looked_at(session, run.run_id)
+        ground = read_ground(session, info, ground_msl_m=ground_msl_m, looked_at=seen)
+        left = count_not_looked_at(session, run.run_id)
         table = read_detections(session, run.run_id)
     sightings = place_detections(ground, table)
     names = tuple(species or run.detector.labels)
@@ -128,6 +133,7 @@ def count_survey(
         sample=(verify_positive, verify_zero),
         seed=seed,
         parameters=parameters,
+        left=left,
     )
 
 
@@ -140,6 +146,7 @@ def _estimate(
     sample: tuple[int, int],
     seed: int,
     parameters: Mapping[str, Any],
+    left: int,
 ) -> Counted:
     ground = count.ground
     zones = core_zones(ground.footprints, ground.assignment, ground.lines, ground.land)
@@ -167,7 +174,7 @@ def _estimate(
                 seed=seed,
             )
         factors = corrections(checked, detections, per_capture, ground.assignment.transect >= 0)
-    return _write(census, count, effort, checked, factors, parameters)
+    return replace(_write(census, count, effort, checked, factors, parameters), not_looked_at=left)
 
 
 def _write(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -71,12 +71,21 @@ class SurveyGround:
         return shapely.transform(shapely.segmentize(geometry, _SEGMENT_M), project)
 
 
-def read_ground(session: Session, info: SurveyInfo, *, ground_msl_m: float | None = None) -> SurveyGround:
+def read_ground(
+    session: Session,
+    info: SurveyInfo,
+    *,
+    ground_msl_m: float | None = None,
+    looked_at: Collection[int] | None = None,
+) -> SurveyGround:
     """Read a survey's geometry and put each capture on its transect, or say why it is on none.
 
-    `ground_msl_m` is the level of the ground for captures without a height above take-off.
+    `ground_msl_m` is the level of the ground for captures without a height above take-off. `looked_at` are the captures
+    that a detector has looked at: nothing was searched in the others.
     """
     captures = read_captures(session, info.survey_id, usable=True)
+    if looked_at is not None:
+        captures = tuple(c for c in captures if c.capture_id in looked_at)
     strata = read_strata(session, info.survey_id)
     area = read_area(session, info.survey_id)
     table = read_footprints(session, info.survey_id)
@@ -90,10 +99,11 @@ def read_ground(session: Session, info: SurveyInfo, *, ground_msl_m: float | Non
     row = {c.capture_id: i for i, c in enumerate(captures)}
     footprints = np.full(len(captures), None, dtype=object)
     heights = np.full(len(captures), np.nan)
-    rows = [row[key] for key in table.capture_id.tolist()]
-    if rows:
-        footprints[rows] = frame.localise(table.polygons)
-        heights[rows] = table.altitude_agl_m
+    known = np.array([key in row for key in table.capture_id.tolist()], dtype=bool)
+    if known.any():
+        rows = [row[key] for key in table.capture_id[known].tolist()]
+        footprints[rows] = frame.localise(table.polygons[known])
+        heights[rows] = table.altitude_agl_m[known]
     positions = frame.to_local(
         [
             (np.nan if c.capture.longitude_deg is None else c.capture.longitude_deg, _number(c.capture.latitude_deg))

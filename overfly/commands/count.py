@@ -157,6 +157,11 @@ def _text(counted: Counted, draw: Path | None) -> str:
         f"{counted.individuals} animals counted once each, {counted.area_searched_m2 / 1e6:.2f} km² searched",
     ]
     lines += [f"  {number} off effort: {reason}" for reason, number in counted.off_effort.items()]
+    if counted.not_looked_at:
+        lines.append(
+            f"Not complete: {counted.not_looked_at} pictures are not looked at yet, and not in the area searched; "
+            "go on with: overfly detect"
+        )
     for e in counted.estimates:
         where = e.stratum or "total"
         if e.value is None:
