@@ -227,7 +227,7 @@ def decode(path: Path, data: bytes | None = None) -> Pixels:
         if not ends_properly(data):
             raise CaptureError("The picture is cut short: its data never ends", where=str(path), hint=_DAMAGED)
         if _ends_flat(pixels):
-            _refuse_missing_data(path, data)
+            refuse_missing_data(path, data)
     return turned(pixels, orientation)
 
 
@@ -261,7 +261,7 @@ def _ends_flat(pixels: Pixels) -> bool:
     return bool((block == block[0, 0]).all())
 
 
-def _refuse_missing_data(path: Path, data: bytes) -> None:
+def refuse_missing_data(path: Path, data: bytes) -> None:
     """Decode a suspected JPEG again with libjpeg's warnings as errors: a flat sky or a black frame is no damage."""
     try:
         with (
