@@ -143,7 +143,7 @@ def known_camera_observations(session: Session, origin: str) -> set[tuple[str, s
 def add_camera_observations(session: Session, source_id: int, origin: str, entries: Iterable[CameraEntry]) -> None:
     """Add observations of deployments that the census has by now."""
     query = select(CameraDeployment.identifier, CameraDeployment.fid).where(CameraDeployment.origin == origin)
-    keys: dict[str, int] = dict(session.execute(query).tuples().all())
+    keys: dict[str, int] = dict(session.execute(query).all())
     rows = [
         {"deployment_id": keys[e.deployment], "source_id": source_id, **{name: getattr(e, name) for name in _CAMERA}}
         for e in entries
