@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import groupby, islice
 from pathlib import Path
 
@@ -26,12 +27,13 @@ from counts.store import (
 )
 from counts.store.captures import read_sortie_ids
 from counts.store.repairs import repairs_by_capture
-from detect.captures import Capture, find_images, read_capture
+from detect.captures import Capture, capture_of, find_images
 from detect.engine import processors
 from detect.findings import PoseFinding, Repair, repaired, with_repairs
 from detect.flight_checks import check_captures
 from detect.georef import footprint, pose_of
-from detect.sources import is_remote, shown
+from detect.picture_checks import PictureLook, check_pictures, look_at
+from detect.sources import is_remote, read, shown
 from flightplan.errors import CaptureError, GeoreferenceError, Skip
 from flightplan.plan import SurveyPlan
 from flightplan.terrain import Terrain
@@ -69,6 +71,7 @@ def ingest(
     ground_msl_m: float | None = None,
     terrain: Terrain | None = None,
     repair: Collection[str] = (),
+    pixels: bool = False,
     progress: Progress | None = None,
 ) -> Ingested:
     """Bring pictures into a survey, making it (with its plan, if given) when it is not there yet.
@@ -78,8 +81,9 @@ def ingest(
     that its pictures are that sortie's. `ground_msl_m` is the level of the ground where pictures have no height above
     take-off.
 
-    The flights are checked, folder by folder, against `terrain` too where it is given. Repairs are applied that are
-    proved or of a kind in `repair`, also to pictures that are there already; each is written down.
+    The flights are checked, folder by folder, against `terrain` too where it is given, and their pictures for blur,
+    exposure and missing data with `pixels`. Repairs are applied that are proved or of a kind in `repair`, also to
+    pictures that are there already; each is written down.
     """
     named = list(sources)
     paths, skips = find_images(named)
@@ -89,21 +93,24 @@ def ingest(
         )
         sorties = read_sortie_ids(session, survey_id)
         earlier = repairs_by_capture(session, survey_id)
+    reader = partial(_read_or_skip, pixels=pixels)
     added = known = done = 0
     findings: list[PoseFinding] = []
     repairs: list[Repair] = []
     of_hash: dict[str, Path] = {}
     for _, folder in groupby(paths, lambda path: path.parent):
         captures: list[Capture] = []
+        looks: dict[str, PictureLook] = {}
         for batch in _batches(folder):
             with ThreadPoolExecutor(processors()) as readers:
-                read = list(readers.map(_read_or_skip, batch))
-            skips += [result for result in read if isinstance(result, Skip)]
-            captures += [with_repairs(c, earlier.get(c.content_hash, ())) for c in read if isinstance(c, Capture)]
+                batch_read = [_known(result, looks) for result in readers.map(reader, batch)]
+            skips += [result for result in batch_read if isinstance(result, Skip)]
+            captures += [with_repairs(c, earlier.get(c.content_hash, ())) for c in batch_read if isinstance(c, Capture)]
             done += len(batch)
             if progress is not None:
                 progress(done, len(paths))
-        found = check_captures(_each_once(captures), terrain=terrain)
+        once = _each_once(captures)
+        found = [*check_captures(once, terrain=terrain), *check_pictures(once, looks)]
         mended, changes = repaired(captures, found, kinds=repair)
         entries = [CaptureEntry(capture, sortie=_sortie_of(capture.path, sorties)) for capture in mended]
         with census.writing() as session:
@@ -145,12 +152,25 @@ def _each_once(captures: Iterable[Capture]) -> list[Capture]:
     return list({capture.content_hash: capture for capture in captures}.values())
 
 
-def _read_or_skip(path: Path) -> Capture | Skip:
+def _read_or_skip(path: Path, *, pixels: bool) -> tuple[Capture, PictureLook | None] | Skip:
     try:
         # An absolute path finds the picture again from whatever folder the next verb is run in.
-        return read_capture(path if is_remote(path) else path.resolve())
+        path = path if is_remote(path) else path.resolve()
+        data = read(path)
+        capture = capture_of(path, data)
     except CaptureError as error:
         return Skip(shown(path), error.what if error.hint is None else f"{error.what}. {error.hint}")
+    return capture, look_at(path, data) if pixels else None
+
+
+def _known(result: tuple[Capture, PictureLook | None] | Skip, looks: dict[str, PictureLook]) -> Capture | Skip:
+    """Put what was seen of a picture aside, by its content hash."""
+    if isinstance(result, Skip):
+        return result
+    capture, look = result
+    if look is not None:
+        looks[capture.content_hash] = look
+    return capture
 
 
 def _sortie_of(path: Path, sorties: dict[str, int]) -> str | None:

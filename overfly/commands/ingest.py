@@ -53,6 +53,12 @@ from overfly.commands.progress import counted_progress
     metavar="KIND",
     help="Apply what is proposed for this kind of finding; all for every kind. Repeat for several.",
 )
+@click.option(
+    "--pixels/--no-pixels",
+    default=True,
+    show_default=True,
+    help="Look at the pixels too, at half their size: blur, exposure, missing data.",
+)
 @workspace_option
 @json_option
 def ingest_command(
@@ -63,6 +69,7 @@ def ingest_command(
     ground_msl_m: float | None,
     terrain_file: Path | None,
     repair: tuple[str, ...],
+    pixels: bool,
     workspace_folder: Path | None,
     as_json: bool,
 ) -> None:
@@ -71,9 +78,10 @@ def ingest_command(
     SOURCE is a folder, a picture, or a URL of either (s3://, zip://photos.zip). What is in the census already is not
     brought in twice. A picture that cannot be read, or not placed on the ground, is named; the rest is done.
 
-    Each flight is checked: yaw against track and neighbours, heights, clock, missing and surplus frames. What is wrong
-    is named with what would put it right; that is done with --repair, or unasked where it is proved, and written down.
-    Run it again with --repair for pictures that are in the census already.
+    Each flight is checked: yaw against track and neighbours, heights, clock, missing and surplus frames; its pictures
+    for blur, exposure and missing data. What is wrong is named with what would put it right; that is done with
+    --repair, or unasked where it is proved, and written down. Run it again with --repair for pictures that are in the
+    census already.
 
     \b
     Examples:
@@ -94,6 +102,7 @@ def ingest_command(
             ground_msl_m=ground_msl_m,
             terrain=None if terrain_file is None else Terrain.from_file(terrain_file),
             repair=KINDS if "all" in repair else repair,
+            pixels=pixels,
             progress=progress,
         )
     for finding in result.findings:
