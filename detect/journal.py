@@ -44,15 +44,17 @@ class Journal:
         self._failed: set[str] = set()
         try:
             self._file: BinaryIO = path.open("rb" if reading else "r+b" if path.exists() else "x+b")
-            if not reading:
-                _claim(self._file, path)
-            self._read()
-        except UnreadableFileError:
-            raise
         except OSError as error:
             raise UnreadableFileError(
                 f"The run's journal cannot be used ({error.strerror})", where=str(path)
             ) from error
+        try:
+            if not reading:
+                _claim(self._file, path)
+            self._read()
+        except BaseException:
+            self.close()
+            raise
 
     @staticmethod
     def beside(out: Path, shard: Shard) -> Path:
@@ -167,7 +169,7 @@ class Journal:
             at += len(line)
 
     def _check_header(self, header: Mapping[str, Any]) -> None:
-        if header.get("format") != _FORMAT:
+        if not isinstance(header, dict) or header.get("format") != _FORMAT:
             raise ValueError("its first line is another")
         other = {key for key in self._settings if header.get(key) != json.loads(json.dumps(self._settings[key]))}
         if other:
