@@ -28,6 +28,7 @@ from sqlalchemy.orm import Session
 from counts import migrations
 from counts.audit import Journal, writer_of
 from counts.geopackage import APPLICATION_ID
+from counts.spatial_index import register_functions, write_extents
 from flightplan.errors import CensusError, OverflyError
 
 BUSY_TIMEOUT_S = 60.0
@@ -73,7 +74,8 @@ class Census:
         with self.unjournalled() as session:
             journal = Journal(session, writer_of(session.connection()))
             yield session
-            journal.close()
+            if journal.close() is not None:
+                write_extents(session.connection())
 
     @contextmanager
     def unjournalled(self) -> Iterator[Session]:
@@ -205,6 +207,7 @@ def _tune_sqlite(engine: Engine) -> None:
 
     @event.listens_for(engine, "connect")
     def connected(dbapi_connection: Any, _: Any) -> None:
+        register_functions(dbapi_connection)
         dbapi_connection.isolation_level = None  # SQLAlchemy says BEGIN, not the driver, so that DDL is inside it
         for pragma in (
             f"busy_timeout = {int(BUSY_TIMEOUT_S * 1000)}",

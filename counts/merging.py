@@ -28,6 +28,7 @@ from counts.audit import MERGED, Journal, heads, verify, writer_of
 from counts.census import Census
 from counts.columns import canonical_json
 from counts.schema import AuditEntry, Base, Detection, DetectionRun, Verdict
+from counts.spatial_index import write_extents
 from counts.store.tallies import rebuild_tallies
 from counts.store.verdicts import work_out_states
 from flightplan.errors import CensusError
@@ -194,6 +195,7 @@ def _merge(census: Census, source: Session, where: str) -> Merged:
         entry = journal.close(MERGED, more)
         if new_chains:
             session.execute(insert(AuditEntry), [_entry_row(e, entry) for e in new_chains])
+        write_extents(session.connection())
     return merged
 
 

@@ -30,7 +30,7 @@ def tamper(census, statement, *values):
     census.close()
     with sqlite3.connect(census.where) as database:
         for trigger in [r[0] for r in database.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")]:
-            if "_no_" in trigger:
+            if "_no_" in trigger or trigger.startswith("rtree_"):
                 database.execute(f"DROP TRIGGER {trigger}")
         database.execute(statement, values)
     database.close()
