@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import file_digest, sha256
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +14,12 @@ from PIL import Image
 
 from detect.images import Pixels, open_raster
 from detect.labels import ImageLabels, LabelSet
-from detect.tiles import TilePolicy, read_tile
+from detect.tiles import PADDING, TilePolicy, read_tile
 from flightplan.errors import CaptureError, DetectorError, Skip
 from flightplan.frames import Floats
 
 SPLITS = ("train", "val")
+_PURPOSE = {"val": "judge by", "test": "test on"}
 _GRID_PX = 0.1
 """Boxes are rounded to this, so that what a format's own rounding adds does not reach the training set."""
 
@@ -26,7 +28,8 @@ _GRID_PX = 0.1
 class TrainingRecipe:
     """How labelled pictures become tiles.
 
-    Tiles measure at most `tile_px`. `empty_share` is how many tiles without animals are kept for each one with, drawn
+    Tiles measure at most `tile_px`, and are padded to squares of one side: a trainer would enlarge small ones, and with
+    them the animals. `empty_share` is how many tiles without animals are kept for each one with, drawn
     with `seed`. A box cut by a tile's edge stays where at least `least_visible` of it shows. `point_px` is the side of
     the box that stands for a point. `val_share` is the share of pictures, by whole flights, that are kept out to
     choose by.
@@ -46,7 +49,9 @@ class TrainingSet:
     """A dataset in YOLO's format on disk, and what went into it.
 
     `flights` are the folders of each split, `pictures` its pictures' paths, `tiles` its number of tiles with and
-    without animals, `boxes` its boxes by label.
+    without animals, `boxes` its boxes by label. The split `test` has flights and pictures, but no tiles. `content_hash`
+    is the SHA-256 of all tiles' names, pixels and boxes, and of the labels. Tiles are squares of `side_px`. `notes` are
+    what to know of the data.
     """
 
     data: Path
@@ -56,69 +61,136 @@ class TrainingSet:
     tiles: Mapping[str, tuple[int, int]]
     boxes: Mapping[str, Mapping[str, int]]
     skipped: tuple[Skip, ...]
+    content_hash: str = ""
+    side_px: int = 0
+    notes: tuple[str, ...] = ()
 
 
 def write_training_set(
-    labels: LabelSet, folder: Path, recipe: TrainingRecipe | None = None, *, held_out: Sequence[LabelSet] = ()
+    labels: LabelSet,
+    folder: Path,
+    recipe: TrainingRecipe | None = None,
+    *,
+    held_out: Sequence[LabelSet] = (),
+    tested: Sequence[LabelSet] = (),
 ) -> TrainingSet:
     """Cut labelled pictures into tiles under `folder`: images/ and labels/ per split, and data.yaml.
 
-    A flight is the folder a picture lies in. Whole flights are kept out as `val`, or `held_out` is; pictures that
-    cannot be used are skips. The result depends on the pictures, the boxes and the recipe alone, not on the format of
-    the labels. Raises DetectorError where there is nothing to train on, points have no size, or one flight would have
-    to be split.
+    A flight is the folder a picture lies in. Whole flights are kept out as `val`, or `held_out` is; `tested` is no part
+    of the tiles. Pictures that cannot be used, or that lie on both sides under two names, are skips. The result depends
+    on the pictures, the boxes and the recipe alone, not on the format of the labels. Raises DetectorError where there
+    is nothing to train on, points have no size, one flight would have to be split, or labels are mixed up.
     """
     chosen = recipe or TrainingRecipe()
-    sides = [labels, *held_out]
+    sides = [labels, *held_out, *tested]
     if any(side.points for side in sides) and chosen.point_px is None:
         raise DetectorError("The labels are points, which have no size", hint="Say how large an animal is: --point-px.")
-    names = tuple(sorted({name for side in sides for name in side.names}))
-    if not labels.names:
-        raise DetectorError("Nothing is labelled in these pictures")
+    names = _names(labels, [*held_out, *tested])
     skips = [skip for side in sides for skip in side.skipped]
     ours = _with_pictures(labels, skips)
-    theirs = [image for side in held_out for image in _with_pictures(side, skips)]
     if not ours:
         raise DetectorError("None of the labelled pictures was found", hint="Name their folder with --images.")
-    shared = {image.path for image in ours} & {image.path for image in theirs}
+    parts = {
+        "val": [image for side in held_out for image in _with_pictures(side, skips)],
+        "test": [image for side in tested for image in _with_pictures(side, skips)],
+    }
+    for split, given in (("val", held_out), ("test", tested)):
+        if given and not parts[split]:
+            raise DetectorError(f"None of the pictures to {_PURPOSE[split]} was found", hint="Name their --images.")
+    sides_of = [{image.path for image in part} for part in (ours, parts["val"], parts["test"])]
+    shared = (sides_of[0] & sides_of[1]) | (sides_of[0] & sides_of[2]) | (sides_of[1] & sides_of[2])
     if shared:
         raise DetectorError("A picture is on both sides", where=str(min(map(str, shared))))
-    flights = _flights(ours, chosen) if not held_out else {"train": _folders(ours), "val": _folders(theirs)}
-    parts = {"train": ours, "val": theirs}
-    if not held_out:
-        parts = {split: [image for image in ours if _folder(image) in flights[split]] for split in SPLITS}
+    if held_out:
+        flights = {"train": _folders(ours), "val": _folders(parts["val"])}
+        parts["train"] = ours
+    else:
+        flights = _flights(ours, chosen)
+        for split in SPLITS:
+            parts[split] = [image for image in ours if _folder(image) in flights[split]]
+    flights["test"] = _folders(parts["test"])
+    parts["train"] = _seen_once(parts["train"], [*parts["val"], *parts["test"]], skips)
     tiles: dict[str, tuple[int, int]] = {}
     boxes: dict[str, dict[str, int]] = {}
+    digest = sha256(repr(names).encode())
+    policy = TilePolicy(max_px=chosen.tile_px, overlap_px=chosen.overlap_px)
+    side = max(_longest(image, policy) for split in SPLITS for image in parts[split])
     for split in SPLITS:
         root = Path(os.path.commonpath([_folder(image) for image in parts[split]])) if parts[split] else Path()
-        writer = _Tiles(folder, split, root, names, chosen)
+        writer = _Tiles(folder, split, root, names, chosen, policy, side)
         for image in parts[split]:
             try:
                 writer.add(image)
             except (CaptureError, OSError) as error:
                 skips.append(Skip(image.image, str(error)))
         tiles[split], boxes[split] = writer.finish()
+        digest.update(writer.digest())
         if not tiles[split][0]:
             raise DetectorError(f"The split {split} has no tile with an animal in it", where=str(folder))
     listed = "".join(f"  {number}: {_quoted(name)}\n" for number, name in enumerate(names))
     data = folder / "data.yaml"
     head = f"path: {_quoted(str(folder.resolve()))}\ntrain: images/train\nval: images/val\n"
     data.write_text(f"{head}names:\n{listed}", encoding="utf-8")
-    pictures = {split: tuple(image.path for image in parts[split] if image.path) for split in SPLITS}
-    return TrainingSet(data, names, flights, pictures, tiles, boxes, tuple(skips))
+    pictures = {split: tuple(image.path for image in part if image.path) for split, part in parts.items()}
+    notes = [
+        f"no flight kept out has a {name}: how well it is found is not known"
+        for name in names
+        if not boxes["val"].get(name)
+    ]
+    return TrainingSet(
+        data, names, flights, pictures, tiles, boxes, tuple(skips), digest.hexdigest(), side, (*labels.notes, *notes)
+    )
+
+
+def _names(labels: LabelSet, others: Sequence[LabelSet]) -> tuple[str, ...]:
+    """The labels to learn. Raises DetectorError where there are none, or where those of the sides do not agree."""
+    names = labels.names
+    if not names:
+        raise DetectorError(
+            "Nothing is labelled in these pictures",
+            hint=f"{len(labels.skipped)} rows were left out, the first: {labels.skipped[0].item}: "
+            f"{labels.skipped[0].reason}"
+            if labels.skipped
+            else None,
+        )
+    alike: dict[str, str] = {}
+    for name in sorted({name for side in (labels, *others) for name in side.names}):
+        first = alike.setdefault(" ".join(name.split()).casefold(), name)
+        if first != name:
+            raise DetectorError(
+                f"The labels {first!r} and {name!r} differ only in how they are written",
+                hint=f'Make them one: --name "{name}={first}"',
+            )
+    unknown = sorted({name for side in others for name in side.names} - set(names))
+    if unknown:
+        raise DetectorError(
+            f"Nothing to learn {', '.join(map(repr, unknown))} from: only the pictures kept out have it",
+            hint=f'If it is another word for {names[0]!r}: --name "{unknown[0]}={names[0]}"',
+        )
+    return names
 
 
 class _Tiles:
     """Writes the tiles of one split; those without animals wait until it is known how many are wanted."""
 
-    def __init__(self, folder: Path, split: str, root: Path, names: tuple[str, ...], recipe: TrainingRecipe) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        split: str,
+        root: Path,
+        names: tuple[str, ...],
+        recipe: TrainingRecipe,
+        policy: TilePolicy,
+        side_px: int,
+    ) -> None:
         self._images, self._labels = (folder / kind / split for kind in ("images", "labels"))
         self._images.mkdir(parents=True)
         self._labels.mkdir(parents=True)
         self._root, self._names, self._recipe = root, names, recipe
-        self._policy = TilePolicy(max_px=recipe.tile_px, overlap_px=recipe.overlap_px)
+        self._policy, self._side = policy, side_px
         self._with, self._empty = 0, list[tuple[str, Path]]()
         self._boxes = dict.fromkeys(names, 0)
+        self._hashes: dict[str, bytes] = {}
 
     def add(self, image: ImageLabels) -> None:
         assert image.path is not None
@@ -138,11 +210,12 @@ class _Tiles:
                     # An animal that shows too little to be taught is still no empty land.
                     if cut:
                         (self._images / f"{name}.png").unlink()
+                        del self._hashes[name]
                     else:
                         self._empty.append((name, self._images / f"{name}.png"))
                     continue
                 self._with += 1
-                lines = _lines(inside, ids[kept], tile.width_px, tile.height_px)
+                lines = _lines(inside, ids[kept], self._side)
                 (self._labels / f"{name}.txt").write_text(lines, encoding="utf-8")
                 for class_id in ids[kept]:
                     self._boxes[self._names[class_id]] += 1
@@ -157,7 +230,15 @@ class _Tiles:
                 (self._labels / f"{name}.txt").write_text("", encoding="utf-8")
             else:
                 path.unlink()
+                del self._hashes[name]
         return (self._with, wanted), self._boxes
+
+    def digest(self) -> bytes:
+        """The hash of the tiles kept: their names, pixels and boxes."""
+        made = sha256()
+        for name, pixels in sorted(self._hashes.items()):
+            made.update(name.encode() + b"\0" + pixels + (self._labels / f"{name}.txt").read_bytes())
+        return made.digest()
 
     def _shown(self, image: ImageLabels) -> tuple[Floats, npt.NDArray[np.int64]]:
         boxes = image.boxes_px.copy()
@@ -177,13 +258,22 @@ class _Tiles:
         return clipped[kept], kept, bool((area[~kept] > 0).any())
 
     def _save(self, name: str, pixels: Pixels) -> None:
-        Image.fromarray(np.ascontiguousarray(pixels)).save(self._images / f"{name}.png", compress_level=1)
+        height, width = pixels.shape[:2]
+        whole = np.full((self._side, self._side, 3), PADDING, np.uint8)
+        whole[:height, :width] = pixels
+        self._hashes[name] = sha256(f"{whole.shape}".encode() + whole.tobytes()).digest()
+        Image.fromarray(whole).save(self._images / f"{name}.png", compress_level=1)
 
 
-def _lines(boxes: Floats, ids: npt.NDArray[np.int64], width: int, height: int) -> str:
-    side = np.array([width, height])
+def _lines(boxes: Floats, ids: npt.NDArray[np.int64], side: int) -> str:
     rows = np.hstack([(boxes[:, :2] + boxes[:, 2:]) / 2 / side, (boxes[:, 2:] - boxes[:, :2]) / side])
     return "".join(f"{i} " + " ".join(f"{v:.6f}" for v in row) + "\n" for i, row in zip(ids, rows, strict=True))
+
+
+def _longest(image: ImageLabels, policy: TilePolicy) -> int:
+    if image.size_px is None:
+        return 0
+    return max((side for tile in policy.cut(*image.size_px) for side in (tile.width_px, tile.height_px)), default=0)
 
 
 def _with_pictures(labels: LabelSet, skips: list[Skip]) -> list[ImageLabels]:
@@ -202,7 +292,10 @@ def _folders(images: Sequence[ImageLabels]) -> tuple[str, ...]:
 
 
 def _flights(images: Sequence[ImageLabels], recipe: TrainingRecipe) -> dict[str, tuple[str, ...]]:
-    """Whole flights for `val`, drawn until they hold its share of the pictures and some animals."""
+    """Whole flights for `val`, drawn until they hold its share of the pictures and some animals.
+
+    A flight stays in `train` where it alone has some label.
+    """
     folders = _folders(images)
     if len(folders) < 2:
         raise DetectorError(
@@ -210,17 +303,41 @@ def _flights(images: Sequence[ImageLabels], recipe: TrainingRecipe) -> dict[str,
             where=folders[0],
             hint="Name labels of another flight with --val, or put each flight's pictures into a folder of its own.",
         )
-    marked = {folder: sum(len(i) for i in images if _folder(i) == folder) for folder in folders}
+    has = {folder: {n for i in images if _folder(i) == folder for n in i.labels} for folder in folders}
     count = {folder: sum(_folder(i) == folder for i in images) for folder in folders}
+    everything = set().union(*has.values())
     order = [folders[i] for i in np.random.default_rng([recipe.seed, 0]).permutation(len(folders))]
     held: list[str] = []
-    for folder in sorted(order, key=lambda name: marked[name] == 0):
-        enough = sum(count[name] for name in held) >= recipe.val_share * len(images)
-        rest = [name for name in folders if name not in (*held, folder)]
-        if (held and enough) or not any(marked[name] for name in rest):
+    for folder in sorted(order, key=lambda name: not has[name]):
+        if held and sum(count[name] for name in held) >= recipe.val_share * len(images):
             break
-        held.append(folder)
+        rest = [has[name] for name in folders if name not in (*held, folder)]
+        if set().union(*rest) == everything:
+            held.append(folder)
+    if not any(has[folder] for folder in held):
+        raise DetectorError(
+            "Each flight with marks has a label that no other has, so none can be kept out to judge by",
+            hint="Name labels of another flight with --val.",
+        )
     return {"train": tuple(name for name in folders if name not in held), "val": tuple(sorted(held))}
+
+
+def _seen_once(ours: list[ImageLabels], others: list[ImageLabels], skips: list[Skip]) -> list[ImageLabels]:
+    """Pictures to train on without those whose content is kept out under another name."""
+    sizes = {image.path.stat().st_size for image in others if image.path}
+    suspects = [image for image in ours if image.path and image.path.stat().st_size in sizes]
+    if not suspects:
+        return ours
+    kept_out = {_digest(image): image.image for image in others}
+    twice = {image.image: kept_out[_digest(image)] for image in suspects if _digest(image) in kept_out}
+    skips += [Skip(name, f"the same picture as {other}, which is kept out") for name, other in twice.items()]
+    return [image for image in ours if image.image not in twice]
+
+
+def _digest(image: ImageLabels) -> bytes:
+    assert image.path is not None
+    with image.path.open("rb") as stream:
+        return file_digest(stream, "sha256").digest()
 
 
 def _quoted(text: str) -> str:

@@ -150,10 +150,10 @@ def test_a_flight_is_on_one_side_only_and_boxes_are_where_the_animals_are(tmp_pa
     assert not set(made.flights["train"]) & set(made.flights["val"])
     assert len(made.flights["train"]) + len(made.flights["val"]) == 3
     assert sum(len(made.pictures[split]) for split in ("train", "val")) == 4
-    # One tile of 320 x 224: the first box, by its left edge, has its middle at 20.5, 26.5.
+    # One tile of 320 x 224, padded to a square: the first box, by its left edge, has its middle at 20.5, 26.5.
     (tile,) = [path for path in (tmp_path / "t").rglob("*0001__0_0.txt") if path.read_text().count("\n") == 3]
     first = tile.read_text().splitlines()[0].split()
-    assert first == ["1", f"{20.5 / 320:.6f}", f"{26.5 / 224:.6f}", f"{21 / 320:.6f}", f"{13 / 224:.6f}"]
+    assert first == ["1", f"{20.5 / 320:.6f}", f"{26.5 / 320:.6f}", f"{21 / 320:.6f}", f"{13 / 320:.6f}"]
 
 
 def test_one_flight_is_never_split(tmp_path: Path, pictures: Path) -> None:
@@ -179,7 +179,7 @@ def test_points_need_a_size_and_become_boxes_of_it(tmp_path: Path, pictures: Pat
     made = write_training_set(points, tmp_path / "t", TrainingRecipe(tile_px=320, point_px=20.0))
     assert made.names == ("kob",)
     (text,) = {path.read_text() for path in (tmp_path / "t").rglob("train/*.txt")}
-    assert text in ("0 0.312500 0.357143 0.062500 0.089286\n", "0 0.156250 0.267857 0.062500 0.089286\n")
+    assert text in ("0 0.312500 0.250000 0.062500 0.062500\n", "0 0.156250 0.187500 0.062500 0.062500\n")
 
 
 def test_every_bad_row_is_named(tmp_path: Path, pictures: Path) -> None:
