@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import PurePosixPath
 from typing import Literal
@@ -72,6 +72,7 @@ class DetectionEvaluation:
     `all_labels` sums over labels, its `map50` is their mean over those that truth has; its best threshold is one for
     all, while each label's best is its own. `sizes` is by the size of the true box, in pixels, or of the false one.
     `frames` counts: scored, only in truth, only in the detections; `scored_frames` says whose were scored.
+    `marks` is every mark with what it matched, for whoever looks closer.
     """
 
     matching: Matching
@@ -80,6 +81,7 @@ class DetectionEvaluation:
     sizes: Mapping[str, Scored]
     frames: Mapping[str, int]
     scored_frames: Frames
+    marks: Marks = field(repr=False, compare=False)
 
 
 def evaluate_detections(
@@ -87,6 +89,7 @@ def evaluate_detections(
     truth: LabelSet,
     *,
     threshold: float = 0.0,
+    thresholds: Mapping[str, float] | None = None,
     matching: Matching | None = None,
     frames: Frames | None = None,
 ) -> DetectionEvaluation:
@@ -94,7 +97,8 @@ def evaluate_detections(
 
     Detections of a label take turns by falling score, each taking the closest true mark that is still free: by overlap,
     or by the distance of centres where `matching` has a radius, or where either side are points (then 20 px). Average
-    precision is interpolated at 101 recalls as COCO does (Lin et al. 2014), at the one overlap or radius. `frames` are
+    precision is interpolated at 101 recalls as COCO does (Lin et al. 2014), at the one overlap or radius. `thresholds`
+    are those of labels that have another than `threshold`. `frames` are
     those of both sides (one that the detections do not mention was not searched), those of truth (it was, in vain), or
     of either; by default both, and truth where the detections' format has no word for finding nothing. Raises
     DetectorError where there is nothing to compare.
@@ -105,32 +109,41 @@ def evaluate_detections(
     whose: Frames = frames or ("truth" if found.silence_is_empty else "both")
     pairs, counts = _frames(found, truth, whose)
     names = tuple(sorted({*truth.names, *found.names}))
-    marks = _Marks.of(pairs, names, rule)
-    labels = {name: marks.scored(marks.truth_label == i, marks.label == i, threshold) for i, name in enumerate(names)}
-    total = marks.scored(np.ones(len(marks.truth_label), bool), np.ones(len(marks.label), bool), threshold)
+    marks = Marks.of(pairs, names, rule)
+    least = np.array([(thresholds or {}).get(name, threshold) for name in names])
+    labels = {name: marks.scored(marks.truth_label == i, marks.label == i, least[i]) for i, name in enumerate(names)}
+    everything = np.ones(len(marks.truth_label), bool), np.ones(len(marks.label), bool)
+    total = marks.scored(*everything, threshold, least[marks.label])
     known = [labels[name].map50 for name in truth.names if name in labels]
     precisions = [value for value in known if value is not None]
     total = replace(total, map50=float(np.mean(precisions)) if precisions else None)
-    sizes = {} if truth.points or found.points else marks.by_size(threshold)
-    return DetectionEvaluation(rule, total, labels, sizes, counts, whose)
+    sizes = {} if truth.points or found.points else marks.by_size(threshold, least[marks.label])
+    return DetectionEvaluation(rule, total, labels, sizes, counts, whose, marks)
 
 
 @dataclass(frozen=True)
-class _Marks:
-    """All marks of all frames in flat arrays; `taken` is the true mark that a detection matched, or -1."""
+class Marks:
+    """All marks of all frames in flat arrays, one row each.
 
-    frames: int
+    `frame` and `truth_frame` number the `pictures`, pairs of (detections, truth); `label` and `truth_label` number
+    `names`. Boxes are (N, 4) in pixels, `size` the square root of their area. `taken` is the true mark of its label
+    that a detection matched, or -1.
+    """
+
+    names: tuple[str, ...]
+    pictures: Sequence[tuple[ImageLabels, ImageLabels]]
     truth_frame: Ids
     truth_label: Ids
-    truth_size: Floats
+    truth_boxes: Floats
     frame: Ids
     label: Ids
     score: Floats
-    size: Floats
+    boxes: Floats
     taken: Ids
 
     @classmethod
-    def of(cls, pairs: Sequence[tuple[ImageLabels, ImageLabels]], names: tuple[str, ...], rule: Matching) -> _Marks:
+    def of(cls, pairs: Sequence[tuple[ImageLabels, ImageLabels]], names: tuple[str, ...], rule: Matching) -> Marks:
+        """Match the marks of each picture, label by label."""
         ids = {name: i for i, name in enumerate(names)}
         ours = [found for found, _ in pairs]
         theirs = [true for _, true in pairs]
@@ -138,55 +151,60 @@ class _Marks:
         first_true = np.cumsum([0, *(len(true) for true in theirs)])
         rows: list[Ids] = []
         columns: list[Ids] = []
-        closeness: list[Floats] = []
+        nearness: list[Floats] = []
         for n, (found, true) in enumerate(pairs):
-            close, allowed = _closeness(found.boxes_px, true.boxes_px, rule)
+            close, allowed = closeness(found.boxes_px, true.boxes_px, rule)
             a = np.array([ids[name] for name in found.labels], dtype=np.int64)
             b = np.array([ids[name] for name in true.labels], dtype=np.int64)
             i, j = np.nonzero(allowed & (a[:, None] == b[None, :]))
             rows.append(i + first[n])
             columns.append(j + first_true[n])
-            closeness.append(close[i, j])
+            nearness.append(close[i, j])
         score = np.concatenate([found.scores for found in ours])
-        taken = match(np.concatenate(rows), np.concatenate(columns), np.concatenate(closeness), score, first_true[-1])
+        taken = match(np.concatenate(rows), np.concatenate(columns), np.concatenate(nearness), score, first_true[-1])
         return cls(
-            len(pairs),
+            names,
+            pairs,
             np.repeat(np.arange(len(pairs)), np.diff(first_true)),
             np.array([ids[name] for true in theirs for name in true.labels], dtype=np.int64),
-            np.concatenate([_size(true.boxes_px) for true in theirs]),
+            np.concatenate([true.boxes_px for true in theirs]),
             np.repeat(np.arange(len(pairs)), np.diff(first)),
             np.array([ids[name] for found in ours for name in found.labels], dtype=np.int64),
             score,
-            np.concatenate([_size(found.boxes_px) for found in ours]),
+            np.concatenate([found.boxes_px for found in ours]),
             taken,
         )
 
-    def scored(self, truth: Flags, found: Flags, threshold: float) -> Scored:
-        """The figures of some true marks and some detections."""
+    @property
+    def right(self) -> Flags:
+        """Whether each detection matched a true mark of its label."""
+        return np.asarray(self.taken >= 0)
+
+    def scored(self, truth: Flags, found: Flags, threshold: float, least: Floats | None = None) -> Scored:
+        """The figures of some true marks and some detections; `least` is each detection's own threshold."""
         score, right, n_truth = self.score[found], self.taken[found] >= 0, int(truth.sum())
         return Scored(
             average_precision(score, right, n_truth),
-            self._figures(truth, found, threshold),
+            self._figures(truth, found, threshold, least),
             self._figures(truth, found, _best_threshold(score, right, n_truth)),
         )
 
-    def by_size(self, threshold: float) -> dict[str, Scored]:
+    def by_size(self, threshold: float, least: Floats) -> dict[str, Scored]:
         """By the size of the true mark; a false detection counts by its own."""
-        size = self.size.copy()
-        right = self.taken >= 0
-        size[right] = self.truth_size[self.taken[right]]
+        size, truth_size = _size(self.boxes), _size(self.truth_boxes)
+        size[self.right] = truth_size[self.taken[self.right]]
         return {
             f"{low:g}+" if np.isinf(high) else f"{low:g}-{high:g}": self.scored(
-                (self.truth_size >= low) & (self.truth_size < high), (size >= low) & (size < high), threshold
+                (truth_size >= low) & (truth_size < high), (size >= low) & (size < high), threshold, least
             )
             for low, high in pairwise(SIZE_EDGES_PX)
         }
 
-    def _figures(self, truth: Flags, found: Flags, threshold: float) -> Figures:
-        kept = found & (self.score >= threshold)
+    def _figures(self, truth: Flags, found: Flags, threshold: float, least: Floats | None = None) -> Figures:
+        kept = found & (self.score >= (threshold if least is None else least))
         n_truth, n_found, n_right = int(truth.sum()), int(kept.sum()), int((self.taken[kept] >= 0).sum())
-        error = np.bincount(self.frame[kept], minlength=self.frames) - np.bincount(
-            self.truth_frame[truth], minlength=self.frames
+        error = np.bincount(self.frame[kept], minlength=len(self.pictures)) - np.bincount(
+            self.truth_frame[truth], minlength=len(self.pictures)
         )
         return Figures(
             float(threshold),
@@ -202,7 +220,7 @@ class _Marks:
         )
 
 
-def match(rows: Ids, columns: Ids, closeness: Floats, score: Floats, n_truth: int) -> Ids:
+def match(rows: Ids, columns: Ids, nearness: Floats, score: Floats, n_truth: int) -> Ids:
     """The true mark that each detection takes, or -1, from pairs (row, column) that may match.
 
     The best score chooses first, the closest that is free; found by deferred acceptance (Gale and Shapley 1962), where
@@ -212,7 +230,7 @@ def match(rows: Ids, columns: Ids, closeness: Floats, score: Floats, n_truth: in
     taken = np.full(len(score), -1, dtype=np.int64)
     rank = np.empty(len(score), dtype=np.int64)
     rank[np.argsort(-score, kind="stable")] = np.arange(len(score))
-    order = np.lexsort((columns, -closeness, rows))
+    order = np.lexsort((columns, -nearness, rows))
     rows, columns = rows[order], columns[order]
     next_choice = np.searchsorted(rows, np.arange(len(score)))
     end = np.searchsorted(rows, np.arange(len(score)), side="right")
@@ -259,7 +277,8 @@ def _best_threshold(score: Floats, right: Flags, n_truth: int) -> float:
     return float(values[ends[np.argmax(f1[ends])]])
 
 
-def _closeness(ours: Floats, theirs: Floats, rule: Matching) -> tuple[Floats, Flags]:
+def closeness(ours: Floats, theirs: Floats, rule: Matching) -> tuple[Floats, Flags]:
+    """How close each of `ours` (N, 4) is to each of `theirs` (M, 4), and whether that is a match, both (N, M)."""
     if rule.radius_px is None:
         iou = np.asarray(_iou(ours, theirs))
         return iou, iou >= rule.iou
