@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from PIL import Image
 from flightplan.camera import Camera
 from flightplan.errors import WorkspaceError
 from sim.camera import AnimalLabel, Look, Pose, render_frame
+from sim.flights import TRUTH_FILE, read_truth
 from sim.world import World
 
 
@@ -82,6 +84,43 @@ def write_yolo_dataset(
     lines += ["names:", *(f"  {i}: {name}" for i, name in enumerate(names))]
     (folder / "data.yaml").write_text("\n".join(lines) + "\n", encoding="utf-8")
     return folder / "data.yaml"
+
+
+def write_flight_labels(flights: Sequence[Path], path: Path, *, least_visible: float = 0.3) -> Path:
+    """Write the truth of rendered flights as one COCO file of labels, which `overfly train` reads; returns `path`.
+
+    Each flight is a folder of frames with its `truth.jsonl`. Pictures are named by the flight's folder and their own
+    name. Animals of which less than `least_visible` shows are left out. Raises UnreadableFileError for a file of truth
+    that is none.
+    """
+    images: list[dict[str, object]] = []
+    annotations: list[dict[str, object]] = []
+    kinds: dict[str, int] = {}
+    for flight in flights:
+        for truth in read_truth(flight / TRUTH_FILE):
+            with Image.open(flight / truth.frame) as picture:
+                width, height = picture.size
+            images.append(
+                {"id": len(images) + 1, "file_name": f"{flight.name}/{truth.frame}", "width": width, "height": height}
+            )
+            for animal in truth.animals:
+                if animal.visible_share < least_visible:
+                    continue
+                x0, y0, x1, y1 = animal.box_px
+                annotations.append(
+                    {
+                        "id": len(annotations) + 1,
+                        "image_id": len(images),
+                        "category_id": kinds.setdefault(animal.species, len(kinds) + 1),
+                        "bbox": [x0, y0, x1 - x0, y1 - y0],
+                        "area": (x1 - x0) * (y1 - y0),
+                        "iscrowd": 0,
+                    }
+                )
+    categories = [{"id": number, "name": name} for name, number in kinds.items()]
+    document = {"images": images, "categories": categories, "annotations": annotations}
+    path.write_text(json.dumps(document), encoding="utf-8")
+    return path
 
 
 def yolo_lines(sample: Sample, names: Sequence[str], least_visible: float) -> str:
