@@ -10,8 +10,9 @@ from __future__ import annotations
 import logging
 import os
 import pickle
+import socket
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -33,6 +34,7 @@ LOCAL = "local"
 
 _BATCH = 16
 _LOCAL_STORE_BYTES = 100 << 20
+_KNOCK_S = 5.0
 
 Batch = dict[str, npt.NDArray[Any]]
 
@@ -74,7 +76,7 @@ def look_at_on_cluster(
         )
         waiting: dict[int, bytes] = {}
         due = 0
-        for row in results.iter_rows():
+        for row in _rows(ray, results):
             waiting[int(row["number"])] = row["looked"]
             while due in waiting:
                 # Only this cluster's own workers wrote it.
@@ -117,6 +119,15 @@ class _Looker:
         }
 
 
+def _rows(ray: Any, results: Any) -> Iterator[Mapping[str, Any]]:
+    try:
+        yield from results.iter_rows()
+    except ray.exceptions.RayError as error:
+        # Ray gives a worker's whole traceback as text.
+        said = str(error).strip().splitlines() or [type(error).__name__]
+        raise DetectorError(f"The cluster failed ({said[-1].strip()})") from error
+
+
 @contextmanager
 def _connected(address: str, workers: int | None) -> Iterator[Any]:
     """Ray, connected as asked and let go of at the end; one that the caller has connected is used as it is."""
@@ -144,9 +155,10 @@ def _connected(address: str, workers: int | None) -> Iterator[Any]:
                     _node_ip_address="127.0.0.1",
                 )
             else:
+                _knock(address)
                 ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
-        except (ConnectionError, RuntimeError, ValueError, OSError) as error:
-            raise DetectorError(f"There is no cluster at {address} ({error})", where=address) from error
+        except (RuntimeError, ValueError, OSError, SystemExit) as error:
+            raise DetectorError(f"There is no cluster at {address} ({error})") from error
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     context.execution_options.preserve_order = True
@@ -156,3 +168,10 @@ def _connected(address: str, workers: int | None) -> Iterator[Any]:
     finally:
         if begun:
             ray.shutdown()
+
+
+def _knock(address: str) -> None:
+    """Find out within seconds that nobody is there; Ray tries for two minutes, and then ends the whole process."""
+    host, colon, port = address.rpartition("://")[2].rpartition(":")
+    if colon and port.isdecimal():
+        socket.create_connection((host, int(port)), timeout=_KNOCK_S).close()
