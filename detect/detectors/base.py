@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
@@ -16,17 +17,17 @@ from detect.detections import Detections
 from detect.models import shipped_model
 from flightplan.errors import DetectorError
 
-DEFAULT_THRESHOLD = 0.25
-DEFAULT_IOU = 0.7
-MAX_DETECTIONS = 1000
+BACKENDS = {"onnx": "OnnxDetector", "openvino": "OpenVinoDetector", "ultralytics": "UltralyticsDetector"}
 MAX_MODEL_BYTES = 1 << 30
 
 
 class Detector(Protocol):
     """Finds things in tiles.
 
-    `names` are the labels by class id. `content_hash` is the SHA-256 of the model file. `threshold` is the lowest score
-    returned. `fixed_tile_px` is (width, height) where the network takes one size only, else None: any multiple of 32.
+    `names` are the labels by class id. `content_hash` is the SHA-256 of the model's files. `threshold` is the lowest
+    score returned for any label. `fixed_tile_px` is (width, height) where the network takes one size only, else None:
+    any multiple of 32. Those that `load_detector` gives also have `facts` (`model_facts.ModelFacts`), what the model
+    says of itself, and `thresholds` (`model_facts.Thresholds`).
     """
 
     names: tuple[str, ...]
@@ -43,50 +44,53 @@ def load_detector(
     path: Path,
     *,
     threshold: float | None = None,
-    iou: float = DEFAULT_IOU,
+    thresholds: Mapping[str, float] | None = None,
+    iou: float | None = None,
     threads: int | None = None,
     backend: str | None = None,
 ) -> Detector:
-    """Load a model file: `.onnx` through OpenVINO or ONNX Runtime, anything else through ultralytics (extra `yolo`).
+    """Load a model: `.onnx`, or OpenVINO's `.xml` (its folder will do); anything else through ultralytics.
 
-    OpenVINO is taken where it is installed and finds the same boxes; ONNX Runtime runs the model that ships, networks
-    quantised to integers, and whatever OpenVINO cannot run.
+    `threshold` is the lowest score kept, `thresholds` the same for some labels; where neither is given they are the
+    model's own (see `model_facts.py`), else 0.25. `iou` (0.7) is the overlap above which the weaker of two boxes of one
+    tile is dropped. `threads` is how many the network may use itself. `backend` ("onnx", "openvino" or "ultralytics")
+    forces one. Raises DetectorError for a file that is no model, or one that cannot be used.
 
-    `threshold` is the lowest score kept; None takes the model's own (metadata `threshold`), else 0.25. `iou` is the
-    overlap above which the weaker of two boxes of one tile is dropped. `threads` is how many the network may use
-    itself. `backend` ("onnx", "openvino" or "ultralytics") forces one. Raises DetectorError for a file that is no
-    model, or one that cannot be used.
+    What runs an ONNX model was measured (docs/decisions/0009): OpenVINO where it is installed, and finds the same
+    boxes. ONNX Runtime runs the model that ships, so that a demo gives the same figures everywhere, networks that
+    compute in integers, whose rounding differs, and whatever OpenVINO cannot run.
     """
-    path = Path(path)
-    if threshold is not None and not 0.0 < threshold < 1.0:
-        raise DetectorError(f"A threshold lies between 0 and 1, not at {threshold:g}")
-    if not path.is_file():
-        raise DetectorError("There is no such model file", where=str(path))
-    chosen = backend or ("onnx" if path.suffix.lower() == ".onnx" else "ultralytics")
+    from detect.detectors.network import DEFAULT_IOU, Asked
+
+    path = _model_file(Path(path))
+    asked = Asked(threshold, thresholds, DEFAULT_IOU if iou is None else iou)
+    suffix = path.suffix.lower()
+    chosen = backend or {".onnx": "onnx", ".xml": "openvino"}.get(suffix, "ultralytics")
+    if chosen not in BACKENDS:
+        raise DetectorError(f"There is no backend {chosen!r}", hint=f"Use one of {', '.join(BACKENDS)}.")
     if backend is None and chosen == "onnx" and _prefers_openvino(path):
         from detect.detectors.openvino import OpenVinoDetector
 
         with suppress(DetectorError):
-            detector = OpenVinoDetector(path, threshold=threshold, iou=iou, threads=threads)
+            detector = OpenVinoDetector(path, asked, threads=threads)
             if not detector.quantised:
                 return detector
-    if chosen == "onnx":
-        from detect.detectors.onnx import OnnxDetector
+    loader = getattr(importlib.import_module(f"detect.detectors.{chosen}"), BACKENDS[chosen])
+    loaded: Detector = loader(path, asked, threads=threads)
+    return loaded
 
-        return OnnxDetector(path, threshold=threshold, iou=iou, threads=threads)
-    if chosen == "openvino":
-        from detect.detectors.openvino import OpenVinoDetector
 
-        return OpenVinoDetector(path, threshold=threshold, iou=iou, threads=threads)
-    if chosen == "ultralytics":
-        from detect.detectors.ultralytics import UltralyticsDetector
-
-        return UltralyticsDetector(path, threshold=threshold, iou=iou, threads=threads)
-    raise DetectorError(f"There is no backend {chosen!r}", hint="Use onnx, openvino or ultralytics.")
+def _model_file(path: Path) -> Path:
+    """The file of a model named by its folder: ultralytics exports OpenVINO and others as one."""
+    if path.is_dir():
+        inside = sorted(path.glob("*.xml"))
+        return inside[0] if len(inside) == 1 else path
+    if not path.is_file():
+        raise DetectorError("There is no such model file", where=str(path))
+    return path
 
 
 def _prefers_openvino(path: Path) -> bool:
-    # A demo gives the same figures to the last digit whatever is installed beside it.
     return importlib.util.find_spec("openvino") is not None and path.resolve() != shipped_model().resolve()
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,26 +14,25 @@ import numpy as np
 import numpy.typing as npt
 
 from detect.detections import Detections, sorted_detections
-from detect.detectors.base import DEFAULT_IOU, DEFAULT_THRESHOLD, MAX_DETECTIONS, read_model
+from detect.detectors.base import read_model
+from detect.detectors.heads import different
+from detect.detectors.model_facts import BOXES, ORIENTED, ModelFacts, Thresholds, read_metadata
+from detect.detectors.network import Asked, above, first_line
+from detect.detectors.onnx import read_onnx_facts
+from detect.detectors.oriented import around
 from flightplan.errors import DetectorError
+
+_PICKLES = (".pt", ".pth")
 
 
 class UltralyticsDetector:
-    """A detector run by ultralytics. See `detect.detectors.base.Detector`.
+    """A detector run by ultralytics: boxes and oriented boxes. See `detect.detectors.base.Detector`.
 
     A `.pt` file is a pickle: opening one runs what it says, so open only those you trust. One thread at a time may call
     it.
     """
 
-    def __init__(
-        self,
-        path: Path,
-        *,
-        threshold: float | None = None,
-        iou: float = DEFAULT_IOU,
-        threads: int | None = None,
-        limit: int = MAX_DETECTIONS,
-    ) -> None:
+    def __init__(self, path: Path, asked: Asked | None = None, *, threads: int | None = None) -> None:
         try:
             ultralytics = importlib.import_module("ultralytics")
             torch = importlib.import_module("torch")
@@ -43,24 +44,27 @@ class UltralyticsDetector:
             ) from error
         if threads:
             torch.set_num_threads(threads)
-        self.content_hash = read_model(path)[1]
+        self._asked = asked or Asked()
+        self.content_hash = _hash(path)
+        told = None if path.suffix.lower() in _PICKLES else _told(path)
         try:
-            self._model: Any = ultralytics.YOLO(str(path), task="detect")
+            # A .pt knows its task; an export has to be told.
+            task_of = {} if path.suffix.lower() in _PICKLES else {"task": told.task if told else BOXES}
+            self._model: Any = ultralytics.YOLO(str(path), **task_of)
             names = dict(self._model.names)
+            task = str(self._model.task)
+            self.fixed_tile_px = self._fixed_size()
         except Exception as error:  # a file that is no model fails in as many ways as there are formats
             raise DetectorError(
-                "This is not a model that ultralytics can run",
-                where=str(path),
-                hint=f"It says: {(str(error).strip() or type(error).__name__).splitlines()[0][:300]}",
+                "This is not a model that ultralytics can run", where=str(path), hint=f"It says: {first_line(error)}"
             ) from error
-        if self._model.task != "detect":
-            raise DetectorError(f"The model does {self._model.task!r}, not 'detect'", where=str(path))
+        if task not in (BOXES, ORIENTED):
+            raise DetectorError(f"The model does {task!r}, not 'detect' or 'obb'", where=str(path))
         self.names = tuple(str(names[class_id]) for class_id in range(len(names)))
-        self.threshold = DEFAULT_THRESHOLD if threshold is None else threshold
-        self._iou = iou
-        self._limit = limit
+        self.facts = replace(told or ModelFacts(task, self.names), task=task, names=self.names)
+        self.thresholds = Thresholds.choose(self.facts, self._asked.threshold, self._asked.thresholds)
+        self.threshold = self.thresholds.lowest
         self._turn = threading.Lock()
-        self.fixed_tile_px = self._fixed_size()
 
     def _fixed_size(self) -> tuple[int, int] | None:
         """Exports have one input size unless they were made dynamic; a `.pt` takes any."""
@@ -75,27 +79,45 @@ class UltralyticsDetector:
 
     def detect_batch(self, tiles: Sequence[npt.NDArray[np.uint8]]) -> list[Detections]:
         """Detections of each tile, in its own pixels; tiles are RGB (height, width, 3) and of one size."""
-        found = []
-        for tile in tiles:
-            # ultralytics takes arrays in OpenCV's order of colours.
-            with self._turn:
-                result = self._model.predict(
-                    np.ascontiguousarray(tile[:, :, ::-1]),
-                    imgsz=tile.shape[:2],
-                    conf=self.threshold,
-                    iou=self._iou,
-                    max_det=self._limit,
-                    agnostic_nms=True,
-                    verbose=False,
-                )[0]
-            boxes = result.boxes
-            found.append(
-                sorted_detections(
-                    boxes.xyxy.cpu().numpy(),
-                    boxes.conf.cpu().numpy(),
-                    boxes.cls.cpu().numpy(),
-                    self.names,
-                    self.content_hash,
-                )
-            )
-        return found
+        return [above(self._detect(tile), self.thresholds) for tile in tiles]
+
+    def _detect(self, tile: npt.NDArray[np.uint8]) -> Detections:
+        # ultralytics takes arrays in OpenCV's order of colours.
+        with self._turn:
+            result = self._model.predict(
+                np.ascontiguousarray(tile[:, :, ::-1]),
+                imgsz=tile.shape[:2],
+                conf=self.threshold,
+                iou=self._asked.iou,
+                max_det=self._asked.limit,
+                agnostic_nms=True,
+                verbose=False,
+            )[0]
+        found = result.obb if self.facts.task == ORIENTED else result.boxes
+        scores, class_ids = found.conf.cpu().numpy(), found.cls.cpu().numpy()
+        if self.facts.task == ORIENTED:
+            corners = found.xyxyxyxy.cpu().numpy().astype(np.float64).reshape(-1, 4, 2)
+            boxes = np.clip(around(corners), 0.0, [tile.shape[1], tile.shape[0]] * 2)
+            return sorted_detections(boxes, scores, class_ids, self.names, self.content_hash, corners_px=corners)
+        boxes = found.xyxy.cpu().numpy()
+        best = np.argsort(-scores, kind="stable")
+        best = best[different(boxes[best])]
+        return sorted_detections(boxes[best], scores[best], class_ids[best], self.names, self.content_hash)
+
+
+def _told(path: Path) -> ModelFacts | None:
+    """What an export says of itself, where it says so in a way that can be read without running it."""
+    if path.suffix.lower() == ".onnx":
+        return read_onnx_facts(read_model(path)[0], path)[0]
+    beside = path / "metadata.yaml" if path.is_dir() else path.with_name("metadata.yaml")
+    return ModelFacts.read(read_metadata(beside), str(path)) if beside.is_file() else None
+
+
+def _hash(path: Path) -> str:
+    """The SHA-256 of a model's file, or of all files of an export that is a folder, in the order of their names."""
+    if not path.is_dir():
+        return read_model(path)[1]
+    digest = hashlib.sha256()
+    for file in sorted(file for file in path.rglob("*") if file.is_file()):
+        digest.update(read_model(file)[1].encode())
+    return digest.hexdigest()

@@ -50,6 +50,38 @@ def test_openvino_finds_the_same_boxes_to_a_hundredth_of_a_pixel_from_any_thread
 
 
 @needs_openvino
+def test_a_model_in_openvinos_own_format_finds_the_same_boxes(tmp_path: Path) -> None:
+    import openvino
+
+    folder = tmp_path / "demo_openvino_model"
+    openvino.save_model(openvino.Core().read_model(shipped_model()), folder / "demo.xml", compress_to_fp16=False)
+    told = (
+        "description: what it was\n  trained on\ntask: detect\nthreshold: 0.05\nnames:\n  0: elephant\n  1: 'zebra'\n"
+    )
+    (folder / "metadata.yaml").write_text(told)
+    theirs = load_detector(shipped_model(), threshold=0.05, threads=1, backend="onnx")
+    ours = load_detector(folder, threads=1)
+    assert (ours.names, ours.threshold, ours.fixed_tile_px) == (theirs.names, 0.05, None)
+    assert ours.content_hash == load_detector(folder / "demo.xml", threads=1).content_hash
+    pixels = tiles(3)
+    for a, b in zip(ours.detect_batch(pixels), theirs.detect_batch(pixels), strict=True):
+        assert_same(a, b)
+        assert len(a) > 0
+
+
+@needs_openvino
+@pytest.mark.parametrize("missing", ["demo.bin", "metadata.yaml"])
+def test_a_model_in_openvinos_own_format_without_one_of_its_files_is_refused(missing: str, tmp_path: Path) -> None:
+    import openvino
+
+    openvino.save_model(openvino.Core().read_model(shipped_model()), tmp_path / "demo.xml")
+    (tmp_path / "metadata.yaml").write_text("names:\n  0: elephant\n  1: zebra\n")
+    (tmp_path / missing).unlink()
+    with pytest.raises(DetectorError, match=missing):
+        load_detector(tmp_path / "demo.xml")
+
+
+@needs_openvino
 def test_a_network_quantised_to_integers_stays_on_onnx_runtime_unless_asked_for(shared_data: Path) -> None:
     model = shared_data / "models" / "yolov8n_coco_int8.onnx"
     assert type(load_detector(model, threads=1)) is OnnxDetector
