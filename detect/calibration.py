@@ -159,7 +159,8 @@ class Reliability:
 def reliability(scores: Floats, right: Flags, *, bins: int = 10) -> Reliability:
     """Compare scores (N,) with whether each detection is right (N,)."""
     edges = np.linspace(0.0, 1.0, bins + 1)
-    number = np.clip(np.searchsorted(edges, scores, side="right") - 1, 0, bins - 1)
+    # A score of 0.6 starts the bin from 0.6 on, whatever its last digit.
+    number = np.clip((scores * bins + 1e-9).astype(np.int64), 0, bins - 1)
     n = np.bincount(number, minlength=bins)
     score, hits = (np.bincount(number, values, bins) for values in (scores, right.astype(np.float64)))
     total = len(scores)

@@ -60,14 +60,18 @@ def worst_misses(
 ) -> tuple[Miss, ...]:
     """The `count` worst of each kind, at the thresholds `least` that `taken` was counted at.
 
-    A missed mark is worse the lower the highest score that any detection had there: a lower threshold would not find
-    it. A wrong detection is worse the higher its score.
+    They are those of pictures that are there to be shown, or of all where none is. A missed mark is worse the lower the
+    highest score that any detection had there: a lower threshold would not find it. A wrong detection is worse the
+    higher its score.
     """
     kept = marks.score >= least
     seen = np.zeros(len(marks.truth_label), bool)
     seen[taken.taken_for[taken.taken_for >= 0]] = True
     hint = _hints(marks, rule)
-    missed = np.flatnonzero(~seen)
+    shown = np.array([_where(marks, picture)[1] is not None for picture in range(len(marks.pictures))])
+    shown |= not shown.any()
+    kept &= shown[marks.frame]
+    missed = np.flatnonzero(~seen & shown[marks.truth_frame])
     missed = missed[np.lexsort((missed, hint[missed]))][:count]
     falling = np.argsort(-marks.score, kind="stable")
     false = falling[(kept & (taken.taken_for < 0))[falling]][:count]
@@ -99,7 +103,7 @@ def draw_misses(
     """Write `misses.html` and `misses.png` into a folder; returns their paths and the pictures that could not be shown.
 
     Yellow is true, blue is found (grey below its threshold); a point is a circle of `radius_px`. Each picture is opened
-    once. Where no picture is to be had the page says so, and there is no sheet.
+    once. Where no picture is to be had the page names places only, and there is no sheet.
     """
     least = np.broadcast_to(np.asarray(least, dtype=np.float64), marks.score.shape)
     crops: dict[int, Image.Image] = {}
@@ -108,7 +112,6 @@ def draw_misses(
         wanted = [n for n, miss in enumerate(misses) if miss.picture == picture]
         name, path = _where(marks, picture)
         if path is None:
-            skips.append(Skip(name, "its picture was not found, so its misses are not shown (name its --images)"))
             continue
         try:
             with open_raster(path) as raster:
