@@ -278,8 +278,10 @@ def _digest(connection: Connection, table: Table, after: int, last: int, schema:
     quoted = ", ".join(f'"{c}"' for c in columns)
     statement = f'SELECT {quoted} FROM "{table.name}" WHERE fid > {here} AND fid <= {here} ORDER BY fid'  # noqa: S608
     digest, rows = hashlib.sha256(), 0
-    # The driver's own cursor: what is stored, not what the models make of it.
-    cursor = connection.connection.cursor()
+    # The driver's own cursor: what is stored, not what the models make of it. PostgreSQL sends all of a result at once
+    # unless the cursor has a name.
+    driver: Any = connection.connection.dbapi_connection
+    cursor: Any = driver.cursor("overfly_digest") if mark == "pyformat" else connection.connection.cursor()
     try:
         cursor.execute(statement, (after, last))
         while batch := cursor.fetchmany(_ROWS_AT_A_TIME):

@@ -22,7 +22,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url
-from sqlalchemy.exc import OperationalError, StatementError
+from sqlalchemy.exc import ArgumentError, OperationalError, ProgrammingError, StatementError
 from sqlalchemy.orm import Session
 
 from counts import migrations
@@ -33,6 +33,7 @@ from flightplan.errors import CensusError, OverflyError
 
 BUSY_TIMEOUT_S = 60.0
 _WRITERS_LOCK = 0x6F766572
+_NOT_OURS = frozenset({"alembic_version", "spatial_ref_sys"})
 _SQLITE_MAGIC = b"SQLite format 3\x00"
 
 
@@ -54,15 +55,14 @@ class Census:
         where = url.database if url.get_backend_name() == "sqlite" and url.database else url.render_as_string()
         if url.get_backend_name() == "sqlite":
             _check_file(Path(where), create=create)
-        engine = create_engine(url)
-        if engine.dialect.name == "sqlite":
-            _tune_sqlite(engine)
+        engine = _engine(url, where)
         census = cls(engine, where)
         try:
-            census._migrate()
-        except OperationalError as error:
+            census._migrate(create=create)
+        except (OperationalError, ProgrammingError) as error:
             census.close()
-            raise CensusError(f"cannot be opened: {error.orig}", where=where) from error
+            said = str(error.orig).strip().splitlines()[0]
+            raise CensusError(f"cannot be opened: {said}", where=where) from error
         except BaseException:
             census.close()
             raise
@@ -88,7 +88,7 @@ class Census:
         ):
             if connection.dialect.name == "postgresql":
                 # One writer at a time, as in a file: an entry of the audit names the rows between two keys.
-                connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITERS_LOCK})")
+                session.connection().exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITERS_LOCK})")
             yield session
 
     @staticmethod
@@ -107,10 +107,15 @@ class Census:
         """Give a session that sees one state of the census throughout, while others may write."""
         with (
             _explained(self.where),
-            self.engine.connect() as connection,
+            self.engine.connect().execution_options(**self._one_state) as connection,
             Session(connection, autoflush=False) as session,
         ):
             yield session
+
+    @property
+    def _one_state(self) -> dict[str, Any]:
+        """What makes a transaction see one state throughout: SQLite's do anyway."""
+        return {"isolation_level": "REPEATABLE READ"} if self.engine.dialect.name == "postgresql" else {}
 
     def revision(self) -> str | None:
         """The schema revision of the file."""
@@ -139,14 +144,18 @@ class Census:
     ) -> None:
         self.close()
 
-    def _migrate(self) -> None:
+    def _migrate(self, *, create: bool) -> None:
         script = ScriptDirectory.from_config(_config())
         with self.engine.connect() as connection:
             current = MigrationContext.configure(connection).get_current_revision()
             if current == script.get_current_head():
                 return
-            if current is None and set(inspect(connection).get_table_names()) - {"alembic_version"}:
+            if current is None and set(inspect(connection).get_table_names()) - _NOT_OURS:
                 raise CensusError("is a database, but not a census", where=self.where, hint="Name another file")
+            if current is None and not create and self.engine.dialect.name != "sqlite":
+                raise CensusError(
+                    "there is no census here", where=self.where, hint="Make one with `overfly init` or `ingest`"
+                )
         if current is not None and not _knows(script, current):
             raise CensusError(
                 f"was written by a newer overfly (schema {current}; this one knows up to {script.get_current_head()})",
@@ -164,6 +173,8 @@ class Census:
                 _raw_pragma(connection, "foreign_keys = OFF")
             try:
                 with connection.begin():
+                    if self.engine.dialect.name == "postgresql":
+                        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITERS_LOCK})")
                     config.attributes["connection"] = connection
                     yield config
                     _check_foreign_keys(connection, self.where)
@@ -172,10 +183,57 @@ class Census:
                     _raw_pragma(connection, "foreign_keys = ON")
 
 
+def shown_address(location: str | Path) -> str:
+    """Return a census' file as it is, and a database's address without its password."""
+    if not (isinstance(location, str) and "://" in location):
+        return str(location)
+    try:
+        url = make_url(location)
+    except (ArgumentError, ValueError):
+        return location.rsplit("@", 1)[-1]
+    return location if url.password is None else url.render_as_string()
+
+
 def _as_url(location: str | Path) -> URL:
-    if isinstance(location, str) and "://" in location:
-        return make_url(location)
-    return URL.create("sqlite", database=str(location))
+    if not (isinstance(location, str) and "://" in location):
+        return URL.create("sqlite", database=str(location))
+    try:
+        url = make_url(location)
+    except (ArgumentError, ValueError) as error:
+        raise CensusError(
+            "is no address of a database",
+            where=location.rsplit("@", 1)[-1],
+            hint="postgresql://USER@HOST/DATABASE, or a file",
+        ) from error
+    if url.drivername in ("postgresql", "postgres", "postgis"):
+        return url.set(drivername="postgresql+psycopg")
+    return url
+
+
+def _engine(url: URL, where: str) -> Engine:
+    try:
+        engine = create_engine(url)
+    except ImportError as error:
+        raise CensusError(
+            f"needs {error.name}, which is not installed", where=where, hint="pip install 'overfly[postgis]'"
+        ) from error
+    except ArgumentError as error:
+        raise CensusError(
+            f"is on a kind of database that is not known: {url.drivername}",
+            where=where,
+            hint="A census is a file, or postgresql://USER@HOST/DATABASE",
+        ) from error
+    if engine.dialect.name == "sqlite":
+        _tune_sqlite(engine)
+    elif engine.dialect.name == "postgresql":
+        _tune_postgresql(engine)
+    else:
+        raise CensusError(
+            f"is on a kind of database that a census cannot be on: {engine.dialect.name}",
+            where=where,
+            hint="A census is a file, or postgresql://USER@HOST/DATABASE",
+        )
+    return engine
 
 
 def _check_file(path: Path, *, create: bool) -> None:
@@ -220,6 +278,15 @@ def _tune_sqlite(engine: Engine) -> None:
     @event.listens_for(engine, "begin")
     def begun(connection: Connection) -> None:
         connection.exec_driver_sql(connection.get_execution_options().get("overfly_begin", "BEGIN"))
+
+
+def _tune_postgresql(engine: Engine) -> None:
+    """Times in UTC, wherever the server is: the audit's digests are of what the driver says."""
+
+    @event.listens_for(engine, "connect")
+    def connected(dbapi_connection: Any, _: Any) -> None:
+        dbapi_connection.execute("SET TIME ZONE 'UTC'")
+        dbapi_connection.commit()
 
 
 @contextmanager

@@ -49,7 +49,7 @@ def compare_command(names: tuple[str, ...], anyway: bool, workspace_folder: Path
             + "; ".join(_unlike(found)),
         )
     skips = [Skip(_of(item), item.reason or "") for item in told if item.refused]
-    finish({"census": places.census, **asdict(found)}, as_json=as_json, text=_text(found), skipped=skips)
+    finish({"census": places.shown, **asdict(found)}, as_json=as_json, text=_text(found), skipped=skips)
 
 
 def _split(names: tuple[str, ...]) -> tuple[str | None, tuple[str, ...]]:

@@ -130,7 +130,7 @@ def detect_command(
             )
     finish(
         {
-            "census": places.census,
+            "census": places.shown,
             "survey": result.survey,
             "run": result.run_id,
             "detector": detector.content_hash,

@@ -93,7 +93,7 @@ def export_command(
     document = {
         "standard": standard,
         "survey": name,
-        "census": places.census,
+        "census": places.shown,
         "files": [str(path) for path in done.files],
         "counts": dict(done.counts),
         "notes": list(done.notes),

@@ -109,7 +109,7 @@ def ingest_command(
         say(f"Found: {finding.kind}: {finding.text}{_done(finding, result)}")
     finish(
         {
-            "census": places.census,
+            "census": places.shown,
             "survey": name,
             "found": result.found,
             "added": result.added,

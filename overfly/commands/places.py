@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from counts.census import shown_address
 from detect.sources import is_remote
 from flightplan.errors import WorkspaceError
 from overfly.workspace import SurveyFolder, Workspace
@@ -30,6 +31,11 @@ class Places:
     workspace: Workspace | None
     survey: str | None
     folder: SurveyFolder | None
+
+    @property
+    def shown(self) -> str:
+        """The census as it may be printed: an address without its password."""
+        return shown_address(self.census)
 
 
 def find_places(census: str | None, workspace_folder: Path | None, survey: str | None) -> Places:

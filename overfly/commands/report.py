@@ -60,4 +60,4 @@ def report_command(
             plan_path = places.folder.plan
         plan = None if plan_path is None else load_plan(plan_path)
         written = write_report(opened, name, out, sensitive=sensitive, plan=plan)
-    finish({"report": str(written), "survey": name, "census": places.census}, as_json=as_json, text=str(written))
+    finish({"report": str(written), "survey": name, "census": places.shown}, as_json=as_json, text=str(written))

@@ -52,18 +52,47 @@ def filled_file(blank_file: Path) -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def blank_database(make_database: Callable[..., str]) -> str:
+    """A census in PostgreSQL without a survey; to be copied only."""
+    url = make_database()
+    Census.open(url).close()
+    return url
+
+
+@pytest.fixture(scope="session")
+def filled_database(make_database: Callable[..., str], blank_database: str) -> str:
+    """A census in PostgreSQL with the survey of `fill_census`; to be copied only."""
+    url = make_database(blank_database)
+    with Census.open(url) as census:
+        fill_census(census)
+    return url
+
+
 @pytest.fixture
-def census(tmp_path: Path, blank_file: Path) -> Iterator[Census]:
+def database(request: pytest.FixtureRequest) -> str:
+    """Where `census` and `filled` are kept: "geopackage", or "postgis" where a test says so; see BOTH."""
+    return getattr(request, "param", "geopackage")
+
+
+@pytest.fixture
+def census(tmp_path: Path, database: str, request: pytest.FixtureRequest) -> Iterator[Census]:
     """A census without a survey."""
-    with Census.open(shutil.copy(blank_file, tmp_path / "census.gpkg")) as opened:
+    with Census.open(_copied(request, database, "blank", tmp_path / "census.gpkg")) as opened:
         yield opened
 
 
 @pytest.fixture
-def filled(tmp_path: Path, filled_file: Path) -> Iterator[Census]:
+def filled(tmp_path: Path, database: str, request: pytest.FixtureRequest) -> Iterator[Census]:
     """A census with the survey "2026-wet", flown, detected, counted and checked."""
-    with Census.open(shutil.copy(filled_file, tmp_path / "filled.gpkg")) as opened:
+    with Census.open(_copied(request, database, "filled", tmp_path / "filled.gpkg")) as opened:
         yield opened
+
+
+def _copied(request: pytest.FixtureRequest, database: str, which: str, path: Path) -> str | Path:
+    if database == "geopackage":
+        return shutil.copy(request.getfixturevalue(f"{which}_file"), path)
+    return request.getfixturevalue("make_database")(request.getfixturevalue(f"{which}_database"))
 
 
 @pytest.fixture(scope="session")

@@ -23,6 +23,8 @@ from flightplan.errors import CensusError, Skip
 NOON = datetime(2026, 2, 14, 12, 0, 0, 123000, tzinfo=UTC)
 DETECTOR = store.DetectorInfo("ab" * 32, "overfly-nano", "detect", ("elephant", "zebra"))
 
+pytestmark = pytest.mark.parametrize("database", ["geopackage", "postgis"], indirect=True)
+
 
 def capture(number, **known):
     return Capture(Path(f"images/{number}.jpg"), f"{number:064x}", 800, 600, **known)

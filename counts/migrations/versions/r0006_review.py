@@ -77,12 +77,12 @@ def downgrade() -> None:
     for table, names in INDEXES.items():
         for name in names:
             op.drop_index(f"ix_{table}_{name}", table)
-    for table in reversed(TABLES):
-        unregister(op.get_bind(), table)
-        op.drop_table(table)
     for table, columns in COLUMNS.items():
         for name in columns:
             op.execute(f"ALTER TABLE {table} DROP COLUMN {name}")
+    for table in reversed(TABLES):
+        unregister(op.get_bind(), table)
+        op.drop_table(table)
     op.create_index("ix_detections_run_capture", "detections", ["run_id", "capture_id"])
 
 
