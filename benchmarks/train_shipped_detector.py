@@ -47,6 +47,7 @@ THRESHOLDS = np.round(np.arange(0.05, 0.91, 0.01), 2)
 _START = str(MODELS / "overfly-demo.yaml")
 COMMON = {
     "weight_decay": 0.0005,
+    "warmup_bias_lr": 0.1,
     "cache": "ram",
     "channels_last": True,
 }

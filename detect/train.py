@@ -6,13 +6,17 @@ text file of boxes for each image.
 
 from __future__ import annotations
 
+import importlib
+import json
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+from detect.onnx_weights import ARCHITECTURE_KEY, NETWORK_KEYS
+from detect.starting import keeping_trainer
 from flightplan.errors import DetectorError
 
 OPSET = 17
@@ -30,6 +34,10 @@ _AERIAL: dict[str, Any] = {
     "erasing": 0.0,
     "mosaic": 0.3,
 }
+# Where it has to work on other land, in other light and at other heights than the few pictures there are.
+_ELSEWHERE: dict[str, Any] = {"scale": 0.5, "hsv_h": 0.05, "hsv_s": 0.7, "hsv_v": 0.4, "mosaic": 1.0}
+
+Augment = Literal["survey", "elsewhere"]
 
 
 @dataclass(frozen=True)
@@ -37,8 +45,9 @@ class Recipe:
     """How to train.
 
     `start` is an architecture (.yaml) to train from scratch, or weights (.pt) to go on from. The learning rate
-    falls from `learning_rate` along a cosine over `epochs`; `stop_after` ends the run before that. `extra` holds any
-    other ultralytics argument, and wins.
+    falls from `learning_rate` along a cosine over `epochs`; `stop_after` ends the run before that. The first `freeze`
+    layers stay as they started. `augment` is how far tiles are varied: as pictures of one survey differ, or of other
+    land and light. `threads` is how many torch may use. `extra` holds any other ultralytics argument, and wins.
     """
 
     start: str
@@ -50,6 +59,9 @@ class Recipe:
     seed: int = 0
     device: str = "cpu"
     workers: int = 1
+    freeze: int = 0
+    augment: Augment = "survey"
+    threads: int | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -88,6 +100,8 @@ def train(data: Path, folder: Path, recipe: Recipe) -> Trained:
             "lrf": 0.02,
             "cos_lr": True,
             "warmup_epochs": min(2.0, recipe.epochs / 10),
+            # Ultralytics would begin with a rate of 0.1 for shifts, which undoes what a start knows.
+            "warmup_bias_lr": 0.0,
             "seed": recipe.seed,
             "device": recipe.device,
             "workers": recipe.workers,
@@ -97,11 +111,15 @@ def train(data: Path, folder: Path, recipe: Recipe) -> Trained:
             "name": folder.name,
             "exist_ok": True,
             **_AERIAL,
+            **(_ELSEWHERE if recipe.augment == "elsewhere" else {}),
+            **({"freeze": recipe.freeze} if recipe.freeze else {}),
             **recipe.extra,
         }
+        if recipe.threads:
+            importlib.import_module("torch").set_num_threads(recipe.threads)
         if recipe.stop_after is not None:
             model.add_callback("on_train_epoch_end", _stopper(recipe.stop_after))
-        results = model.train(**arguments)
+        results = model.train(**arguments, trainer=keeping_trainer() if recipe.start.endswith(".pt") else None)
     except (OSError, RuntimeError, SyntaxError, ValueError, KeyError, AssertionError) as error:
         raise DetectorError(f"training failed: {_first_line(error)}", where=str(data)) from error
     weights = folder / "weights" / "best.pt"
@@ -114,8 +132,9 @@ def train(data: Path, folder: Path, recipe: Recipe) -> Trained:
 def export_onnx(weights: Path, target: Path, *, metadata: Mapping[str, str] | None = None) -> Path:
     """Write weights as ONNX with dynamic axes and without NMS; `metadata` is added to what ultralytics writes.
 
-    A `threshold` in the metadata is the score that detectors keep by default. The export date is left out, so that the
-    same weights give the same bytes. Raises DetectorError.
+    A `threshold` in the metadata is the score that detectors keep by default (see `detect.detectors.model_facts`).
+    The network's layers are written too, so that training can go on from the export. The export date is left out, so
+    that the same weights give the same bytes. Raises DetectorError.
     """
     yolo = _yolo()
     import onnx
@@ -124,13 +143,14 @@ def export_onnx(weights: Path, target: Path, *, metadata: Mapping[str, str] | No
         copy = Path(scratch) / f"{target.stem}.pt"
         shutil.copyfile(weights, copy)
         try:
-            written = Path(
-                yolo(str(copy)).export(format="onnx", dynamic=True, simplify=True, opset=OPSET, device="cpu")
-            )
+            network = yolo(str(copy))
+            layers = {key: network.model.yaml[key] for key in NETWORK_KEYS if key in network.model.yaml}
+            written = Path(network.export(format="onnx", dynamic=True, simplify=True, opset=OPSET, device="cpu"))
         except (OSError, RuntimeError, ValueError, KeyError, AttributeError) as error:
             raise DetectorError(f"export failed: {_first_line(error)}", where=str(weights)) from error
         model = onnx.load(written)
-    entries = {entry.key: entry.value for entry in model.metadata_props if entry.key != "date"} | dict(metadata or {})
+    entries = {entry.key: entry.value for entry in model.metadata_props if entry.key != "date"}
+    entries |= {ARCHITECTURE_KEY: json.dumps(layers, separators=(",", ":")), **(metadata or {})}
     del model.metadata_props[:]
     onnx.helper.set_model_props(model, entries)
     target.parent.mkdir(parents=True, exist_ok=True)
