@@ -37,9 +37,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, required=True, help="a folder for flights, tiles and the run")
     parser.add_argument("--start", default="yolo11n.pt", help="as of overfly train: a .pt, .onnx or .yaml")
-    parser.add_argument("--flights", type=int, default=12)
-    parser.add_argument("--tests", type=int, default=6)
-    parser.add_argument("--epochs", type=int, default=12)
+    parser.add_argument("--flights", type=int, default=10)
+    parser.add_argument("--tests", type=int, default=5)
+    parser.add_argument("--epochs", type=int, default=7)
+    parser.add_argument("--freeze", type=int, default=4, help="first layers kept as started; 0 for a .yaml")
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     train = render(options.work / "train", TRAIN_SEEDS, options.flights, TRAIN_DENSITY)
@@ -47,7 +48,8 @@ def main() -> None:
     out = options.work / "out"
     shutil.rmtree(out, ignore_errors=True)
     arguments = [str(train), "--test", str(test), "--out", str(out), "--start", options.start]
-    arguments += ["--epochs", str(options.epochs), "--tile", "320", "--batch", "16", "--rate", "0.001"]
+    arguments += ["--epochs", str(options.epochs), "--tile", "320", "--batch", "8", "--rate", "0.001"]
+    arguments += ["--freeze", str(options.freeze)]
     overfly("train", *arguments, "--threads", str(options.threads), "--json")
 
 
