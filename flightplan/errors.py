@@ -16,6 +16,7 @@ OverflyError
 ├── DetectorError (ValueError)         a model that is not one, or cannot be used
 ├── GeoreferenceError (ValueError)     a pixel that cannot be placed on the ground
 ├── CensusError (ValueError)           a census that cannot be opened, or refuses what is asked
+├── ServiceError (OSError)             a service that cannot be reached, or does not let us in
 ├── EstimateError (ValueError)         an estimate that its data cannot carry
 └── WorkspaceError (ValueError)        a workspace that is missing or incomplete
 
@@ -116,6 +117,10 @@ class GeoreferenceError(OverflyError, ValueError):
 
 class CensusError(OverflyError, ValueError):
     """A census that cannot be opened, or refuses what is asked."""
+
+
+class ServiceError(OverflyError, OSError):
+    """A service that cannot be reached, or does not let us in."""
 
 
 class EstimateError(OverflyError, ValueError):

@@ -22,6 +22,7 @@ from counts.exchange.generalise import STATEMENT
 from counts.exchange.groups import Group, make_groups
 from counts.exchange.mapping import species_mapping
 from counts.exchange.records import SurveyRecords
+from flightplan.errors import Skip
 
 EVENT_TYPE = "wildlife_sighting_rep"
 _SPECIES_FIELD, _COUNT_FIELD = "wildlifesightingrep_species", "wildlifesightingrep_numberanimals"
@@ -33,15 +34,23 @@ def export_earthranger(records: SurveyRecords, out: Path, options: ExportOptions
     An event is what one picture shows of one species. Observations are the drone's places at each exposure. Individuals
     without a time are skipped by name; exposures without time or place are left out, for there is nothing to tell.
     """
-    species = species_mapping(options.mapping)
-    groups, skips = make_groups(records)
-    events = [_event(records, group, species.get(group.species)) for group in groups]
-    observations = _observations(records)
+    bodies, skips = event_bodies(records, options)
+    events = [body for _, body in bodies]
+    observations = observation_bodies(records)
     files = (
         write_whole(out / "events.json", json_bytes(events)),
         write_whole(out / "observations.json", json_bytes(observations)),
     )
     return Exported(files, {"events": len(events), "observations": len(observations)}, skips)
+
+
+def event_bodies(
+    records: SurveyRecords, options: ExportOptions
+) -> tuple[list[tuple[str, dict[str, Any]]], tuple[Skip, ...]]:
+    """Return (key, body) of each event in the order of their time, and the individuals that cannot be told."""
+    species = species_mapping(options.mapping)
+    groups, skips = make_groups(records)
+    return [(group.key, _event(records, group, species.get(group.species))) for group in groups], skips
 
 
 def _event(records: SurveyRecords, group: Group, entry: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -65,7 +74,8 @@ def _event(records: SurveyRecords, group: Group, entry: Mapping[str, Any] | None
     }
 
 
-def _observations(records: SurveyRecords) -> list[dict[str, Any]]:
+def observation_bodies(records: SurveyRecords) -> list[dict[str, Any]]:
+    """Return where the drone was at each exposure that has a time and a place, in order of time."""
     found = []
     for stored in records.captures.values():
         shot = stored.capture

@@ -29,6 +29,14 @@ def export_geojson(records: SurveyRecords, out: Path, options: ExportOptions) ->
     return Exported(files, {layer.name: len(layer.rows) for layer in layers})
 
 
+def individual_features(records: SurveyRecords) -> list[tuple[str, dict[str, Any]]]:
+    """Return (number, feature) of each individual; a generalised one is numbered by its order after the others."""
+    (layer,) = make_layers(records, ("individuals",))
+    features = _collection(layer)["features"]
+    numbers = [str(a.number) if a.number is not None else f"generalised-{i}" for i, a in enumerate(records.individuals)]
+    return list(zip(numbers, features, strict=True))
+
+
 def _collection(layer: Layer) -> dict[str, Any]:
     shapes = shapely.transform(np.array(layer.geometries, dtype=object), lambda xy: np.round(xy, _DECIMALS))
     return {

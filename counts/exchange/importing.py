@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from sqlalchemy.orm import Session
 
@@ -24,6 +23,7 @@ from counts.exchange.earthranger_subjects import read_earthranger
 from counts.exchange.labels_in import read_labels
 from counts.exchange.movebank import read_movebank, study_of
 from counts.exchange.reported import read_reported_csv, read_reported_geojson
+from counts.exchange.smart import zone_of
 from counts.exchange.smart_patrols import read_smart_patrols
 from counts.exchange.tracks import Tracks
 from counts.exchange.untrusted import content_hash, read_bytes
@@ -272,14 +272,6 @@ def _import_labels(census: Census, standard: str, path: Path, options: ImportOpt
         (f"they are the survey's newest detections: the next `overfly count` of {name} counts them",) if fresh else ()
     )
     return Imported(name, read.boxes, {k: v for k, v in added.items() if v}, read.skips, notes=notes)
-
-
-def zone_of(name: str) -> ZoneInfo:
-    """Return a time zone. Raises CensusError for a name that is none."""
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise CensusError(f"{name!r} is no time zone", hint="Name one like Africa/Dar_es_Salaam") from error
 
 
 _LABELS = {"coco": "coco", "yolo": "yolo", "detections": "csv"}

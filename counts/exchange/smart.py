@@ -32,6 +32,7 @@ from counts.exchange.records import SurveyRecords
 from flightplan.errors import CensusError, Skip
 
 _TIME = "%Y-%m-%dT%H:%M:%S"
+_WAYPOINT = "waypoint/new"
 _PATROL_KEYS = ("transportType", "mandate", "members", "leader")
 
 
@@ -42,7 +43,19 @@ def export_smart(records: SurveyRecords, out: Path, options: ExportOptions) -> E
     comment has them in UTC. Identifiers follow from the survey, so that sending twice can be noticed. Species that the
     mapping does not name are skipped by name, each with the number of its waypoints.
     """
-    zone = _zone(options.zone)
+    features, skips = make_features(records, options)
+    document = {"type": "FeatureCollection", "features": features}
+    written = write_whole(out, json_bytes(document))
+    waypoints = sum(f["properties"]["smartFeatureType"] == _WAYPOINT for f in features)
+    return Exported((written,), {"features": len(features), "waypoints": waypoints}, skips)
+
+
+def make_features(records: SurveyRecords, options: ExportOptions) -> tuple[list[dict[str, Any]], tuple[Skip, ...]]:
+    """Return the features in their order, patrols before their waypoints, and what cannot be told, by name.
+
+    Raises CensusError for a mapping that names no species of the survey, or a patrol without what SMART wants of it.
+    """
+    zone = zone_of(options.zone)
     patrol = options.mapping.get("patrol")
     if patrol is not None:
         _check_patrol(patrol)
@@ -60,9 +73,7 @@ def export_smart(records: SurveyRecords, out: Path, options: ExportOptions) -> E
         )
     features = [] if patrol is None else _patrols(records, patrol, zone)
     features += [_waypoint(records, group, species[group.species], patrol is not None, zone) for group in told]
-    document = {"type": "FeatureCollection", "features": features}
-    written = write_whole(out, json_bytes(document))
-    return Exported((written,), {"features": len(features), "waypoints": len(told)}, tuple(skips))
+    return features, tuple(skips)
 
 
 def _waypoint(
@@ -95,7 +106,7 @@ def _waypoint(
         own |= {"incidentUuid": _uuid("incident", group.key), "incidentId": f"overfly-{_uuid('incident', group.key)}"}
         kind = "incident"
     place = (group.longitude_deg, group.latitude_deg)
-    return _feature(kind, "waypoint/new", place, group.time_utc, zone, own)
+    return _feature(kind, _WAYPOINT, place, group.time_utc, zone, own)
 
 
 def _patrols(records: SurveyRecords, patrol: Mapping[str, Any], zone: ZoneInfo) -> list[dict[str, Any]]:
@@ -148,7 +159,8 @@ def _check_patrol(patrol: Any) -> None:
         )
 
 
-def _zone(name: str) -> ZoneInfo:
+def zone_of(name: str) -> ZoneInfo:
+    """Return a time zone. Raises CensusError for a name that is none."""
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
