@@ -27,6 +27,7 @@ from scipy import sparse
 from scipy.spatial import KDTree
 
 from counts.identity import resolve
+from counts.looks import Looks
 from counts.passes import Passes
 
 ACROSS_M, ALONG_M, SPEED_MPS, TURN_S = 60.0, 45.0, 10.0, 12.0
@@ -65,6 +66,8 @@ class Sightings:
     animal: np.ndarray
     footprints: np.ndarray
     in_frames: int
+    present: int
+    looks: Looks
     swaths: np.ndarray
     swath_times: np.ndarray
 
@@ -98,6 +101,7 @@ def fly(cell: Cell, seed: int) -> Sightings:
 
     half = PATCH_M / 2
     parts, boxes, seen = [], [], np.zeros(len(herd), dtype=bool)
+    box_lines, box_times = [], []
     swaths, swath_times = [], []
     clock, number = 0.0, 0
     lines = np.arange(-half, half + 1e-9, ACROSS_M * (1 - cell.side))
@@ -119,6 +123,8 @@ def fly(cell: Cell, seed: int) -> Sightings:
             )
             corners = [x - ACROSS_M / 2, y - ALONG_M / 2, x + ACROSS_M / 2, y + ALONG_M / 2]
             boxes.append(shapely.transform(shapely.box(*corners), lambda c, m=moved: c + m))
+            box_lines.append(line)
+            box_times.append(clock)
             number += 1
         west, east, near, far = x - ACROSS_M / 2, x + ACROSS_M / 2, -half - ALONG_M / 2, half + ALONG_M / 2
         swaths.append([(west, near), (east, near), (east, far), (west, far)])
@@ -133,6 +139,8 @@ def fly(cell: Cell, seed: int) -> Sightings:
         animal,
         np.array(boxes)[frames],
         int(seen.sum()),
+        len(herd),
+        Looks.checked(np.array(boxes), box_lines, box_times),
         np.array(swaths),
         np.array(swath_times),
     )
@@ -164,13 +172,14 @@ def run(task: tuple[Cell, int]) -> dict[str, object]:
         detection_probability=min(cell.recall, 0.98),
         shared_within_frame=cell.error_m**2 / (cell.error_m**2 + BOX_M**2),
         footprints=s.footprints,
-        passes=Passes.checked(s.lines, s.swaths, s.swath_times, n),
+        passes=Passes.checked(s.lines, s.swaths, s.swath_times, n, s.looks),
     )
     counts = found.counts["zebra"]
     return {
         **asdict(cell),
         "seed": seed,
         "truth": s.in_frames,
+        "present": s.present,
         "detected": len(np.unique(s.animal)),
         "sightings": n,
         "chosen": counts.chosen,

@@ -9,10 +9,11 @@ that fit no common offset are then matched on their own.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage, sparse, special
+from scipy import ndimage, sparse, special, stats
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial import KDTree
 
@@ -36,6 +37,7 @@ SURE_AGREEMENT = 0.85
 """Where strangers must be told apart, this share of at least `FEWEST_SURE` animals."""
 
 FEWEST_SURE = 5
+CHANCE_LIKENESS = 0.001
 WELL_IN_VIEW = 0.8
 
 STRAYING = 0.03
@@ -78,11 +80,11 @@ class Followed:
     series: Ints
 
 
-def follow(c: Component, strangers_told: float = np.inf) -> Followed:
+def follow(c: Component, *, strangers_told: float = np.inf, sure: bool = False) -> Followed:
     """Follow the animals of a component from frame to frame.
 
     Sightings of a frame that cannot be registered are only matched where fewer strangers than `strangers_told` are to
-    be expected where their animal may be, and none is registered by a likeness that strangers would have as well.
+    be expected where their animal may be. With `sure` none is registered by a likeness that strangers might have too.
     """
     track = np.arange(len(c.points), dtype=np.int64)
     series = np.zeros(len(c.points), dtype=np.int64)
@@ -104,8 +106,10 @@ def follow(c: Component, strangers_told: float = np.inf) -> Followed:
             telling = np.median(_strangers(own, density)) <= strangers_told * _LEAST_TELLING
             views = _Views.of(c, tracks, frame, shift)
             found = _register(offset, own, loose, prior, c, views) if telling else None
-            if found is not None and np.isfinite(strangers_told) and not _sure(found, min(offset.shape[:2]), c):
-                found = None
+            if found is not None and sure:
+                chance = float(1 - np.exp(-c.gate / 2 * np.median(_strangers(own, density))))
+                if not _sure(found[2], chance, c):
+                    found = None
             if found is None:
                 now_series += 1
             else:
@@ -271,8 +275,8 @@ class _Views:
 
 def _register(
     offset: Floats, own: Floats, loose: Floats, prior: Floats, c: Component, views: _Views
-) -> tuple[Floats, Floats, float] | None:
-    """The offset (2,) that explains tracks and sightings best, its covariance, and the share that agrees; or None.
+) -> tuple[Floats, Floats, _Agreed] | None:
+    """The offset (2,) that explains tracks and sightings best, its covariance, and how well they agree; or None.
 
     A pair that agrees speaks for an offset, d² below the gate; a track that should show in the frame and does not,
     or a sighting that the frame before should have shown, against it, as twice the log of the chance to miss an animal.
@@ -287,7 +291,7 @@ def _register(
     tried = np.vstack([np.zeros((1, 2)), _peaks(offset[near], float(np.sqrt(np.trace(own[near].mean(axis=0)) / 2)))])
     inverse = np.linalg.inv(prior)
     against = min(-2 * np.log(max(1 - c.detection, 1e-3)), gate / 2)
-    best, score, agreed = np.zeros(2), 0.0, 0.0
+    best, score, agreed = np.zeros(2), 0.0, _Agreed(0.0, 0)
     for candidate in tried:
         gain = np.maximum(gate - mahalanobis_squared(offset - candidate, own), 0.0)
         shown, was = views.expected(candidate)
@@ -297,8 +301,8 @@ def _register(
         value = min(forward, backward) - candidate @ inverse @ candidate
         if value > score:
             best, score = candidate, value
-            agreed = min(_share(shown, by_track > 0), _share(was, by_sighting > 0))
-    if score <= 0 or agreed < LEAST_AGREEMENT * c.detection:
+            agreed = min(_agreed(shown, by_track > 0), _agreed(was, by_sighting > 0))
+    if score <= 0 or agreed.share < LEAST_AGREEMENT * c.detection:
         return None
     weight = np.linalg.inv(own)
     spread = prior
@@ -314,15 +318,24 @@ def _register(
     return best, spread, agreed
 
 
-def _sure(found: tuple[Floats, Floats, float], animals: int, c: Component) -> bool:
-    """Whether a likeness is more than a few animals can have by chance."""
-    return animals >= FEWEST_SURE and found[2] >= SURE_AGREEMENT * c.detection
+class _Agreed(NamedTuple):
+    """The share that was found of the animals that are well in view, 1 where none is, and how many those are."""
+
+    share: float
+    animals: int
 
 
-def _share(expected: Floats, found: npt.NDArray[np.bool_]) -> float:
-    """The share that was found of those that are well in view; 1 where none is."""
+def _agreed(expected: Floats, found: npt.NDArray[np.bool_]) -> _Agreed:
     well = expected > WELL_IN_VIEW
-    return float(found[well].mean()) if well.any() else 1.0
+    return _Agreed(float(found[well].mean()) if well.any() else 1.0, int(well.sum()))
+
+
+def _sure(agreed: _Agreed, chance: float, c: Component) -> bool:
+    """Whether a likeness is more than strangers have, of whom one agrees with `chance` at any offset that is tried."""
+    if agreed.animals < FEWEST_SURE or agreed.share < SURE_AGREEMENT * c.detection:
+        return False
+    alike = stats.binom.sf(np.ceil(agreed.share * agreed.animals) - 1, agreed.animals, chance)
+    return bool(alike * (1 + MOST_OFFSETS_TRIED) <= CHANCE_LIKENESS)
 
 
 def _peaks(offsets: Floats, sigma_m: float) -> Floats:

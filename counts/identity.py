@@ -11,8 +11,7 @@ transects: in a sample each unit counts what it saw.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from enum import StrEnum
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -23,6 +22,8 @@ from scipy.spatial import KDTree
 
 from counts.following import Component as Following
 from counts.following import components, density_within, follow, least_gate, mahalanobis_squared, not_seen
+from counts.individuals import AmbiguousPair, Counts, Doubt, Individuals, Pairs, Told, individuals_of
+from counts.looks import thinned
 from counts.observed import Observed
 from counts.passes import Passes, Tracks, join
 from flightplan.errors import EstimateError
@@ -30,63 +31,7 @@ from flightplan.frames import Floats
 
 Ints = npt.NDArray[np.int64]
 
-
-class Doubt(StrEnum):
-    """Why a person should look at a pair."""
-
-    FAR = "merged, though further apart than nine in ten such pairs would be"
-    UNMERGED = "not merged, though they could be one animal"
-
-
-@dataclass(frozen=True)
-class AmbiguousPair:
-    """Two sightings, by their index in the input, that the data does not settle."""
-
-    first: int
-    second: int
-    mahalanobis_squared: float
-    doubt: Doubt
-
-
-@dataclass(frozen=True)
-class Counts:
-    """Individuals of one label: as resolved, under the most merging the gate allows, and without any merging.
-
-    Of `untold` it cannot be told whether another pass saw them too: the animals walk too far between the passes, and
-    each pass was counted on its own ground.
-    """
-
-    chosen: int
-    merge_all: int
-    merge_none: int
-    untold: int = 0
-
-
-@dataclass(frozen=True)
-class Individuals:
-    """The sightings judged to be one animal, and where it stood.
-
-    `individual` (N,) gives each sighting its individual. For the M individuals: `positions` (M, 2) in metres, the mean
-    of the sightings weighted by their covariances (for a walking animal, of all its places), `covariances` (M, 2, 2),
-    `labels`, `transects`, `scores` the highest, `sightings` how many, `first_seen` the index of the earliest sighting.
-    Ordered by transect, label and time, whatever the order of the input. Those `left` stood on ground that another pass
-    answers for, and are not counted.
-    """
-
-    individual: Ints
-    positions: Floats
-    covariances: Floats
-    labels: npt.NDArray[np.str_]
-    transects: npt.NDArray[np.generic]
-    scores: Floats
-    sightings: Ints
-    first_seen: Ints
-    counts: Mapping[str, Counts]
-    ambiguous: tuple[AmbiguousPair, ...]
-    left: npt.NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, dtype=np.bool_))
-
-    def __len__(self) -> int:
-        return len(self.sightings)
+__all__ = ["AmbiguousPair", "Counts", "Doubt", "Individuals", "resolve"]
 
 
 def resolve(
@@ -129,12 +74,14 @@ def resolve(
     options = _Options.checked(gate_probability, detection_probability, shared_within_frame)
     first, second, cost = _candidates(s, options.gate, longest_gap_s)
     track, place, spread = _tracks(s, first, second, cost, options)
-    left, apart = np.zeros(len(s), dtype=np.bool_), np.zeros(len(first), dtype=np.bool_)
+    untold = left = np.zeros(len(s), dtype=np.bool_)
     if passes is not None and len(s):
-        track, left, pairs = _joined(s, track, (place, spread), passes, options)
+        track, untold, left, pairs = _joined(s, track, (place, spread), passes, options)
         first, second = np.concatenate([first, pairs[0]]), np.concatenate([second, pairs[1]])
-        cost, apart = np.concatenate([cost, pairs[2]]), np.concatenate([apart, pairs[3]])
-    return _individuals(s, track, _Pairs(first, second, cost, apart), left, common_covariance)
+        cost = np.concatenate([cost, pairs[2]])
+        left = np.where(untold, _left(s, track, untold, passes, options.detection_probability), left)
+    pairs_of = Pairs(first, second, cost, untold[first] | untold[second])
+    return individuals_of(s, Told(track, untold, left), pairs_of, common_covariance)
 
 
 @dataclass(frozen=True)
@@ -245,20 +192,10 @@ def _corners(footprints: npt.ArrayLike, count: int) -> Floats:
     return corners
 
 
-@dataclass(frozen=True)
-class _Pairs:
-    """Pairs of sightings that could be one animal; `apart` are those that nothing but their ground can settle."""
-
-    first: Ints
-    second: Ints
-    cost: Floats
-    apart: npt.NDArray[np.bool_]
-
-
 def _joined(
     s: Observed, track: Ints, at: tuple[Floats, Floats], passes: Passes, options: _Options
-) -> tuple[Ints, npt.NDArray[np.bool_], tuple[Ints, Ints, Floats, npt.NDArray[np.bool_]]]:
-    """Join the tracks of each unit's passes; returns tracks, sightings left to another pass, and pairs."""
+) -> tuple[Ints, npt.NDArray[np.bool_], npt.NDArray[np.bool_], tuple[Ints, Ints, Floats]]:
+    """Join the tracks of each unit's passes; returns tracks, sightings untold and left, and pairs."""
     heads, number = np.unique(track, return_inverse=True)
     looks = np.bincount(number).astype(np.int64)
     points = np.column_stack([np.bincount(number, weights=at[0][:, axis]) for axis in (0, 1)]) / looks[:, None]
@@ -271,13 +208,15 @@ def _joined(
         own=at[1][heads],
         # Frames of a pass share some of their error, so that many looks tell less of it than their number says.
         shared=mean * (shared / np.sqrt(looks))[:, None, None],
+        box=mean * (1 - shared),
         times=np.bincount(number, weights=s.times) / looks,
         passes=s.passes[heads],
         looks=looks,
     )
     unit = s.groups[heads] // len(passes.corners)
-    joined, left = heads.copy(), np.zeros(len(s), dtype=np.bool_)
-    pairs: list[tuple[Ints, Ints, Floats, npt.NDArray[np.bool_]]] = []
+    joined = heads.copy()
+    untold, left = np.zeros((2, len(s)), dtype=np.bool_)
+    pairs: list[tuple[Ints, Ints, Floats]] = []
     for value in np.unique(unit).tolist():
         rows = np.flatnonzero(unit == value)
         found = join(
@@ -288,82 +227,28 @@ def _joined(
             gate=options.gate,
         )
         joined[rows] = heads[rows[found.animal]]
-        left[heads[rows]] = found.left
-        pairs.append((heads[rows[found.first]], heads[rows[found.second]], found.cost, found.apart))
+        untold[heads[rows]], left[heads[rows]] = found.untold, found.left
+        pairs.append((heads[rows[found.first]], heads[rows[found.second]], found.cost))
     # An individual goes by its first sighting in the fixed order.
     animal = joined[number]
     first = np.full(len(s), len(s), dtype=np.int64)
     np.minimum.at(first, animal, np.arange(len(s)))
     columns = [np.concatenate(column) for column in zip(*pairs, strict=True)]
-    return first[animal], left[heads][number], (columns[0], columns[1], columns[2], columns[3])
+    return first[animal], untold[heads][number], left[heads][number], (columns[0], columns[1], columns[2])
 
 
-def _individuals(
-    s: Observed, track: Ints, pairs: _Pairs, left: npt.NDArray[np.bool_], common: npt.ArrayLike | None
-) -> Individuals:
-    heads, number = np.unique(track, return_inverse=True)
-    amount = len(heads)
-    weight = np.linalg.inv(s.covariances)
-    total, moment = np.zeros((amount, 2, 2)), np.zeros((amount, 2))
-    np.add.at(total, number, weight)
-    np.add.at(moment, number, (weight @ s.points[:, :, None])[:, :, 0])
-    spread = np.asarray(np.linalg.inv(total), dtype=np.float64)
-    scores = np.full(amount, -np.inf)
-    np.maximum.at(scores, number, s.scores)
-    individual = np.empty(len(s), dtype=np.int64)
-    individual[s.order] = number
-    return Individuals(
-        individual=individual,
-        positions=(spread @ moment[:, :, None])[:, :, 0],
-        covariances=spread if common is None else spread + np.asarray(common, dtype=np.float64),
-        labels=s.labels[heads],
-        transects=s.transects[heads],
-        scores=scores,
-        sightings=np.bincount(number, minlength=amount).astype(np.int64),
-        first_seen=s.order[heads],
-        counts=_counts(s, number, pairs, left[heads]),
-        ambiguous=_ambiguous(s, number, pairs),
-        left=left[heads],
-    )
-
-
-def _counts(s: Observed, number: Ints, pairs: _Pairs, left: npt.NDArray[np.bool_]) -> dict[str, Counts]:
-    component = components(len(s), pairs.first, pairs.second)
-    _, per_frame = np.unique(np.column_stack([component, s.frames]), axis=0, return_counts=True)
-    key = np.unique(np.column_stack([component, s.frames]), axis=0)[:, 0]
-    fewest = np.zeros(int(component.max()) + 1 if len(s) else 0, dtype=np.int64)
-    np.maximum.at(fewest, key, per_frame)
-    untold = np.zeros(len(left), dtype=np.bool_)
-    untold[number[pairs.first[pairs.apart]]] = True
-    untold[number[pairs.second[pairs.apart]]] = True
-    result = {}
-    for label in np.unique(s.labels):
-        mine = s.labels == label
-        animals = np.unique(number[mine])
-        result[str(label)] = Counts(
-            chosen=int((~left[animals]).sum()),
-            merge_all=int(fewest[np.unique(component[mine])].sum()),
-            merge_none=int(mine.sum()),
-            untold=int((untold | left)[animals].sum()),
-        )
-    return result
-
-
-def _ambiguous(s: Observed, number: Ints, pairs: _Pairs) -> tuple[AmbiguousPair, ...]:
-    """Merged pairs in the far tail, and pairs left apart though no frame holds both their individuals."""
-    first, second, cost = (a[~pairs.apart] for a in (pairs.first, pairs.second, pairs.cost))
-    merged = number[first] == number[second]
-    far = merged & (cost > stats.chi2.ppf(0.9, 2))
-    apart = np.flatnonzero(~merged)
-    frames_of: dict[int, set[int]] = {}
-    for track, frame in zip(number.tolist(), s.frames.tolist(), strict=True):
-        frames_of.setdefault(track, set()).add(frame)
-    free = [i for i in apart.tolist() if not frames_of[int(number[first[i]])] & frames_of[int(number[second[i]])]]
-    chosen = [(i, Doubt.FAR) for i in np.flatnonzero(far).tolist()] + [(i, Doubt.UNMERGED) for i in free]
-    return tuple(
-        AmbiguousPair(int(s.order[first[i]]), int(s.order[second[i]]), float(cost[i]), doubt)
-        for i, doubt in sorted(chosen)
-    )
+def _left(
+    s: Observed, track: Ints, untold: npt.NDArray[np.bool_], passes: Passes, detection: float
+) -> npt.NDArray[np.bool_]:
+    """The sightings (N,) of those tracks that are not counted, so that as many are as the looks ask."""
+    left = np.zeros(len(s), dtype=np.bool_)
+    unit = s.groups // len(passes.corners)
+    for value in np.unique(unit[untold]).tolist():
+        rows = np.flatnonzero(untold & (unit == value))
+        heads, number = np.unique(track[rows], return_inverse=True)
+        weight = passes.weights(s.points[rows], number.astype(np.int64), detection)
+        left[rows] = ~thinned(weight, passes.along(s.points[heads]))[number]
+    return left
 
 
 def _combined(s: Observed, first: Ints, second: Ints) -> Floats:

@@ -1,12 +1,12 @@
 """One animal seen from several passes of the same ground: what full coverage has and a sample has not.
 
 Within a pass an animal is seen several times in a few seconds, and its sightings make a track (`counts.identity`). The
-next line comes by after a minute, another battery's line after an hour. Where the animals cannot have gone far between
-two passes, compared with the width of a swath, the tracks of one are registered on those of the other and matched, herd
-by herd, as frames are. Where they can, nothing in a track says which animal it was; then each pass answers for the
-ground nearer to its own middle than to that of any other pass, and a track that stands on another's ground is left to
-that one. Animals that walk in no common direction leave and enter such a zone in equal numbers, so the count is right
-on average; how far it may be from right for this herd is what `merge all` and `merge none` beside it say.
+next line comes by after a minute, another battery's line after an hour. Where the animals cannot have gone far until
+then, compared with how far they stand apart, or where a herd's likeness is sure, the tracks of one pass are registered
+on those of the other and matched, herd by herd, as frames are. Where not, nothing in a track says which animal it was:
+the herd is *untold*, and is counted by how often its ground was looked at (`counts.looks`), which needs no identity.
+A herd is told or untold as a whole, and by how its animals stand, not by whether they were matched: to count those that
+were matched by their matches and the others by their looks would count too many.
 """
 
 from __future__ import annotations
@@ -18,17 +18,33 @@ import numpy.typing as npt
 import shapely
 from scipy.spatial import KDTree
 
-from counts.following import Component, components, density_within, follow, mahalanobis_squared
+from counts.following import Component, components, density_within, follow, mahalanobis_squared, not_seen
+from counts.looks import Looks
 from flightplan.errors import EstimateError
 from flightplan.frames import Floats
 
 Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
 
 STRANGERS_TOLD = 0.05
 """Animals of two passes are told apart while fewer others than this stand where one of them may be seen next."""
 
-STRANGERS_SETTLED = 0.01
+STRANGERS_MATCHED = 0.15
+"""So few where the error of a pose may put an animal at rest: which is whose may be mistaken, how many are not."""
+
+STRANGERS_FOLLOWED = 0.15
+"""So few where an animal may have walked until the next frame of its pass."""
+
+STRANGERS_MISSED = 0.2
+"""So few within a box's error that were missed, or two animals missed once each are taken for one."""
+
+STRANGERS_SETTLED = 0.05
 """So few that an animal which the pass at home did not show is rather one that it missed."""
+
+NOT_SHOWN_AT_HOME = 0.1
+
+MOST_IN_SERIES = 0.9
+"""A herd whose likeness joins this share of its tracks is told by it."""
 
 LOOKS_THAT_COUNT = 3
 """How many independent looks a pass is trusted with at most: what hides an animal hides it for a while."""
@@ -39,15 +55,24 @@ class Passes:
     """The flight lines over one ground. `of_sighting` (N,) rows of `corners` (P, 4, 2), the swaths in metres.
 
     Corners go around: the first two across the swath's one end, the last two across its other. `times_s` (P, 2) is when
-    the aircraft was at the one and at the other.
+    the aircraft was at the one and at the other. `looks` are all frames of all passes, those without sightings too;
+    without them the swaths stand for them.
     """
 
     of_sighting: Ints
     corners: Floats
     times_s: Floats
+    looks: Looks | None = None
 
     @classmethod
-    def checked(cls, of_sighting: npt.ArrayLike, corners: npt.ArrayLike, times_s: npt.ArrayLike, count: int) -> Passes:
+    def checked(
+        cls,
+        of_sighting: npt.ArrayLike,
+        corners: npt.ArrayLike,
+        times_s: npt.ArrayLike,
+        count: int,
+        looks: Looks | None = None,
+    ) -> Passes:
         """Return passes for `count` sightings. Raises EstimateError for arrays that do not match."""
         rows, around = np.asarray(of_sighting, dtype=np.int64), np.asarray(corners, dtype=np.float64).reshape(-1, 4, 2)
         times = np.asarray(times_s, dtype=np.float64).reshape(-1, 2)
@@ -57,10 +82,16 @@ class Passes:
             raise EstimateError(f"{count} points but {len(rows)} passes", where="identity")
         if count and (rows.min() < 0 or rows.max() >= len(around)):
             raise EstimateError("a sighting is of a pass that has no swath", where="identity")
+        if (
+            looks is not None
+            and len(looks.of_pass)
+            and not 0 <= looks.of_pass.min() <= looks.of_pass.max() < len(around)
+        ):
+            raise EstimateError("a frame is of a pass that has no swath", where="identity")
         if not (np.isfinite(around).all() and np.isfinite(times).all()):
             raise EstimateError("a swath has a corner or a time that is not finite", where="identity")
         ccw = shapely.is_ccw(shapely.linearrings(around)) if len(around) else np.empty(0, dtype=bool)
-        return cls(rows, np.where(ccw[:, None, None], around, around[:, [1, 0, 3, 2]]), times)
+        return cls(rows, np.where(ccw[:, None, None], around, around[:, [1, 0, 3, 2]]), times, looks)
 
     @property
     def middles(self) -> npt.NDArray[np.object_]:
@@ -82,6 +113,26 @@ class Passes:
         first, last = self.times_s[rows].T
         return np.asarray(first + np.clip(share, 0.0, 1.0) * (last - first))
 
+    def weights(self, points: Floats, track: Ints, detection: float) -> Floats:
+        """How many animals each track stands for, (T,), of which `points` (N, 2) are the sightings.
+
+        Each look tells of one by the number of looks at its place, over the chance that it finds an animal. Where the
+        frames are not known, a track stands for one by the number of swaths.
+        """
+        if self.looks is not None:
+            each = 1.0 / (detection * self.looks.number_at(points))
+        else:
+            swaths = Looks(np.asarray(shapely.polygons(self.corners)), np.arange(len(self.corners)), self.times_s[:, 0])
+            each = 1.0 / (swaths.number_at(points) * np.bincount(track)[track])
+        return np.asarray(np.bincount(track, weights=each), dtype=np.float64)
+
+    def along(self, points: Floats) -> Ints:
+        """The order (N,) of points one home pass after the other, along each."""
+        home = self.home(points)
+        start, end = self.corners[home, :2].mean(axis=1), self.corners[home, 2:].mean(axis=1)
+        station = ((points - start) * (end - start)).sum(axis=1)
+        return np.asarray(np.lexsort((points[:, 1], points[:, 0], station, home)), dtype=np.int64)
+
     def home(self, points: Floats) -> Ints:
         """The pass whose middle is nearest to each point, (N,)."""
         tree = shapely.STRtree(self.middles)
@@ -91,11 +142,15 @@ class Passes:
 
 @dataclass(frozen=True)
 class Tracks:
-    """Animals as one pass saw them, of one label: (T, ...) arrays. `own` and `shared` are covariances, m²."""
+    """Animals as one pass saw them, of one label: (T, ...) arrays.
+
+    Covariances, m²: `own` of a track's place against the others', `shared` what they have in common, `box` of one look.
+    """
 
     points: Floats
     own: Floats
     shared: Floats
+    box: Floats
     times: Floats
     passes: Ints
     looks: Ints
@@ -107,39 +162,77 @@ class Tracks:
 
 @dataclass(frozen=True)
 class Joined:
-    """`animal` (T,): the first of the tracks judged to be one; `left` (T,): on ground that another pass answers for.
+    """`animal` (T,): the first of the tracks judged to be one; `untold` (T,): of herds that only looks can count.
 
-    `first`, `second` and `cost` are the pairs that could be one animal, their d²; `apart` those of passes too far apart
-    in time to tell.
+    Of the told ones those `left` are rather a second track of an animal than an animal. `first`, `second` and `cost`
+    are the pairs that could be one animal, their d².
     """
 
     animal: Ints
-    left: npt.NDArray[np.bool_]
+    untold: Bools
+    left: Bools
     first: Ints
     second: Ints
     cost: Floats
-    apart: npt.NDArray[np.bool_]
 
 
 def join(tracks: Tracks, passes: Passes, *, drift_variance: float, detection: float, gate: float) -> Joined:
     """Join the tracks of several passes into animals; see the module. `drift_variance` is that of walking, m²/s²."""
     t, density = tracks, density_within(tracks.points, tracks.passes)
-    first, second, cost = _pairs(t, passes, drift_variance, gate)
-    component = components(len(t.points), first, second)
-    animal, series = _matched(t, passes, density, component, drift_variance, detection, gate)
-    lag = np.abs(t.times[second] - t.times[first])
-    told = _told(t, first, drift_variance * lag**2, np.sqrt(density[first] * density[second]), STRANGERS_TOLD)
-    home = passes.home(t.points) if len(t.points) else np.empty(0, dtype=np.int64)
-    since = passes.when(home, t.points) - t.times
     everyone = np.arange(len(t.points))
-    # An animal that the pass at home missed counts too, where it stands alone or where two others have seen it: a
-    # track that only one pass has, in the middle of a herd, is rather one animal taken for two.
-    compared = _told(t, everyone, drift_variance * since**2, density, STRANGERS_SETTLED)
-    seen_twice = np.bincount(animal, minlength=len(animal))[animal] > 1
-    compared |= seen_twice & np.isin(series * len(passes.corners) + home, series * len(passes.corners) + t.passes)
-    settled = np.zeros(len(t.points), dtype=np.bool_)
-    np.logical_or.at(settled, animal, (home == t.passes) | compared)
-    return Joined(animal, ~settled[animal], first, second, cost, ~(told | (series[first] == series[second])))
+    first, second, cost = _pairs(t, passes, drift_variance, gate)
+    herd = components(len(t.points), first, second)
+    size = np.bincount(herd, minlength=1)
+    walked = drift_variance * _until_seen_again(t, passes, drift_variance, gate) ** 2
+    stands = _strangers(walked[:, None, None] * np.eye(2), density) <= STRANGERS_TOLD
+    stands = (np.bincount(herd, weights=stands, minlength=1) >= 0.5 * size)[herd]
+    animal, series = _matched(t, passes, density, herd, stands, drift_variance, detection, gate)
+    _, row, in_series = np.unique(series, return_inverse=True, return_counts=True)
+    largest = np.zeros(len(size), dtype=np.int64)
+    np.maximum.at(largest, herd, in_series[row])
+    sure = (largest >= MOST_IN_SERIES * size)[herd]
+    told = sure | (
+        stands & (_strangers(2 * t.shared + walked[:, None, None] * np.eye(2), density) <= STRANGERS_MATCHED)
+    )
+    if passes.looks is not None:
+        step = passes.looks.intervals_s(len(passes.corners))[t.passes]
+        walk = drift_variance * step[:, None, None] ** 2 * np.eye(2)
+        told &= _strangers(walk, density) <= STRANGERS_FOLLOWED
+    told &= (1 - detection) * _strangers(2 * t.box, density) <= STRANGERS_MISSED
+    untold = ~(np.bincount(herd, weights=told, minlength=1) >= 0.5 * size)[herd]
+    # Who is who is not said of animals that cannot be told.
+    animal = np.where(untold, everyone, animal)
+    return Joined(animal, untold, _seconds(t, passes, animal, density, walked), first, second, cost)
+
+
+def _seconds(t: Tracks, passes: Passes, animal: Ints, density: Floats, walked: Floats) -> Bools:
+    """Tracks (T,) that only one pass has, in the middle of a herd that another should have seen them in too.
+
+    They are rather an animal that was taken for two than one that was missed.
+    """
+    if not len(t.points):
+        return np.empty(0, dtype=np.bool_)
+    home = passes.home(t.points)
+    spread = 2 * t.shared + walked[:, None, None] * np.eye(2)
+    alone = (np.bincount(animal, minlength=len(animal))[animal] == 1) & (home != t.passes)
+    shown = not_seen(1.0, t.points, spread, passes.corners[home]) < NOT_SHOWN_AT_HOME
+    return np.asarray(alone & shown & (_strangers(spread, density) > STRANGERS_SETTLED))
+
+
+def _until_seen_again(t: Tracks, passes: Passes, drift_variance: float, gate: float) -> Floats:
+    """The least time (T,) from or to another pass that may have seen the animal too; 0 where there is none."""
+    lag = np.full(len(t.points), np.inf)
+    if not len(t.points):
+        return lag
+    swaths = shapely.polygons(passes.corners)
+    points = shapely.points(t.points)
+    row, other = shapely.STRtree(swaths).query(points, predicate="dwithin", distance=float(passes.widths.max()))
+    row, other = row[other != t.passes[row]], other[other != t.passes[row]]
+    passed = np.abs(passes.when(other, t.points[row]) - t.times[row])
+    error = np.sqrt(gate * np.trace(t.shared[row], axis1=1, axis2=2))
+    near = shapely.distance(points[row], swaths[other]) <= np.sqrt(gate * drift_variance) * passed + error
+    np.minimum.at(lag, row[near], passed[near])
+    return np.where(np.isfinite(lag), lag, 0.0)
 
 
 def _pairs(t: Tracks, passes: Passes, drift_variance: float, gate: float) -> tuple[Ints, Ints, Floats]:
@@ -164,7 +257,14 @@ def _pairs(t: Tracks, passes: Passes, drift_variance: float, gate: float) -> tup
 
 
 def _matched(
-    t: Tracks, passes: Passes, density: Floats, component: Ints, drift_variance: float, detection: float, gate: float
+    t: Tracks,
+    passes: Passes,
+    density: Floats,
+    component: Ints,
+    stands: Bools,
+    drift_variance: float,
+    detection: float,
+    gate: float,
 ) -> tuple[Ints, Ints]:
     """The animal of each track, and a number that tracks of passes have in common which were registered."""
     animal, series = np.arange(len(t.points), dtype=np.int64), np.arange(len(t.points), dtype=np.int64)
@@ -193,7 +293,8 @@ def _matched(
                 gate=gate,
                 corners=passes.corners[t.passes[inside]],
             ),
-            STRANGERS_TOLD,
+            strangers_told=np.inf if stands[inside[0]] else STRANGERS_TOLD,
+            sure=True,
         )
         animal[inside] = inside[followed.track]
         # Named by the first track of each series in this component.
@@ -202,8 +303,6 @@ def _matched(
     return animal, series
 
 
-def _told(t: Tracks, rows: Ints, walk: Floats, density: Floats, strangers: float) -> npt.NDArray[np.bool_]:
-    """Whether an animal can be known again by where it stands: few others are where it may be seen next."""
-    error = 2 * t.shared[rows] + walk[:, None, None] * np.eye(2)
-    area = 2 * np.pi * np.sqrt(np.maximum(error[:, 0, 0] * error[:, 1, 1] - error[:, 0, 1] ** 2, 0.0))
-    return np.asarray(area * density <= strangers)
+def _strangers(covariance: Floats, density: Floats) -> Floats:
+    area = 2 * np.pi * np.sqrt(np.maximum(covariance[:, 0, 0] * covariance[:, 1, 1] - covariance[:, 0, 1] ** 2, 0.0))
+    return np.asarray(area * density)

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import shapely
 
+from counts.looks import Looks
 from counts.passes import Passes
 from flightplan.frames import Floats
 from overfly.chain.ground import SurveyGround, courses_deg
@@ -23,15 +24,22 @@ def passes_of(ground: SurveyGround, capture: Ints) -> Passes | None:
     """
     usable = np.isfinite(ground.positions_m).all(axis=1) & np.isfinite(ground.times_s)
     usable &= ~(shapely.is_missing(ground.footprints) | shapely.is_empty(ground.footprints))
+    if ground.planned:
+        usable &= ground.assignment.transect >= 0
     if not len(capture) or not usable[capture].all():
         return None
     number = _numbers(ground, usable)
-    flown = np.unique(number[capture])
+    flown = np.unique(number[number >= 0])
     rows = [np.flatnonzero(number == value) for value in flown.tolist()]
     swaths = [_swath(ground, members) for members in rows]
     of_sighting = np.searchsorted(flown, number[capture])
+    looked = np.flatnonzero(number >= 0)
     return Passes.checked(
-        of_sighting, np.stack([s[0] for s in swaths]), np.stack([s[1] for s in swaths]), len(of_sighting)
+        of_sighting,
+        np.stack([s[0] for s in swaths]),
+        np.stack([s[1] for s in swaths]),
+        len(of_sighting),
+        Looks.checked(ground.footprints[looked], number[looked], ground.times_s[looked]),
     )
 
 
