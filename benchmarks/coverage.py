@@ -30,7 +30,7 @@ from scipy import stats
 from counts.effort import Assignment, CoreZones, Effort, TransectLines, assign_to_transects, core_zones, measure_effort
 from counts.estimators import EncounterVariance, Estimate, LimitForm, SubsampleMethod
 from counts.identity import resolve
-from counts.population import estimate_population, on_land, verified_correction
+from counts.population import Estimation, estimate_population, on_land, verified_correction
 from counts.verification import draw_sample
 from flightplan.design import StratumDesign, design_survey
 from flightplan.frames import Floats
@@ -198,8 +198,7 @@ def estimates(survey: Flown, c: Conditions) -> dict[str, Any]:
             strata,
             by,
             verified={s.name: float(true_counts[sample.captures][stratum_of == s.name].sum()) for s in strata},
-            spread=c.spread,
-            form=c.form,
+            how=Estimation(spread=c.spread, form=c.form),
         )
         result[name] = {
             "truth": sum(truth[name].values()),

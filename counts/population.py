@@ -1,14 +1,16 @@
 """From individuals and effort to each species' population: Jolly's method 2 per stratum, corrected, summed.
 
 The step every survey takes, with pictures or in simulation: count the individuals of each transect that stand on the
-land surveyed, expand them by the area searched, multiply by the correction from the verified captures, and sum the
-strata with what they share counted once.
+land surveyed, expand them by the area searched, divide by their availability, multiply by the correction from the
+verified captures, and sum the strata with what they share counted once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from enum import StrEnum
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,16 +18,64 @@ import numpy.typing as npt
 import shapely
 
 from counts.effort import Assignment, Effort, TransectLines, captures_of
-from counts.estimators import EncounterVariance, Estimate, LimitForm, SubsampleMethod, jolly2, total, total_count
+from counts.estimators import (
+    EncounterVariance,
+    Estimate,
+    LimitForm,
+    Rate,
+    SubsampleMethod,
+    bootstrap_ratio,
+    divided_by_class,
+    estimate,
+    jolly1,
+    jolly2,
+    total,
+    total_count,
+)
 from counts.verification import Correction, Sample, apply, correction
 from flightplan.design import StratumDesign
 from flightplan.errors import EstimateError
+from flightplan.frames import Floats
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
 DEFAULT_FORM = LimitForm.LOGNORMAL
 DEFAULT_METHOD = SubsampleMethod.DIFFERENCE
+
+
+class SampleEstimator(StrEnum):
+    """How the individuals of a sample of transects become those of the stratum."""
+
+    JOLLY_2 = "jolly2"
+    JOLLY_1 = "jolly1"
+    BOOTSTRAP = "bootstrap"
+    TOTAL = "total"
+
+
+@dataclass(frozen=True)
+class Estimation:
+    """What was asked of the estimates: how, with which spread between transects, and which limits.
+
+    `estimator` None is the design's own: the total count in full coverage, else Jolly 2. `spread` None is the variance
+    of a simple random sample of transects (docs/decisions/0006); `seed` is that of the bootstrap.
+    """
+
+    estimator: SampleEstimator | None = None
+    spread: EncounterVariance | None = None
+    form: LimitForm = DEFAULT_FORM
+    confidence: float = 0.95
+    seed: int = 1
+
+
+@dataclass(frozen=True)
+class Classes:
+    """Individuals (M,) by class of availability: `of` is the row in `names`; `rates` has the rate of each name."""
+
+    of: Ints
+    names: tuple[str, ...]
+    rates: Mapping[str, Rate]
+
 
 NO_POSSIBLE_TRANSECTS_NOTE = (
     "the design has no number of possible transects: N is the stratum's area over the mean area searched in one"
@@ -101,39 +151,37 @@ def estimate_population(
     by: Correction | None = None,
     *,
     verified: Mapping[str, float] | None = None,
-    spread: EncounterVariance | None = None,
-    form: LimitForm = DEFAULT_FORM,
-    confidence: float = 0.95,
+    how: Estimation | None = None,
+    availability: Classes | None = None,
     complete: bool = False,
 ) -> Population:
     """Estimate one species per stratum and in total from the transect (M,) of each of its individuals on land.
 
     `complete` is full coverage: everything was searched, so the count is the estimate, and its limits can only come
     from the correction. `verified` is the number of animals a person saw, by stratum: the floor of the corrected lower
-    limit. Transects that were not searched are left out. Areas in m². Strata sum in the order given.
+    limit. Transects that were not searched are left out. Areas in m². Strata sum in the order given. Raises
+    EstimateError for an estimator that the design cannot carry.
     """
-    unit = np.asarray(transect, dtype=np.int64)
-    counts = np.bincount(unit, minlength=len(lines.identifiers))
+    unit, asked = np.asarray(transect, dtype=np.int64), how or Estimation()
+    estimator = asked.estimator or (SampleEstimator.TOTAL if complete else SampleEstimator.JOLLY_2)
+    classes = availability or Classes(np.zeros(len(unit), dtype=np.int64), ("all",), {})
+    counts = {
+        name: np.bincount(unit[classes.of == i], minlength=len(lines.identifiers))
+        for i, name in enumerate(classes.names)
+    }
     counted, corrected = {}, {}
     for stratum in strata:
         mine = np.array([name == stratum.name for name in lines.strata])
-        if complete:
-            estimate = total_count(counts[mine], gaps=effort.notes)
-        else:
-            estimate = jolly2(
-                counts[mine],
-                effort.area_m2[mine],
-                stratum.area_m2,
-                stratum.possible_transects,
-                spread=spread,
-                form=form,
-                confidence=confidence,
+        one = partial(_stratum, estimator, asked, stratum, effort.area_m2[mine], effort.notes)
+        if classes.rates:
+            found = divided_by_class(
+                one, {name: y[mine] for name, y in counts.items()}, {k: (v,) for k, v in classes.rates.items()}
             )
-            if stratum.possible_transects is None:
-                estimate = replace(estimate, notes=(*estimate.notes, NO_POSSIBLE_TRANSECTS_NOTE))
-        counted[stratum.name] = estimate
+        else:
+            found = one(counts[classes.names[0]][mine])
+        counted[stratum.name] = found
         seen = (verified or {}).get(stratum.name)
-        corrected[stratum.name] = estimate if by is None else apply(estimate, by, verified=seen)
+        corrected[stratum.name] = found if by is None else apply(found, by, verified=seen)
     names = list(counted)
     return Population(
         species=species,
@@ -143,4 +191,49 @@ def estimate_population(
         counted_total=total(list(counted.values()), names=names),
         correction=by,
         individuals=len(unit),
+    )
+
+
+def _stratum(
+    estimator: SampleEstimator,
+    asked: Estimation,
+    stratum: StratumDesign,
+    areas_m2: Floats,
+    gaps: tuple[str, ...],
+    counts: npt.ArrayLike,
+) -> Estimate:
+    """One stratum by the estimator asked for."""
+    if estimator is SampleEstimator.TOTAL:
+        return total_count(counts, gaps=gaps)
+    if estimator is SampleEstimator.BOOTSTRAP:
+        return _bootstrapped(asked, stratum, areas_m2, np.asarray(counts, dtype=np.float64))
+    if estimator is SampleEstimator.JOLLY_1:
+        if stratum.possible_transects is None:
+            raise EstimateError(
+                "Jolly 1 needs the number of possible transects, and this design has none",
+                where=stratum.name,
+                hint="Use jolly2.",
+            )
+        return jolly1(counts, stratum.possible_transects, form=asked.form, confidence=asked.confidence)
+    found = jolly2(
+        counts, areas_m2, stratum.area_m2, stratum.possible_transects, spread=asked.spread, form=asked.form,
+        confidence=asked.confidence,
+    )  # fmt: skip
+    return found.with_notes(NO_POSSIBLE_TRANSECTS_NOTE) if stratum.possible_transects is None else found
+
+
+def _bootstrapped(asked: Estimation, stratum: StratumDesign, areas_m2: Floats, counts: Floats) -> Estimate:
+    """The bootstrap's spread with limits of the form asked for: corrections and sums of strata need a variance."""
+    flown = areas_m2 > 0
+    drawn, _ = bootstrap_ratio([counts[flown]], [areas_m2[flown]], [stratum.area_m2], seed=asked.seed)
+    if drawn.value is None or not drawn.components:
+        return drawn
+    return estimate(
+        drawn.value,
+        [replace(part, degrees_of_freedom=float(max(int(flown.sum()) - 1, 1))) for part in drawn.components],
+        method="bootstrap of transects",
+        units=drawn.units,
+        seen=drawn.seen,
+        confidence=asked.confidence,
+        form=asked.form,
     )

@@ -201,7 +201,10 @@ def apply(
         return replace(counted, notes=(*notes, f"not corrected for detection: {by.reason}"))
     factor, value = by.factor, counted.value * by.factor
     spread = by.spread_factor or factor
-    components = [replace(part, variance=part.variance * spread**2) for part in counted.components]
+    components = [
+        replace(part, variance=part.variance * (spread if part.name == "sampling" else factor) ** 2)
+        for part in counted.components
+    ]
     unknown = not counted.components
     if not unknown:
         shared = Component(by.name, counted.value**2 * by.variance, by.degrees_of_freedom, by.source)

@@ -177,6 +177,55 @@ def add_count(session: Session, count: FrameCount) -> tuple[int, ...]:
     return tuple(found.all())
 
 
+@dataclass(frozen=True)
+class SampleInfo:
+    """How a sample was drawn, and for which run."""
+
+    sample_id: int
+    survey_id: int
+    detection_run_id: int
+    seed: int
+    parameters: Mapping[str, Any]
+    blind: bool
+    who: str
+
+
+def read_sample(session: Session, sample_id: int) -> SampleInfo:
+    """Return a sample by its key."""
+    row = session.get_one(Sample, sample_id)
+    return SampleInfo(row.fid, row.survey_id, row.detection_run_id, row.seed, row.parameters, row.blind, row.who)
+
+
+def checked_sample_of(session: Session, detection_run_id: int) -> int | None:
+    """Return the key of the run's newest sample in which somebody counted, None when there is none."""
+    return session.scalars(
+        select(func.max(Sample.fid))
+        .join(SampleFrame, SampleFrame.sample_id == Sample.fid)
+        .join(SampleCount, SampleCount.sample_frame_id == SampleFrame.fid)
+        .where(Sample.detection_run_id == detection_run_id)
+    ).one()
+
+
+def first_counts(session: Session, sample_id: int) -> dict[int, dict[str, int]]:
+    """Return what counts of each frame, by its key and species: the last word of whoever counted it first."""
+    first, counts = first_counters(session, sample_id), read_counts(session, sample_id)
+    return {frame: dict(counts[who][frame]) for frame, who in first.items()}
+
+
+def first_counters(session: Session, sample_id: int) -> dict[int, str]:
+    """Return who counted each frame first, by its key."""
+    rows = session.execute(
+        select(SampleCount.sample_frame_id, SampleCount.who)
+        .join(SampleFrame, SampleCount.sample_frame_id == SampleFrame.fid)
+        .where(SampleFrame.sample_id == sample_id)
+        .order_by(SampleCount.fid)
+    )
+    first: dict[int, str] = {}
+    for frame, who in rows:
+        first.setdefault(frame, who)
+    return first
+
+
 def read_counts(session: Session, sample_id: int) -> Mapping[str, Mapping[int, Mapping[str, int]]]:
     """Return what each person counted, by their name, then the frame's key, then species: their last word."""
     rows = session.execute(

@@ -4,30 +4,42 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
+import shapely
 
 import overfly
+from counts.agreement import LineAgreement, compare_with_plan
+from counts.availability import Availability
 from counts.census import Census
 from counts.columns import canonical_json
 from counts.effort import Effort, core_zones, measure_effort
+from counts.population import Estimation
 from counts.store import (
     CorrectionEntry,
     EffortEntry,
     EstimateEntry,
+    GapEntry,
     add_estimate_run,
     find_survey,
     latest_detection_run,
     latest_survey,
 )
-from counts.store.detections import read_detections
+from counts.store.detections import read_detections, read_reviewed
 from counts.store.looking import count_not_looked_at, looked_at
+from counts.store.samples import checked_sample_of
 from counts.verification import Correction
 from flightplan.errors import CensusError
-from overfly.chain.estimating import Resolved, counts_by_capture, estimate_species
-from overfly.chain.ground import place_detections, read_ground
+from overfly.chain.estimating import (
+    Resolved,
+    availability_classes,
+    availability_entries,
+    counts_by_capture,
+    estimate_species,
+)
+from overfly.chain.ground import SurveyGround, place_detections, read_ground
 from overfly.chain.passes_flown import LONGEST_GAP_S
 from overfly.chain.resolving import (
     identity_entry,
@@ -36,11 +48,14 @@ from overfly.chain.resolving import (
     write_assignment,
     write_identity,
 )
-from overfly.chain.verifying import Verification, Verifier, corrections, verify
+from overfly.chain.verifying import Verification, Verifier, checked_sample, corrections, verify
 
 SPEED_LIMIT_MPS = 1.5
 VERIFY_POSITIVE = 80
 VERIFY_ZERO = 60
+
+LEAST_GAP_M2 = 1.0
+"""Less planned ground that nobody saw is rounding, not a gap."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +82,7 @@ class Counted:
     untold: Mapping[str, int]
     area_searched_m2: float
     effort_notes: tuple[str, ...]
+    flown: tuple[LineAgreement, ...]
     corrections: tuple[CorrectionEntry, ...]
     estimates: tuple[EstimateEntry, ...]
     verified_frames: int
@@ -87,11 +103,14 @@ def count_survey(
     seed: int = 1,
     speed_limit_mps: float = SPEED_LIMIT_MPS,
     ground_msl_m: float | None = None,
+    how: Estimation | None = None,
+    availability: Availability | None = None,
 ) -> Counted:
     """Count a survey from its newest detection run: individuals, effort, corrections, estimates.
 
-    `species` are the labels to estimate, all of the detector's when None: one never seen gets an estimate of 0. The
-    same counting again adds nothing to the census. Raises CensusError when nothing was detected yet.
+    What people decided about detections holds. `species` are the labels to estimate, all of the detector's when None:
+    one never seen gets an estimate of 0. Without a `verifier`, a sample that people checked before corrects. The same
+    counting again adds nothing to the census. Raises CensusError when nothing was detected yet.
     """
     with census.reading() as session:
         info = find_survey(session, survey) if survey else latest_survey(session)
@@ -105,9 +124,10 @@ def count_survey(
         seen = looked_at(session, run.run_id)
         ground = read_ground(session, info, ground_msl_m=ground_msl_m, looked_at=seen)
         left = count_not_looked_at(session, run.run_id)
-        table = read_detections(session, run.run_id)
+        raw = read_detections(session, run.run_id)
+        table = read_reviewed(session, run.run_id)
     sightings = place_detections(ground, table)
-    names = tuple(species or run.detector.labels)
+    names = tuple(species or dict.fromkeys((*run.detector.labels, *table.labels)))
     individuals, members = resolve_individuals(ground, sightings, speed_limit_mps)
     transect = transects_of(ground, individuals)
     parameters = {
@@ -126,7 +146,7 @@ def count_survey(
     return _estimate(
         census,
         Resolved(
-            info, run, identity_run_id, ground, table.capture_id, len(table), sightings, individuals, transect, names
+            info, run, identity_run_id, ground, raw.capture_id, len(table), sightings, individuals, transect, names
         ),
         verifier=verifier,
         who=who,
@@ -134,6 +154,8 @@ def count_survey(
         seed=seed,
         parameters=parameters,
         left=left,
+        how=how,
+        availability=availability,
     )
 
 
@@ -147,6 +169,8 @@ def _estimate(
     seed: int,
     parameters: Mapping[str, Any],
     left: int,
+    how: Estimation | None,
+    availability: Availability | None,
 ) -> Counted:
     ground = count.ground
     zones = core_zones(ground.footprints, ground.assignment, ground.lines, ground.land)
@@ -156,47 +180,73 @@ def _estimate(
     )
     per_capture = counts_by_capture(count)
     detections = np.bincount([row[k] for k in count.detected_captures.tolist()], minlength=len(ground.captures))
-    factors: dict[str, Correction] = {}
     checked: Verification | None = None
-    if verifier is not None and ground.planned:
+    if ground.planned:
         with census.writing() as session:
-            checked = verify(
-                session,
-                count.identity_run_id,
-                ground,
-                zones,
-                detections,
-                per_capture,
-                verifier,
-                who=who,
-                positive=sample[0],
-                zero=sample[1],
-                seed=seed,
-            )
+            earlier = checked_sample_of(session, count.run.run_id)
+            if verifier is not None:
+                checked = verify(
+                    session,
+                    count.run,
+                    count.identity_run_id,
+                    ground,
+                    zones,
+                    detections,
+                    per_capture,
+                    verifier,
+                    who=who,
+                    positive=sample[0],
+                    zero=sample[1],
+                    seed=seed,
+                )
+            elif earlier is not None:
+                checked = checked_sample(session, earlier, count.identity_run_id, ground, per_capture)
+    factors: dict[str, Correction] = {}
+    if checked is not None:
         factors = corrections(checked, detections, per_capture, ground.assignment.transect >= 0)
-    return replace(_write(census, count, effort, checked, factors, parameters), not_looked_at=left)
+    available = availability_classes(count, availability) if availability is not None and ground.planned else {}
+    estimates: tuple[EstimateEntry, ...] = ()
+    if ground.planned:
+        estimates = estimate_species(count, effort, checked, factors, how=how, available=available)
+    entries = (*(CorrectionEntry.of(c, species=name) for name, c in factors.items()), *availability_entries(available))
+    flown = compare_with_plan(
+        ground.assignment, ground.lines, effort,
+        heights_agl_m=ground.heights_agl_m, land=ground.land or None, planned_width_m=count.info.strip_width_m,
+    )  # fmt: skip
+    if how is not None:
+        parameters = {**parameters, "estimation": asdict(how)}
+    return replace(_write(census, count, effort, flown, checked, entries, estimates, parameters), not_looked_at=left)
 
 
 def _write(
     census: Census,
     count: Resolved,
     effort: Effort,
+    flown: tuple[LineAgreement, ...],
     checked: Verification | None,
-    factors: Mapping[str, Correction],
+    entries: tuple[CorrectionEntry, ...],
+    estimates: tuple[EstimateEntry, ...],
     parameters: Mapping[str, Any],
 ) -> Counted:
     ground = count.ground
-    estimates = estimate_species(count, effort, checked, factors) if ground.planned else ()
-    entries = tuple(CorrectionEntry.of(c, species=name) for name, c in factors.items())
+    masked = _masked_m2(ground)
     efforts = tuple(
         EffortEntry(
             transect=t.identifier,
             area_searched_m2=float(effort.area_m2[i]),
             length_m=float(effort.area_m2[i] / count.info.strip_width_m) if count.info.strip_width_m else t.length_m,
             captures=int(effort.captures[i]),
+            planned_area_m2=t.strip_area_m2,
+            masked_area_m2=masked[i],
+            gap_area_m2=float(effort.gaps_m2[i]),
         )
         for i, t in enumerate(ground.transects)
     )
+    gaps = [
+        GapEntry(ground.frame.delocalise(polygon), float(effort.gaps_m2[i]), ground.transects[i].identifier)
+        for i, polygon in enumerate(effort.gaps)
+        if effort.gaps_m2[i] >= LEAST_GAP_M2
+    ]
     inputs = {
         "plan": count.info.plan_hash,
         "detector": count.run.detector.content_hash,
@@ -212,7 +262,12 @@ def _write(
             effort=efforts,
             corrections=entries,
             estimates=estimates,
-            parameters={**parameters, "effort_notes": list(effort.notes)},
+            gaps=gaps,
+            parameters={
+                **parameters,
+                "effort_notes": list(effort.notes),
+                "flown": [_rounded(line) for line in flown],
+            },
             inputs_hash=hashlib.sha256(canonical_json(inputs).encode()).hexdigest(),
             code_version=overfly.__version__,
         )
@@ -235,6 +290,7 @@ def _write(
         untold={k: v.untold for k, v in count.individuals.counts.items() if v.untold},
         area_searched_m2=float(effort.area_m2.sum()),
         effort_notes=effort.notes,
+        flown=flown,
         corrections=entries,
         estimates=estimates,
         verified_frames=0 if checked is None else len(checked.frames),
@@ -243,3 +299,19 @@ def _write(
         if ground.planned
         else "the survey has no design: there is no telling what share of the area was seen",
     )
+
+
+def _masked_m2(ground: SurveyGround) -> list[float | None]:
+    """What masks took of each transect's footprints, None where the survey has no masks."""
+    found: list[float | None] = [0.0 if ground.masked else None] * len(ground.transects)
+    for i, hidden in enumerate(ground.masked):
+        mine = ground.footprints[ground.assignment.transect == i]
+        found[i] = float(shapely.area(shapely.intersection(shapely.union_all(mine), hidden))) if len(mine) else 0.0
+    return found
+
+
+def _rounded(line: LineAgreement) -> dict[str, Any]:
+    """A line of the comparison as JSON has it, to the centimetre."""
+    document = asdict(line)
+    document["gaps"] = [[round(gap.from_m, 2), round(gap.to_m, 2)] for gap in line.gaps]
+    return {k: round(v, 4) if isinstance(v, float) else v for k, v in document.items()}

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from counts.availability import NAME, Availability, solar_hours
 from counts.effort import Effort, captures_of
 from counts.identity import Individuals
-from counts.population import estimate_population
-from counts.store import EstimateEntry, SurveyInfo
+from counts.population import Classes, Estimation, estimate_population
+from counts.store import CorrectionEntry, EstimateEntry, SurveyInfo
 from counts.store.detections import DetectionRunInfo
 from counts.verification import Correction
 from flightplan.design import FULL
@@ -35,9 +36,18 @@ class Resolved:
 
 
 def estimate_species(
-    count: Resolved, effort: Effort, checked: Verification | None, factors: Mapping[str, Correction]
+    count: Resolved,
+    effort: Effort,
+    checked: Verification | None,
+    factors: Mapping[str, Correction],
+    *,
+    how: Estimation | None = None,
+    available: Mapping[str, Classes] | None = None,
 ) -> tuple[EstimateEntry, ...]:
-    """Estimate every species, per stratum and in all; `factors` are the corrections of those that have one."""
+    """Estimate every species, per stratum and in all.
+
+    `factors` are the corrections of those that have one, `available` the classes of availability of those that have.
+    """
     ground = count.ground
     entries: list[EstimateEntry] = []
     for name in count.species:
@@ -51,6 +61,8 @@ def estimate_species(
             ground.strata,
             factors.get(name),
             verified=_verified(count, checked, name),
+            how=how,
+            availability=(available or {}).get(name),
             complete=count.info.design_kind == FULL,
         )
         for stratum in ground.strata:
@@ -88,6 +100,52 @@ def counts_by_capture(count: Resolved) -> dict[str, Ints]:
         name: np.bincount(capture[(labels == name) & (capture >= 0)], minlength=len(ground.captures)).astype(np.int64)
         for name in count.species
     }
+
+
+def availability_classes(count: Resolved, availability: Availability) -> dict[str, Classes]:
+    """Which value of availability holds for each individual that counts, by species.
+
+    By the stratum it stands in, and the solar hour at which the capture of its core zone was taken.
+    """
+    ground, inside = count.ground, np.flatnonzero(count.transect >= 0)
+    unit = count.transect[inside]
+    capture = captures_of(count.individuals.positions[inside], unit, ground.assignment, ground.lines)
+    hours = solar_hours(np.where(capture >= 0, ground.times_s[capture], np.nan), ground.frame.longitude_deg)
+    found = {}
+    for name in count.species:
+        given = availability.of(name)
+        mine = np.flatnonzero(count.individuals.labels[inside] == name)
+        if given:
+            strata = [ground.lines.strata[i] for i in unit[mine].tolist()]
+            labels = tuple(c.label for c in given)
+            rates = {c.label: c.rate for c in given}
+            found[name] = Classes(availability.assign(name, strata, hours[mine]), labels, rates)
+    return found
+
+
+def availability_entries(available: Mapping[str, Classes]) -> tuple[CorrectionEntry, ...]:
+    """One line for each species' availability: what its count is multiplied by, and from which values."""
+    entries = []
+    for name, classes in available.items():
+        number = np.bincount(classes.of, minlength=len(classes.names)).astype(np.float64)
+        share = number / number.sum() if number.sum() > 0 else np.full(len(number), 1 / len(number))
+        rates = [classes.rates[label] for label in classes.names]
+        value, error = np.array([r.value for r in rates]), np.array([r.standard_error for r in rates])
+        entries.append(
+            CorrectionEntry(
+                species=name,
+                kind=NAME,
+                factor=float((share / value).sum()),
+                variance=float(((share * error / value**2) ** 2).sum()),
+                method="one value" if len(rates) == 1 else "by class of stratum and hour",
+                source="; ".join(dict.fromkeys(r.source for r in rates)),
+                details={
+                    label: {"value": r.value, "standard_error": r.standard_error, "individuals": int(n)}
+                    for label, r, n in zip(classes.names, rates, number, strict=True)
+                },
+            )
+        )
+    return tuple(entries)
 
 
 def _verified(count: Resolved, checked: Verification | None, species: str) -> dict[str, float] | None:

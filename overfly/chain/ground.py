@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +11,16 @@ import shapely
 from sqlalchemy.orm import Session
 
 from counts.effort import Assignment, TransectLines, assign_to_transects
-from counts.store import StoredCapture, SurveyInfo, read_area, read_captures, read_footprints, read_strata
+from counts.masks import mask_strata
+from counts.store import (
+    StoredCapture,
+    SurveyInfo,
+    read_area,
+    read_captures,
+    read_footprints,
+    read_masks,
+    read_strata,
+)
 from counts.store.detections import DetectionTable
 from detect.georef import Pose, PoseErrors, ground_to_pixel, place, pose_of
 from flightplan.camera import Camera
@@ -37,7 +46,8 @@ class SurveyGround:
     """Everything about a survey's geometry that counting needs.
 
     One row per usable capture: `captures`, `footprints` (shapely polygons in metres, None where unknown), `positions_m`
-    (C, 2) and `assignment`. One per transect: `transects`, `lines`, and `land`, the stratum less the exclusions.
+    (C, 2), `heights_agl_m` (NaN where unknown) and `assignment`. One per transect: `transects`, `lines`, `land`, the
+    stratum less exclusions and masks, and `masked`, what the masks took. `strata` have the area of their habitat.
     """
 
     info: SurveyInfo
@@ -51,6 +61,8 @@ class SurveyGround:
     positions_m: Floats
     times_s: Floats
     assignment: Assignment
+    heights_agl_m: Floats
+    masked: tuple[shapely.Geometry, ...] = ()
     ground_msl_m: float | None = None
 
     @property
@@ -93,9 +105,18 @@ def read_ground(
     transects = tuple(t for s in strata for t in s.transects)
     lines = TransectLines.of(transects, frame)
     land: tuple[shapely.Geometry, ...] = ()
+    hidden: tuple[shapely.Geometry, ...] = ()
     if area is not None:
-        of_stratum = dict(zip((s.name for s in area.strata), area.local_strata, strict=True))
+        masks = read_masks(session, info.survey_id)
+        names = [s.name for s in area.strata]
+        masked = mask_strata(area.local_strata, masks, frame)
+        of_stratum = dict(zip(names, masked.searchable, strict=True))
         land = tuple(of_stratum[t.stratum] for t in transects)
+        if masks:
+            off = dict(zip(names, shapely.difference(list(area.local_strata), masked.searchable), strict=True))
+            hidden = tuple(off[t.stratum] for t in transects)
+            less = dict(zip(names, masked.no_habitat_m2.tolist(), strict=True))
+            strata = tuple(replace(s, area_m2=s.area_m2 - less[s.name]) for s in strata)
     row = {c.capture_id: i for i, c in enumerate(captures)}
     footprints = np.full(len(captures), None, dtype=object)
     heights = np.full(len(captures), np.nan)
@@ -125,6 +146,8 @@ def read_ground(
         positions_m=positions,
         times_s=times,
         assignment=_assign(info, captures, positions, times, lines, footprints, heights),
+        heights_agl_m=heights,
+        masked=hidden,
         ground_msl_m=ground_msl_m,
     )
 

@@ -14,6 +14,17 @@ from sqlalchemy.orm import Session
 
 from counts.effort import CoreZones
 from counts.store import VerificationEntry, add_verification, read_verification
+from counts.store.detections import DetectionRunInfo
+from counts.store.samples import (
+    FrameCount,
+    SampleFrameEntry,
+    add_count,
+    add_sample,
+    first_counters,
+    first_counts,
+    read_frames,
+    read_sample,
+)
 from counts.verification import Correction, correction, draw_sample
 from flightplan.errors import CensusError
 from overfly.chain.ground import Ints, SurveyGround
@@ -54,6 +65,7 @@ class Verification:
     sizes: tuple[int, int]
     seen: Mapping[str, Ints]
     who: str
+    survey: str = ""
 
 
 def frames_to_check(
@@ -80,6 +92,7 @@ def frames_to_check(
 
 def verify(
     session: Session,
+    run: DetectionRunInfo,
     identity_run_id: int,
     ground: SurveyGround,
     zones: CoreZones,
@@ -93,49 +106,104 @@ def verify(
     seed: int,
     time_utc: datetime | None = None,
 ) -> Verification:
-    """Have the sample checked and write it down; frames that were checked before are not asked for again.
+    """Draw a sample, have it checked and write both down; frames that were checked before are not asked for again.
 
-    `census_counts` gives (C,) individuals by capture's core zone, by species.
+    `census_counts` gives (C,) individuals by capture's core zone, by species. The same draw is the same sample, also
+    when the individuals have changed since: what a person counted stands.
     """
-    frames, rows, stratum, sizes = frames_to_check(ground, zones, detections, positive=positive, zero=zero, seed=seed)
+    now = time_utc or datetime.now(UTC)
+    frames, _, stratum, sizes = frames_to_check(ground, zones, detections, positive=positive, zero=zero, seed=seed)
+    sample_id = add_sample(
+        session,
+        ground.info.survey_id,
+        run.run_id,
+        [
+            SampleFrameEntry(f.capture_id, STRATA[part], _rings(f.zone_px))
+            for f, part in zip(frames, stratum.tolist(), strict=True)
+        ],
+        seed=seed,
+        parameters={"positive": positive, "zero": zero, "sizes": list(sizes)},
+        who=who,
+        time_utc=now,
+        identity_run_id=identity_run_id,
+    )
+    frame_of = {f.entry.capture_id: f.frame_id for f in read_frames(session, sample_id)}
     species = sorted(census_counts)
-    known = {(e.capture_id, e.species): e.true_count for e in read_verification(session, identity_run_id)}
-    missing = [f for f in frames if any((f.capture_id, s) not in known for s in species)]
+    known = first_counts(session, sample_id)
+    missing = [f for f in frames if any(s not in known.get(frame_of[f.capture_id], {}) for s in species)]
     answers = verifier(missing) if missing else {}
-    entries = []
-    for frame, row, part in zip(frames, rows.tolist(), stratum.tolist(), strict=True):
+    for frame in missing:
         if frame.capture_id not in answers:
             continue
-        for name in species:
-            if (frame.capture_id, name) in known:
-                continue
-            count = int(answers[frame.capture_id].get(name, 0))
-            if count < 0:
-                raise CensusError(f"{name} cannot be {count}", where=str(frame.path), hint="Count from 0 up.")
-            known[frame.capture_id, name] = count
-            entries.append(
-                VerificationEntry(frame.capture_id, STRATA[part], name, count, int(census_counts[name][row]))
-            )
-    add_verification(session, identity_run_id, entries, who=who, time_utc=time_utc or datetime.now(UTC))
-    checked = np.array([all((f.capture_id, s) in known for s in species) for f in frames], dtype=bool)
-    kept = [f for f, done in zip(frames, checked, strict=True) if done]
+        answer, key = answers[frame.capture_id], frame_of[frame.capture_id]
+        new = {name: int(answer.get(name, 0)) for name in species if name not in known.get(key, {})}
+        try:
+            add_count(session, FrameCount(key, new, who, now))
+        except CensusError as error:
+            raise CensusError(error.what, where=str(frame.path), hint=error.hint) from error
+    return checked_sample(session, sample_id, identity_run_id, ground, census_counts, time_utc=now)
+
+
+def checked_sample(
+    session: Session,
+    sample_id: int,
+    identity_run_id: int,
+    ground: SurveyGround,
+    census_counts: Mapping[str, Ints],
+    *,
+    time_utc: datetime | None = None,
+) -> Verification:
+    """Hold what people counted in a sample's frames against what the census has there now, and write that down.
+
+    Of two people who counted one frame the one who was first counts. Frames that are no longer on effort are left out.
+    """
+    row = {c.capture_id: i for i, c in enumerate(ground.captures) if ground.assignment.transect[i] >= 0}
+    species = sorted(census_counts)
+    counts = first_counts(session, sample_id)
+    frames = [
+        f
+        for f in read_frames(session, sample_id)
+        if f.entry.capture_id in row and all(s in counts.get(f.frame_id, {}) for s in species)
+    ]
+    frames.sort(key=lambda f: row[f.entry.capture_id])
+    entries = [
+        VerificationEntry(
+            f.entry.capture_id,
+            f.entry.sample_stratum,
+            name,
+            counts[f.frame_id][name],
+            int(census_counts[name][row[f.entry.capture_id]]),
+        )
+        for f in frames
+        for name in species
+    ]
+    people = dict.fromkeys(first_counters(session, sample_id).get(f.frame_id, "") for f in frames)
+    who = ", ".join(name for name in people if name)
+    known = {(e.capture_id, e.species) for e in read_verification(session, identity_run_id)}
+    new = [e for e in entries if (e.capture_id, e.species) not in known]
+    add_verification(session, identity_run_id, new, who=who, time_utc=time_utc or datetime.now(UTC))
+    sizes = read_sample(session, sample_id).parameters["sizes"]
     return Verification(
-        frames=rows[checked],
-        stratum=stratum[checked],
-        sizes=sizes,
-        seen={s: np.array([known[f.capture_id, s] for f in kept], dtype=np.int64) for s in species},
+        frames=np.array([row[f.entry.capture_id] for f in frames], dtype=np.int64),
+        stratum=np.array([STRATA.index(f.entry.sample_stratum) for f in frames], dtype=np.int64),
+        sizes=(int(sizes[0]), int(sizes[1])),
+        seen={s: np.array([counts[f.frame_id][s] for f in frames], dtype=np.int64) for s in species},
         who=who,
+        survey=ground.info.name,
     )
 
 
 def corrections(
     verification: Verification, detections: Ints, census_counts: Mapping[str, Ints], effort: npt.NDArray[np.bool_]
 ) -> dict[str, Correction]:
-    """Return each species' factor from counted to true animals, from the checked frames."""
+    """Return each species' factor from counted to true animals, from the checked frames.
+
+    Its source names the survey: what was measured in one is no error that another shares.
+    """
     positive = detections > 0
     source = (
-        f"{len(verification.frames)} of {sum(verification.sizes)} frames on effort, drawn at random and checked by "
-        f"{verification.who}"
+        f"{len(verification.frames)} of {sum(verification.sizes)} frames on effort of {verification.survey}, drawn at "
+        f"random and checked by {verification.who}"
     )
     result = {}
     for name, counts in census_counts.items():
@@ -148,3 +216,8 @@ def corrections(
             source=source,
         )
     return result
+
+
+def _rings(zone_px: shapely.Geometry) -> list[list[list[float]]]:
+    rings = [ring for part in shapely.get_parts(zone_px) for ring in shapely.get_rings(part)]
+    return [np.round(shapely.get_coordinates(ring), 1).tolist() for ring in rings]

@@ -10,12 +10,19 @@ from typing import Any
 
 import click
 
+from counts.availability import read_availability
 from counts.census import Census
+from counts.estimators import EncounterVariance, LimitForm
+from counts.masks import NO_HABITAT, NOT_SEEN, read_masks_file
+from counts.population import Estimation, SampleEstimator
+from counts.store import add_masks, find_survey, latest_survey, read_area
 from flightplan.console import OverflyCommand, finish, json_option
 from flightplan.errors import CensusError, UnreadableFileError
 from overfly.chain import Counted, FrameToCheck, Verifier, count_survey
 from overfly.chain.counting import VERIFY_POSITIVE, VERIFY_ZERO
 from overfly.commands.places import census_argument, find_places, survey_option, workspace_option
+
+MOST_GAPS = 5
 
 
 @click.command("count", cls=OverflyCommand)
@@ -45,6 +52,39 @@ from overfly.commands.places import census_argument, find_places, survey_option,
     help="Frames to check: so many with detections, so many without.",
 )
 @click.option("--seed", type=int, default=1, show_default=True, help="Of the sample.")
+@click.option(
+    "--estimator",
+    type=click.Choice([*SampleEstimator]),
+    help="From transects to the stratum; by default Jolly 2, in full coverage the total count.",
+)
+@click.option(
+    "--spread",
+    type=click.Choice([*EncounterVariance]),
+    help="The variance between systematic lines (Fewster et al. 2009), instead of a random sample's.",
+)
+@click.option("--limits", type=click.Choice([LimitForm.LOGNORMAL, LimitForm.T]), help="Log-normal by default.")
+@click.option("--confidence", type=click.FloatRange(0.5, 0.999), default=0.95, show_default=True)
+@click.option(
+    "--availability",
+    "availability_path",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE.toml",
+    help="The share of animals that can be seen at all, by species, stratum and hour.",
+)
+@click.option(
+    "--not-habitat",
+    multiple=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Polygons without animals of this survey, such as lakes: out of the stratum and the area searched.",
+)
+@click.option(
+    "--not-seen",
+    multiple=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Polygons that nobody could see, such as cloud: out of the area searched. Masks stay with the survey.",
+)
 @workspace_option
 @json_option
 def count_command(
@@ -56,6 +96,13 @@ def count_command(
     who: str,
     sample: tuple[int, int],
     seed: int,
+    estimator: str | None,
+    spread: str | None,
+    limits: str | None,
+    confidence: float,
+    availability_path: Path | None,
+    not_habitat: tuple[Path, ...],
+    not_seen: tuple[Path, ...],
     workspace_folder: Path | None,
     as_json: bool,
 ) -> None:
@@ -69,6 +116,7 @@ def count_command(
       overfly count
       overfly count --draw check.csv
       overfly count --verified check.csv --who "A. Ranger"
+      overfly count --not-habitat lakes.gpkg --availability dives.toml
     """  # noqa: D301 (click's own mark)
     if draw is not None and verified is not None:
         raise click.UsageError("--draw writes the sample, --verified reads it: use one at a time.")
@@ -81,7 +129,19 @@ def count_command(
         verifier = _answers(verified)
     elif draw is not None:
         verifier = _note_into(drawn)
+    how = None
+    if estimator or spread or limits or confidence != Estimation().confidence:
+        how = Estimation(
+            estimator=SampleEstimator(estimator) if estimator else None,
+            spread=EncounterVariance(spread) if spread else None,
+            form=LimitForm(limits) if limits else Estimation().form,
+            confidence=confidence,
+            seed=seed,
+        )
+    availability = read_availability(availability_path) if availability_path else None
     with Census.open(places.census, create=False) as opened:
+        if not_habitat or not_seen:
+            _mask(opened, places.survey, not_habitat, not_seen)
         counted = count_survey(
             opened,
             survey=places.survey,
@@ -91,13 +151,30 @@ def count_command(
             verify_positive=sample[0],
             verify_zero=sample[1],
             seed=seed,
+            how=how,
+            availability=availability,
         )
     if draw is not None:
         _write_sample(draw, drawn, sorted({c.species for c in counted.estimates}))
-    document = {"census": places.census, **_document(counted)}
+    document = {"census": places.shown, **_document(counted)}
     if draw is not None:
         document["drawn"] = str(draw)
     finish(document, as_json=as_json, text=_text(counted, draw))
+
+
+def _mask(census: Census, survey: str | None, not_habitat: Sequence[Path], not_seen: Sequence[Path]) -> None:
+    """Keep the masks with the survey; those that it has already are not kept twice."""
+    with census.reading() as session:
+        info = find_survey(session, survey) if survey else latest_survey(session)
+        area = read_area(session, info.survey_id)
+    if area is None:
+        raise CensusError(
+            f"the survey {info.name!r} has no area to mask", where=census.where, hint="Bring it in with its plan."
+        )
+    files = [(path, NO_HABITAT) for path in not_habitat] + [(path, NOT_SEEN) for path in not_seen]
+    masks = [mask for path, kind in files for mask in read_masks_file(path, kind, area)]
+    with census.writing() as session:
+        add_masks(session, info.survey_id, masks)
 
 
 def _note_into(frames: list[FrameToCheck]) -> Verifier:
@@ -157,6 +234,7 @@ def _text(counted: Counted, draw: Path | None) -> str:
         f"{counted.individuals} animals counted once each, {counted.area_searched_m2 / 1e6:.2f} km² searched",
     ]
     lines += [f"  {number} off effort: {reason}" for reason, number in counted.off_effort.items()]
+    lines += _flown(counted)
     if counted.not_looked_at:
         lines.append(
             f"Not complete: {counted.not_looked_at} pictures are not looked at yet, and not in the area searched; "
@@ -181,8 +259,22 @@ def _text(counted: Counted, draw: Path | None) -> str:
         )
     if counted.reason:
         lines.append(f"No estimate: {counted.reason}.")
-    elif not counted.corrections:
+    elif not any(c.kind == "detection" for c in counted.corrections):
         lines.append("Not corrected for what the detector missed or made up: see overfly count --draw.")
     if draw is not None:
         lines.append(f"Frames to check: {draw}")
     return "\n".join(lines)
+
+
+def _flown(counted: Counted) -> list[str]:
+    """How much of the planned line was covered, and the longest gaps."""
+    planned = sum(line.planned_m for line in counted.flown)
+    if not planned:
+        return []
+    covered = sum(line.covered_m for line in counted.flown)
+    lines = [f"  {covered / 1000:.1f} of {planned / 1000:.1f} km of planned line covered ({covered / planned:.0%})"]
+    gaps = sorted(((g.length_m, line.transect, g) for line in counted.flown for g in line.gaps), key=lambda x: -x[0])
+    lines += [f"    gap on {name}: {gap.from_m:.0f} to {gap.to_m:.0f} m" for _, name, gap in gaps[:MOST_GAPS]]
+    if len(gaps) > MOST_GAPS:
+        lines.append(f"    and {len(gaps) - MOST_GAPS} shorter gaps: see overfly report")
+    return lines
