@@ -21,8 +21,11 @@ class Detections:
     the image is an orthomosaic that carries its own coordinates; None for a picture, which has to be placed first.
 
     `corners_px` is (N, 4, 2), the corners of oriented boxes in turn, where the detector gives such; `boxes_px` then
-    encloses them. `points_px` is (N, 2) where the detector gives points; `boxes_px` is then a square around each that
-    says how large such a thing is taken to be. Neither is clipped to the image.
+    encloses what of them lies in the image. `points_px` is (N, 2) where the detector gives points; `boxes_px` is then a
+    square around each that says how large such a thing is taken to be, which is not clipped to the image.
+
+    `scaled` is false where the detector has a ground sampling distance of its own and the image's is not known: it was
+    looked at as it is.
     """
 
     boxes_px: Floats
@@ -34,6 +37,7 @@ class Detections:
     lonlat: Floats | None = None
     corners_px: Floats | None = None
     points_px: Floats | None = None
+    scaled: bool = True
 
     @property
     def centres_px(self) -> Floats:
@@ -64,7 +68,7 @@ class Detections:
             points_px=None if self.points_px is None else self.points_px[rows],
         )
 
-    def scaled(self, across: float, down: float) -> Detections:
+    def resized(self, across: float, down: float) -> Detections:
         """The same in the pixels of an image that has `across` times the columns and `down` times the rows."""
         factors = np.array([across, down])
         return replace(

@@ -14,6 +14,7 @@ from detect.detectors import Detector, load_detector
 from detect.images import Raster
 from detect.pipeline import Ask, Looked, Wanted, detect_tile, look_at, merge_parts, policy_for, processors
 from detect.processes import Recipe, look_at_in_processes
+from detect.resampling import at_target
 from detect.tiles import TilePolicy
 from flightplan.errors import Skip
 
@@ -100,7 +101,14 @@ def detect_images(
         yield looked.path, looked.result
 
 
-def detect_raster(raster: Raster, detector: Detector, policy: TilePolicy | None = None) -> Detections:
-    """Find what a detector knows in one raster, tile after tile on this thread; see `detect_images` for many."""
-    tiles = policy_for(detector, policy).cut(raster.width_px, raster.height_px)
+def detect_raster(
+    raster: Raster, detector: Detector, policy: TilePolicy | None = None, *, gsd_cm: float | None = None
+) -> Detections:
+    """Find what a detector knows in one raster, tile after tile on this thread; see `detect_images` for many.
+
+    `gsd_cm` is the raster's ground sampling distance, for a detector that has one of its own.
+    """
+    tiling = policy_for(detector, policy)
+    raster = at_target(raster, tiling.target_gsd_cm, gsd_cm)
+    tiles = tiling.cut(raster.width_px, raster.height_px)
     return merge_parts(raster, [(tile, detect_tile(raster, tile, detector)) for tile in tiles], detector)

@@ -10,7 +10,7 @@ from typing import Any
 
 from detect.detection_files import write_detections
 from detect.detections import Detections
-from detect.detectors import Detector
+from detect.detectors import Detector, named_thresholds
 from detect.engine import Ask, Crew, Recipe, look, policy_for
 from detect.journal import Journal, Order
 from detect.shards import Shard, Wanted
@@ -26,7 +26,8 @@ class IntoFile:
     """What a run into a file did: `looked_at` now, `again` not needed because it was done before.
 
     `captures`, `detections` and `skips` are those of the file, or of this shard while others are missing:
-    `shards_missing` names them, and `out` is then this shard's own file.
+    `shards_missing` names them, and `out` is then this shard's own file. `unscaled` pictures of this run were looked at
+    as they are, because the size of their pixels on the ground is not known.
     """
 
     out: Path
@@ -36,6 +37,7 @@ class IntoFile:
     detections: int
     skips: tuple[Skip, ...]
     shards_missing: tuple[str, ...] = ()
+    unscaled: int = 0
 
 
 def detect_into_file(
@@ -62,20 +64,21 @@ def detect_into_file(
         "detector": detector.content_hash,
         "names": list(detector.names),
         "threshold": detector.threshold,
+        "thresholds": dict(named_thresholds(detector)),
         "tiles": _plain(policy_for(detector, policy)),
     }
     path = Journal.beside(out, shard)
     with Journal(path, settings) as journal:
-        looked_at, again = _run(paths, journal, detector, recipe, crew, policy, shard, retry, progress)
+        looked_at, again, unscaled = _run(paths, journal, detector, recipe, crew, policy, shard, retry, progress)
         with ExitStack() as stack:
             journals, missing = _all_shards(out, shard, journal, settings, stack)
             if missing:
                 captures, detections, skips = _tally(_of_shard(journal))
-                return IntoFile(path, looked_at, again, captures, detections, skips, missing)
+                return IntoFile(path, looked_at, again, captures, detections, skips, missing, unscaled)
             captures, detections, failed = write_detections(out, _joined(journals))
     if shard.count == 1:
         path.unlink()
-    return IntoFile(out, looked_at, again, captures, detections, tuple(failed))
+    return IntoFile(out, looked_at, again, captures, detections, tuple(failed), unscaled=unscaled)
 
 
 def _run(
@@ -88,10 +91,11 @@ def _run(
     shard: Shard,
     retry: bool,
     progress: Progress | None,
-) -> tuple[int, int]:
+) -> tuple[int, int, int]:
+    """How many pictures were looked at now, were done before, and were looked at without their scale."""
     done = journal.done - journal.failed if retry else journal.done
     order: list[tuple[str, str | None]] = []
-    looked_at = again = 0
+    looked_at = again = unscaled = 0
     asks = [Ask(path) for path in paths]
     wanted = Wanted(shard, done)
     for looked in look(asks, detector, recipe=recipe, crew=crew, policy=policy, wanted=wanted, hashed=True):
@@ -102,10 +106,11 @@ def _run(
         elif looked.content_hash is not None or shard.owns_name(name):
             journal.add(name, looked.content_hash, looked.result)
             looked_at += 1
+            unscaled += isinstance(looked.result, Detections) and not looked.result.scaled
         if progress is not None:
             progress(len(order), len(asks))
     journal.finish(order)
-    return looked_at, again
+    return looked_at, again, unscaled
 
 
 def _all_shards(

@@ -83,7 +83,7 @@ class Journal:
                 value = getattr(result, field.name)
                 if isinstance(value, np.ndarray):
                     line[field.name] = {"shape": value.shape, "values": value.ravel().tolist()}
-            line["image_size_px"] = result.image_size_px
+            line |= {"image_size_px": result.image_size_px, "scaled": result.scaled}
         self._note(line, self._file.tell())
         self._write(line)
 
@@ -97,7 +97,7 @@ class Journal:
         self._file.seek(0, 2)
         if "skip" in line:
             return Skip(name, line["skip"])
-        arrays = {
+        arrays: dict[str, Any] = {
             key: np.array(value["values"], dtype=np.int64 if key == "class_ids" else np.float64).reshape(value["shape"])
             for key, value in line.items()
             if isinstance(value, dict)
@@ -108,6 +108,7 @@ class Journal:
             names=tuple(self._settings["names"]),
             detector=self._settings["detector"],
             image_size_px=None if size is None else (size[0], size[1]),
+            scaled=line["scaled"],
         )
 
     def finish(self, order: Order) -> None:

@@ -20,8 +20,10 @@ from pathlib import Path
 
 from detect.detections import Detections
 from detect.detectors import Detector
+from detect.detectors.model_facts import ModelFacts
 from detect.images import TIFF_MAGIC, Raster, open_raster
 from detect.merge import merge_tiles
+from detect.resampling import Resampled, at_target, known_gsd_cm
 from detect.sources import TIFF_SUFFIXES, hash_file, on_disk, read, shown
 from detect.tiles import Tile, TilePolicy, read_tile
 from flightplan.errors import CaptureError, Skip
@@ -36,10 +38,15 @@ _AHEAD_PER_WORKER = 16
 
 @dataclass(frozen=True)
 class Ask:
-    """A picture to look at. `content_hash` is the SHA-256 that its content must have, None where that is not known."""
+    """A picture to look at.
+
+    `content_hash` is the SHA-256 that its content must have, None where that is not known. `gsd_cm` is its ground
+    sampling distance, None leaves it to what the picture itself says.
+    """
 
     path: Path
     content_hash: str | None = None
+    gsd_cm: float | None = None
 
 
 @dataclass(frozen=True)
@@ -89,9 +96,21 @@ def look_at(
 
 
 def policy_for(detector: Detector, policy: TilePolicy | None = None) -> TilePolicy:
-    """The tiles a detector can take: those asked for, or its own size where it has only one."""
+    """The tiles a detector can take: those asked for, or its own size where it has only one, at its own scale."""
     chosen = policy or TilePolicy()
+    if chosen.target_gsd_cm is None:
+        facts: ModelFacts | None = getattr(detector, "facts", None)
+        chosen = replace(chosen, target_gsd_cm=None if facts is None else facts.gsd_cm)
     return replace(chosen, fixed_px=detector.fixed_tile_px) if detector.fixed_tile_px else chosen
+
+
+def at_scale(raster: Raster, policy: TilePolicy, ask: Ask, data: bytes | None = None) -> tuple[Raster, bool]:
+    """The raster at the scale that the tiles are cut at, and whether that is known (or no scale was asked for)."""
+    target = policy.target_gsd_cm
+    if target is None:
+        return raster, True
+    gsd_cm = known_gsd_cm(raster, ask.path, data) if ask.gsd_cm is None else ask.gsd_cm
+    return at_target(raster, target, gsd_cm), gsd_cm is not None
 
 
 def merge_parts(raster: Raster, parts: Iterable[tuple[Tile, Detections | None]], detector: Detector) -> Detections:
@@ -104,7 +123,10 @@ def merge_parts(raster: Raster, parts: Iterable[tuple[Tile, Detections | None]],
         names=detector.names,
         detector=detector.content_hash,
     )
-    return replace(found, image_size_px=size, lonlat=raster.to_lonlat(found.centres_px))
+    lonlat = raster.to_lonlat(found.centres_px)
+    if isinstance(raster, Resampled):
+        found, size = raster.in_its_pixels(found), (raster.raster.width_px, raster.raster.height_px)
+    return replace(found, image_size_px=size, lonlat=lonlat)
 
 
 def detect_tile(raster: Raster, tile: Tile, detector: Detector) -> Detections | None:
@@ -173,6 +195,7 @@ class _Job:
         self._resources = ExitStack()
         self._parts: list[tuple[Tile, Detections | None]] = []
         self._left = 0
+        self._scaled = True
         self._counting = threading.Lock()
         self._error: BaseException | None = None
 
@@ -208,9 +231,10 @@ class _Job:
         try:
             if self._line.stopped:
                 return
-            raster = self._resources.enter_context(open_raster(self._ask.path, data))
+            opened = self._resources.enter_context(open_raster(self._ask.path, data))
+            raster, self._scaled = at_scale(opened, self._line.policy, self._ask, data)
             tiles = self._line.policy.cut(raster.width_px, raster.height_px)
-            self._line.opened(0 if data is None else raster.width_px * raster.height_px)
+            self._line.opened(0 if data is None else opened.width_px * opened.height_px)
             self._parts = [(tile, None) for tile in tiles]
             self._left = len(tiles)
             if len(tiles) == 1:
@@ -237,7 +261,7 @@ class _Job:
         try:
             if self._error is not None:
                 raise self._error
-            found = merge_parts(raster, self._parts, self._line.detector)
+            found = replace(merge_parts(raster, self._parts, self._line.detector), scaled=self._scaled)
             self.close()
             self.done.set_result(Looked(self._ask.path, self._content_hash, found))
         except BaseException as error:

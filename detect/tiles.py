@@ -39,18 +39,23 @@ class TilePolicy:
 
     An axis gets the fewest tiles of at most `max_px` that overlap by `overlap_px` or more; they then share it evenly,
     rounded up to a multiple of `multiple_px`. An overlap as long as the largest animal lets each be seen whole.
-    `fixed_px` (width, height) is for a network of one input size: every tile has it.
+    `fixed_px` (width, height) is for a network of one input size: every tile has it. `target_gsd_cm` is the ground
+    sampling distance that pictures are brought to before they are cut, see `detect.resampling`; all lengths are in its
+    pixels.
     """
 
     max_px: int = MAX_TILE_PX
     overlap_px: int = OVERLAP_PX
     multiple_px: int = MULTIPLE_PX
     fixed_px: tuple[int, int] | None = None
+    target_gsd_cm: float | None = None
 
     def __post_init__(self) -> None:
         smallest = min(self.fixed_px or (self.max_px,))
         if not 0 <= self.overlap_px < smallest:
             raise ValueError(f"overlap_px must be from 0 to below the tile's {smallest} px, not {self.overlap_px}")
+        if self.target_gsd_cm is not None and not 0.0 < self.target_gsd_cm < math.inf:
+            raise ValueError(f"target_gsd_cm must be above 0, not {self.target_gsd_cm:g}")
         if self.max_px % self.multiple_px:
             raise ValueError(f"max_px must be a multiple of {self.multiple_px}, not {self.max_px}")
 

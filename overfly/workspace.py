@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,9 @@ class SurveyFolder:
 class Workspace:
     """A folder with an `overfly.toml`.
 
-    `census` is a path or a database URL; relative paths in the file are relative to the workspace.
+    `census` is a path or a database URL; relative paths in the file are relative to the workspace. `thresholds` are the
+    lowest scores of the detector's `model` to keep, by label, that of all others under an empty name; `gsd_cm` is the
+    size of pixel on the ground that it knows.
     """
 
     root: Path
@@ -56,6 +59,8 @@ class Workspace:
     area_path: Path
     census: str
     model: str | None = None
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+    gsd_cm: float | None = None
 
     @classmethod
     def open(cls, root: Path) -> Workspace:
@@ -75,6 +80,8 @@ class Workspace:
             area_path=root / _text(values, "area", config),
             census=_census_address(root, _text(values, "census", config)),
             model=_model_address(root, values.get("detector", {}), config),
+            thresholds=_thresholds(values.get("detector", {}), config),
+            gsd_cm=_number(values.get("detector", {}), "gsd_cm", config),
         )
 
     @classmethod
@@ -95,7 +102,10 @@ class Workspace:
             'area = "area.geojson"\n'
             'census = "census.gpkg"  # or a database URL\n\n'
             "[detector]\n"
-            '# model = "my-species.onnx"  # without it the shipped one, which is for demonstration only\n',
+            '# model = "my-species.onnx"  # without it the shipped one, which is for demonstration only\n'
+            "# threshold = 0.3  # the lowest score kept; without it the model's own\n"
+            "# thresholds = { elephant = 0.5 }  # the same for one label\n"
+            "# gsd_cm = 3.0  # the size of pixel that the model was trained on\n",
             encoding="utf-8",
         )
         return cls.open(root)
@@ -181,6 +191,23 @@ def _model_address(root: Path, detector: Any, config: Path) -> str | None:
     if not isinstance(model, str):
         raise WorkspaceError("the detector's model is not text", where=str(config))
     return str(root / model)
+
+
+def _thresholds(detector: dict[str, Any], config: Path) -> dict[str, float]:
+    named = detector.get("thresholds", {})
+    if not isinstance(named, dict):
+        raise WorkspaceError("the detector's thresholds are not a table", where=str(config))
+    overall = {"": detector["threshold"]} if "threshold" in detector else {}
+    return {label: _number({label: score}, label, config) or 0.0 for label, score in {**overall, **named}.items()}
+
+
+def _number(table: dict[str, Any], key: str, config: Path) -> float | None:
+    value = table.get(key)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0.0:
+        raise WorkspaceError(f"the detector's {key or 'threshold'} is not a number above 0", where=str(config))
+    return float(value)
 
 
 def _toml_string(text: str) -> str:

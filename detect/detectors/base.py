@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from detect.detections import Detections
+from detect.detectors.model_facts import BOXES, ModelFacts, Thresholds
 from detect.models import shipped_model
 from flightplan.errors import DetectorError
 
@@ -78,6 +79,18 @@ def load_detector(
     loader = getattr(importlib.import_module(f"detect.detectors.{chosen}"), BACKENDS[chosen])
     loaded: Detector = loader(path, asked, threads=threads)
     return loaded
+
+
+def named_thresholds(detector: Detector) -> Mapping[str, float]:
+    """The thresholds of labels that have one of their own."""
+    thresholds: Thresholds | None = getattr(detector, "thresholds", None)
+    return {} if thresholds is None else thresholds.named
+
+
+def task_of(detector: Detector) -> str:
+    """What the detector answers with: "detect" (boxes), "obb" (oriented boxes) or "points"."""
+    facts: ModelFacts | None = getattr(detector, "facts", None)
+    return BOXES if facts is None else facts.task
 
 
 def _model_file(path: Path) -> Path:

@@ -7,6 +7,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sqlalchemy.orm import Session
 
 import overfly
 from counts.census import Census
@@ -17,6 +21,7 @@ from counts.store import (
     find_survey,
     latest_survey,
     open_detection_run,
+    read_footprints,
     refuse_captures,
 )
 from counts.store.detections import read_detection_run
@@ -28,10 +33,11 @@ from counts.store.looking import (
     readmit_captures,
 )
 from detect.detections import Detections
-from detect.detectors import Detector
+from detect.detectors import Detector, named_thresholds, task_of
 from detect.engine import Ask, Crew, Looked, Recipe, look, policy_for
 from detect.shards import Shard
 from detect.sources import is_remote
+from detect.tiles import TilePolicy
 from flightplan.errors import CaptureError, Skip
 
 _BATCH = 128
@@ -46,7 +52,8 @@ class Detected:
     """What a run over a survey found.
 
     `looked_at` and `skips` are of this call, the rest of the whole run: `left` captures it has not looked at yet, those
-    of other shards among them; the run is complete when there are none.
+    of other shards among them; the run is complete when there are none. `unscaled` pictures of this call were looked at
+    as they are, because the size of their pixels on the ground is not known.
     """
 
     survey: str
@@ -56,6 +63,7 @@ class Detected:
     detections: int
     skips: tuple[Skip, ...]
     left: int = 0
+    unscaled: int = 0
 
 
 def detect_survey(
@@ -69,6 +77,7 @@ def detect_survey(
     crew: Crew | None = None,
     shard: Shard | None = None,
     retry: bool = False,
+    policy: TilePolicy | None = None,
     progress: Progress | None = None,
 ) -> Detected:
     """Look at every capture of a survey that this detector, at its threshold, has not looked at yet.
@@ -77,28 +86,30 @@ def detect_survey(
     written, the next pictures are looked at. A picture that cannot be decoded, or is not the one that was brought in,
     is set aside with its reason, named, lowers the area searched, and is tried again only with `retry`. `name` is what
     to call the detector. `shard` looks at its part only; shards may write into one census at once. `recipe` and `crew`
-    are those of `detect.engine.look`. Raises CaptureError where none of the pictures is where it was.
+    are those of `detect.engine.look`, `policy` how pictures are cut. Raises CaptureError where none of the pictures is
+    where it was.
     """
-    policy = policy_for(detector)
+    policy = policy_for(detector, policy)
     with census.writing() as session:
         info = find_survey(session, survey) if survey else latest_survey(session)
         run_id = open_detection_run(
             session,
             info.survey_id,
-            DetectorInfo(detector.content_hash, name, "detect", tuple(detector.names)),
+            DetectorInfo(detector.content_hash, name, task_of(detector), tuple(detector.names)),
             threshold=detector.threshold,
-            parameters={"tile_px": policy.max_px, "overlap_px": policy.overlap_px},
+            parameters=_parameters(detector, policy),
             code_version=overfly.__version__,
         )
     with census.reading() as session:
         todo = captures_to_look_at(session, run_id, retry=retry)
+        gsds_cm = _gsds_cm(session, info.survey_id) if policy.target_gsd_cm is not None else {}
     if shard is not None:
         todo = tuple(capture for capture in todo if shard.owns(capture.content_hash))
     _check_there(todo)
-    asks = [Ask(Path(capture.path), capture.content_hash) for capture in todo]
+    asks = [Ask(Path(c.path), c.content_hash, gsds_cm.get(c.capture_id)) for c in todo]
     results = look(asks, detector, recipe=recipe, crew=crew or Crew(workers=workers), policy=policy)
     write = _Writer(census, info.survey_id, run_id)
-    done = 0
+    done = unscaled = 0
     skips: list[Skip] = []
     with ThreadPoolExecutor(1, thread_name_prefix="write") as writer:
         writing: Future[None] | None = None
@@ -109,6 +120,7 @@ def detect_survey(
                 _check_there([capture for capture, _ in batch])
             writing = writer.submit(write, batch)
             skips += [looked.result for _, looked in batch if isinstance(looked.result, Skip)]
+            unscaled += sum(isinstance(looked.result, Detections) and not looked.result.scaled for _, looked in batch)
             done += len(batch)
             if progress is not None:
                 progress(done, len(todo))
@@ -117,7 +129,24 @@ def detect_survey(
     with census.reading() as session:
         run = read_detection_run(session, run_id)
         left = count_not_looked_at(session, run_id)
-    return Detected(info.name, run_id, done, run.captures_done, run.detections, tuple(skips), left)
+    return Detected(info.name, run_id, done, run.captures_done, run.detections, tuple(skips), left, unscaled)
+
+
+def _parameters(detector: Detector, policy: TilePolicy) -> dict[str, Any]:
+    """What makes another run of the same model at the same threshold; what is as always is not mentioned."""
+    parameters: dict[str, Any] = {"tile_px": policy.max_px, "overlap_px": policy.overlap_px}
+    if named := named_thresholds(detector):
+        parameters["thresholds"] = dict(named)
+    if policy.target_gsd_cm is not None:
+        parameters["target_gsd_cm"] = policy.target_gsd_cm
+    return parameters
+
+
+def _gsds_cm(session: Session, survey_id: int) -> dict[int, float]:
+    """The ground sampling distance of each capture that has one, by its key."""
+    table = read_footprints(session, survey_id)
+    known = np.isfinite(table.gsd_cm)
+    return dict(zip(table.capture_id[known].tolist(), table.gsd_cm[known].tolist(), strict=True))
 
 
 @dataclass(frozen=True)

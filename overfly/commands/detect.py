@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
 
 from counts.census import Census
 from detect.captures import find_images
-from detect.detectors import Detector
+from detect.detectors import Detector, named_thresholds
 from detect.engine import Crew, Recipe
 from detect.into_file import detect_into_file
 from detect.models import shipped_model
 from detect.shards import Shard
+from detect.tiles import TilePolicy
 from flightplan.console import OverflyCommand, finish, json_option, say
 from flightplan.errors import Skip
 from overfly.chain import detect_survey, ingest
 from overfly.commands.places import as_sources, find_places, survey_option, workspace_option
 from overfly.commands.progress import counted_progress
+
+Thresholds = Mapping[str, float]
+"""Lowest scores by label, that of all others under an empty name."""
 
 
 def _shard(ctx: click.Context, param: click.Parameter, value: str | None) -> Shard | None:
@@ -25,6 +30,17 @@ def _shard(ctx: click.Context, param: click.Parameter, value: str | None) -> Sha
         return None if value is None else Shard.parse(value)
     except ValueError as error:
         raise click.BadParameter(str(error)) from error
+
+
+def _thresholds(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> Thresholds:
+    thresholds: dict[str, float] = {}
+    for value in values:
+        label, _, score = value.rpartition("=")
+        try:
+            thresholds[label] = float(score)
+        except ValueError as error:
+            raise click.BadParameter(f"{value!r} is no SCORE or LABEL=SCORE") from error
+    return thresholds
 
 
 @click.command("detect", cls=OverflyCommand)
@@ -36,7 +52,20 @@ def _shard(ctx: click.Context, param: click.Parameter, value: str | None) -> Sha
     metavar="FILE",
     help="An ONNX file, or with the yolo extra a .pt.",
 )
-@click.option("--threshold", type=float, metavar="SCORE", help="The lowest score kept, instead of the model's own.")
+@click.option(
+    "--threshold",
+    "thresholds",
+    multiple=True,
+    callback=_thresholds,
+    metavar="[LABEL=]SCORE",
+    help="The lowest score kept, of all or of one label, instead of the model's own. May be given often.",
+)
+@click.option(
+    "--gsd-cm",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="CM",
+    help="The size of pixel on the ground that the model knows, if it does not say; pictures are brought to it.",
+)
 @click.option("--backend", type=click.Choice(["onnx", "openvino", "ultralytics"]), help="Which runs the model.")
 @click.option(
     "--out",
@@ -71,7 +100,8 @@ def _shard(ctx: click.Context, param: click.Parameter, value: str | None) -> Sha
 def detect_command(
     sources: tuple[Path | str, ...],
     model: Path | None,
-    threshold: float | None,
+    thresholds: Thresholds,
+    gsd_cm: float | None,
     backend: str | None,
     out: Path | None,
     census: str | None,
@@ -95,6 +125,7 @@ def detect_command(
     \b
     Examples:
       overfly detect --model elephants.onnx
+      overfly detect --model elephants.onnx --threshold 0.3 --threshold elephant=0.5 --gsd-cm 3
       overfly detect colony.tif --model birds.onnx --out birds.csv
       overfly detect s3://survey/2026-wet --shard 1/3 --out wet.csv
     """  # noqa: D301 (click's own mark)
@@ -104,13 +135,14 @@ def detect_command(
             raise click.UsageError("--out needs a SOURCE: a folder or a picture.")
         if out.suffix.lower() not in (".csv", ".json"):
             raise click.BadParameter("name a .csv or a .json file", param_hint="--out")
-        recipe, detector = _load(model, threshold, backend)
-        _into_file(sources, recipe, detector, out, crew, shard, retry, as_json)
+        recipe, detector = _load(model, thresholds, backend)
+        _into_file(sources, recipe, detector, TilePolicy(target_gsd_cm=gsd_cm), out, crew, shard, retry, as_json)
         return
     places = find_places(census, workspace_folder, survey)
-    if model is None and places.workspace is not None and places.workspace.model is not None:
-        model = Path(places.workspace.model)
-    recipe, detector = _load(model, threshold, backend)
+    if places.workspace is not None and model is None and places.workspace.model is not None:
+        model, gsd_cm = Path(places.workspace.model), gsd_cm or places.workspace.gsd_cm
+        thresholds = thresholds or places.workspace.thresholds
+    recipe, detector = _load(model, thresholds, backend)
     skips: list[Skip] = []
     with Census.open(places.census, create=bool(sources)) as opened:
         if sources:
@@ -126,8 +158,10 @@ def detect_command(
                 crew=crew,
                 shard=shard,
                 retry=retry,
+                policy=TilePolicy(target_gsd_cm=gsd_cm),
                 progress=progress,
             )
+    _say_unscaled(result.unscaled)
     finish(
         {
             "census": places.shown,
@@ -135,6 +169,7 @@ def detect_command(
             "run": result.run_id,
             "detector": detector.content_hash,
             "threshold": detector.threshold,
+            "thresholds": dict(named_thresholds(detector)),
             "looked_at": result.looked_at,
             "captures": result.captures,
             "detections": result.detections,
@@ -156,17 +191,29 @@ def _crew(workers: int | None, processes: int, cluster: str | None) -> Crew:
     return Crew(workers, processes, cluster)
 
 
-def _load(model: Path | None, threshold: float | None, backend: str | None) -> tuple[Recipe, Detector]:
+def _load(model: Path | None, thresholds: Thresholds, backend: str | None) -> tuple[Recipe, Detector]:
     if model is None:
         say("The shipped detector is used: it is for simulation and demonstration, not for real animals.")
-    recipe = Recipe(model or shipped_model(), {"threshold": threshold, "backend": backend})
+    named = {label: score for label, score in thresholds.items() if label}
+    recipe = Recipe(
+        model or shipped_model(), {"threshold": thresholds.get(""), "thresholds": named, "backend": backend}
+    )
     return recipe, recipe.load()
+
+
+def _say_unscaled(count: int) -> None:
+    if count:
+        say(
+            f"Of {count} pictures the size of a pixel on the ground is not known: they were looked at as they are, "
+            "though the model knows one size only."
+        )
 
 
 def _into_file(
     sources: tuple[Path | str, ...],
     recipe: Recipe,
     detector: Detector,
+    policy: TilePolicy,
     out: Path,
     crew: Crew,
     shard: Shard | None,
@@ -176,14 +223,16 @@ def _into_file(
     paths, skips = find_images(sources)
     with counted_progress("looking at") as progress:
         result = detect_into_file(
-            paths, out, detector, recipe=recipe, crew=crew, shard=shard, retry=retry, progress=progress
+            paths, out, detector, recipe=recipe, crew=crew, policy=policy, shard=shard, retry=retry, progress=progress
         )
+    _say_unscaled(result.unscaled)
     missing = ", ".join(result.shards_missing)
     finish(
         {
             "out": str(result.out),
             "detector": detector.content_hash,
             "threshold": detector.threshold,
+            "thresholds": dict(named_thresholds(detector)),
             "looked_at": result.looked_at,
             "captures": result.captures,
             "detections": result.detections,
