@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 from sqlalchemy import create_engine, make_url, text
+from sqlalchemy.pool import NullPool
 
 # Where a red test stops others' work, the examples are the same on every run; at home they go on exploring.
 # How fast a machine is is no property of the code.
@@ -49,14 +50,27 @@ def postgis_server() -> Iterator[str]:
 def make_database(postgis_server: str) -> Callable[..., str]:
     """Make a database on the server, as a copy of another where its URL is given, and return its URL."""
     numbers = count(1)
-    admin = create_engine(make_url(postgis_server).set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT")
 
     def make(template: str | None = None) -> str:
         name = f"census_{next(numbers)}"
-        copied = f" TEMPLATE {make_url(template).database}" if template else ""
-        with admin.connect() as connection:
-            connection.execute(text(f"CREATE DATABASE {name}{copied}"))
-        admin.dispose()
+        _administer(postgis_server, f"CREATE DATABASE {name}" + (f" TEMPLATE {_name(template)}" if template else ""))
         return make_url(postgis_server).set(database=name).render_as_string(hide_password=False)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def drop_database(postgis_server: str) -> Callable[[str], None]:
+    """Drop a database by its URL."""
+    return lambda url: _administer(postgis_server, f"DROP DATABASE {_name(url)} WITH (FORCE)")
+
+
+def _name(url: str) -> str | None:
+    return make_url(url).database
+
+
+def _administer(server: str, statement: str) -> None:
+    url = make_url(server).set(drivername="postgresql+psycopg")
+    engine = create_engine(url, isolation_level="AUTOCOMMIT", poolclass=NullPool)
+    with engine.connect() as connection:
+        connection.execute(text(statement))

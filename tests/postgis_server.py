@@ -39,7 +39,7 @@ def server() -> Iterator[str]:
     programs = _programs()
     assert programs is not None
     # Not pytest's own folder: that one is closed to the user that the server runs as.
-    folder = Path(tempfile.mkdtemp(prefix="overfly-pg-"))
+    folder = Path(tempfile.mkdtemp(prefix="overfly-pg-", dir=_memory()))
     # PostgreSQL refuses to run as root.
     user = "postgres" if os.geteuid() == 0 else None
     if user:
@@ -65,6 +65,12 @@ def server() -> Iterator[str]:
             run(programs / "pg_ctl", "stop", "-D", data, "-m", "immediate")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _memory() -> str | None:
+    """Return the folder that is kept in memory, where there is one with room: a database is hundreds of files."""
+    shared = Path("/dev/shm")
+    return str(shared) if shared.is_dir() and shutil.disk_usage(shared).free > 1 << 30 else None
 
 
 def _programs() -> Path | None:

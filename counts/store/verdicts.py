@@ -135,23 +135,7 @@ def undo_last(
         if there:
             return tuple(there)
     taken_back: set[int] = set()
-    runs = select(DetectionRun.fid).where((DetectionRun.fid == run_id) | (DetectionRun.drawn_over_id == run_id))
-    query = (
-        select(Verdict)
-        .join(Detection, Verdict.detection_id == Detection.fid)
-        .where(Verdict.who == who, Detection.run_id.in_(runs))
-        .order_by(Verdict.fid.desc())
-        .execution_options(yield_per=100)
-    )
-    last = None
-    for verdict in session.scalars(query):
-        if verdict.fid in taken_back:
-            continue
-        if verdict.action == UNDO and verdict.undoes_id is not None:
-            taken_back.add(verdict.undoes_id)
-            continue
-        last = verdict
-        break
+    last = _last_standing(session, run_id, who, taken_back)
     if last is None:
         return ()
     act = [last]
@@ -167,6 +151,28 @@ def undo_last(
             for v in act
         ],
     )
+
+
+def _last_standing(session: Session, run_id: int, who: str, taken_back: set[int]) -> Verdict | None:
+    """Return a person's last verdict that stands, and note those taken back since."""
+    runs = select(DetectionRun.fid).where((DetectionRun.fid == run_id) | (DetectionRun.drawn_over_id == run_id))
+    query = (
+        select(Verdict)
+        .join(Detection, Verdict.detection_id == Detection.fid)
+        .where(Verdict.who == who, Detection.run_id.in_(runs))
+        .order_by(Verdict.fid.desc())
+        .limit(_CHUNK)
+    )
+    before = None
+    while batch := session.scalars(query if before is None else query.where(Verdict.fid < before)).all():
+        for verdict in batch:
+            if verdict.fid in taken_back:
+                continue
+            if verdict.action != UNDO or verdict.undoes_id is None:
+                return verdict
+            taken_back.add(verdict.undoes_id)
+        before = batch[-1].fid
+    return None
 
 
 def read_verdicts(session: Session, capture_id: int) -> tuple[VerdictEntry, ...]:

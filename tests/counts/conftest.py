@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -78,21 +79,26 @@ def database(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def census(tmp_path: Path, database: str, request: pytest.FixtureRequest) -> Iterator[Census]:
     """A census without a survey."""
-    with Census.open(_copied(request, database, "blank", tmp_path / "census.gpkg")) as opened:
+    with _copied(request, database, "blank", tmp_path / "census.gpkg") as place, Census.open(place) as opened:
         yield opened
 
 
 @pytest.fixture
 def filled(tmp_path: Path, database: str, request: pytest.FixtureRequest) -> Iterator[Census]:
     """A census with the survey "2026-wet", flown, detected, counted and checked."""
-    with Census.open(_copied(request, database, "filled", tmp_path / "filled.gpkg")) as opened:
+    with _copied(request, database, "filled", tmp_path / "filled.gpkg") as place, Census.open(place) as opened:
         yield opened
 
 
-def _copied(request: pytest.FixtureRequest, database: str, which: str, path: Path) -> str | Path:
+@contextmanager
+def _copied(request: pytest.FixtureRequest, database: str, which: str, path: Path) -> Iterator[str | Path]:
     if database == "geopackage":
-        return shutil.copy(request.getfixturevalue(f"{which}_file"), path)
-    return request.getfixturevalue("make_database")(request.getfixturevalue(f"{which}_database"))
+        yield shutil.copy(request.getfixturevalue(f"{which}_file"), path)
+        return
+    drop = request.getfixturevalue("drop_database")
+    url = request.getfixturevalue("make_database")(request.getfixturevalue(f"{which}_database"))
+    yield url
+    drop(url)
 
 
 @pytest.fixture(scope="session")
