@@ -7,7 +7,7 @@ applies repairs and one place records them.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from detect.captures import Capture
@@ -18,7 +18,7 @@ YAW_FLIPPED = "yaw-flipped"
 REPAIRED = "repaired: "
 """How the source of a repaired field begins; what it was before follows."""
 
-_FIELDS = frozenset(field.name for field in fields(Capture)) - {"content_hash", "sources", "unknown", "findings"}
+_FIELDS = frozenset(f.name for f in fields(Capture)) - {"content_hash", "sources", "unknown", "findings"}
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,8 @@ class PoseFinding:
 
     `kind` is a short name that does not change ("yaw-flipped"); `captures` are content hashes, in the order of the
     flight; `text` is one sentence that says what is wrong and what that rests on. `repair` gives, by field of
-    `Capture`, the new value for each of `captures` (None: better unknown), or is None where nothing can be proposed.
+    `Capture`, the new value for each of `captures` (None: better unknown), or is None where nothing can be proposed;
+    `sources` says by field where the new values come from, where they are not worked out from the old ones.
     `is_proved` says that the pictures, or two sources that do not depend on each other, agree on the repair: then it is
     applied unasked.
     """
@@ -37,6 +38,7 @@ class PoseFinding:
     text: str
     repair: Mapping[str, tuple[Any, ...]] | None = None
     is_proved: bool = False
+    sources: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name, values in (self.repair or {}).items():
@@ -106,4 +108,7 @@ def with_repairs(capture: Capture, repairs: Iterable[Repair]) -> Capture:
 def _source(capture: Capture, name: str, value: Any, finding: PoseFinding) -> str:
     if value is None:
         return f"{REPAIRED}{finding.text}"
-    return f"{REPAIRED}{capture.sources.get(name, 'unknown')}; {finding.kind}"
+    before, told = capture.sources.get(name), finding.sources.get(name)
+    if told is None:
+        return f"{REPAIRED}{before or 'unknown'}; {finding.kind}"
+    return told if before is None else f"{REPAIRED}{told}, instead of {before}"

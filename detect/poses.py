@@ -239,12 +239,13 @@ def _angles(metadata: Metadata, namespace: str, names: tuple[str, str, str]) -> 
     return (yaw, pitch, roll), None
 
 
-_ROLL_OF_ORIENTATION = {1: 0.0, 3: 180.0, 6: -90.0, 8: 90.0}
+ROLL_OF_ORIENTATION = {1: 0.0, 3: 180.0, 6: -90.0, 8: 90.0}
+"""How far a camera is rolled in its picture as seen, by EXIF orientation; those that mirror have none."""
 
 
 def _know_attitude(metadata: Metadata, fields: Fields, angles: _Angles, source: str) -> None:
     # Pixels are those of the picture as it is seen; turning it turns the camera about its own axis, which is roll.
-    turn = _ROLL_OF_ORIENTATION.get(metadata.orientation)
+    turn = ROLL_OF_ORIENTATION.get(metadata.orientation)
     if turn is None:
         fields.miss(
             f"EXIF orientation {metadata.orientation} mirrors the picture: no attitude of a camera does that", *_ANGLES

@@ -1,0 +1,473 @@
+"""Pictures that know nothing but their camera's clock find their place in a flight's log, or are refused by name."""
+
+import gzip
+import json
+import math
+import struct
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pymavlink.dialects.v20 import ardupilotmega
+
+from detect.captures import Capture
+from detect.clock_offset import ClockOffset, NoOffset, find_offset
+from detect.findings import PoseFinding, repaired
+from detect.flight_logs import read_log
+from detect.log_matching import LOG_MATCHED, LOG_UNMATCHED, match_logs
+from detect.poses import looking_down
+from detect.sequence_checks import FRAMES_MISSING, FRAMES_SURPLUS
+from flightplan.errors import CaptureError
+from flightplan.frames import Floats
+from flightplan.vehicle.logs import FlightCapture, FlightLog, iso_utc
+
+START_S = datetime(2026, 7, 1, 6, 30, tzinfo=UTC).timestamp()
+CAMERA_AHEAD_S = 10_803.4
+"""Three hours of time zone and 3.4 s of a clock nobody set."""
+
+
+def survey_s(lines: int = 4, each: int = 10, seed: int = 0) -> Floats:
+    """Seconds of the shots of a flight: lines at an even pace in a little wind, and turns that differ."""
+    rng = np.random.default_rng([seed, 31])
+    gaps = 2.5 * (1 + rng.normal(0, 0.04, lines * each))
+    gaps[each::each] += rng.uniform(12, 30, lines - 1)
+    gaps[0] = 0.0
+    return START_S + np.cumsum(gaps)
+
+
+def shot(n: int) -> dict[str, float]:
+    """Where the aircraft was at a shot, and how it lay."""
+    return {
+        "lon": 34.83 + 1e-4 * n,
+        "lat": -2.33 + 2e-4 * (n % 10),
+        "msl": 1580.0 + 0.1 * n,
+        "rel": 80.0 + 0.1 * n,
+        "yaw": 10.0 if n // 10 % 2 == 0 else 190.0,
+        "pitch": -6.0,
+        "roll": 2.0,
+    }
+
+
+Extra = Callable[[Any, float, int], list[Any]]
+
+
+def tlog(path: Path, times: Floats, extra: Extra = lambda *_: [], *, utc: bool = True) -> Path:
+    """A ground station's log of a flight with CAMERA_FEEDBACK, its clock 1.7 s off."""
+    link = ardupilotmega.MAVLink(None, srcSystem=1)
+    data = b""
+    for n, time_s in enumerate(times.tolist()):
+        s = shot(n)
+        stamp = struct.pack(">Q", round((time_s + 1.7) * 1e6))
+        boot_ms = round((time_s - times[0]) * 1000) + 60_000
+        messages = [
+            link.attitude_encode(boot_ms, *(math.radians(s[k]) for k in ("roll", "pitch", "yaw")), 0, 0, 0),
+            link.gps_raw_int_encode(0, 4, 0, 0, 0, 0, 0, 0, 0, 0, h_acc=400),
+            *extra(link, s["yaw"], boot_ms),
+            link.camera_feedback_encode(
+                round(time_s * 1e6) if utc else boot_ms * 1000, 0, 0, n, round(s["lat"] * 1e7), round(s["lon"] * 1e7),
+                s["msl"], s["rel"], s["roll"], s["pitch"], s["yaw"], 0, 0,
+            ),
+        ]  # fmt: skip
+        data += b"".join(stamp + m.pack(link) for m in messages)
+    path.write_bytes(data)
+    return path
+
+
+def dataflash(path: Path, times: Floats, kinds: Sequence[str] = ("CAM",), *, mount: bool = False) -> Path:
+    """A log as ArduPilot writes it on board: formats first, then GPS time, mount and shots."""
+    formats = {
+        "FMT": (128, "BBnNZ", "Type,Length,Name,Format,Columns"),
+        "GPS": (130, "QBIH", "TimeUS,Status,GMS,GWk"),
+        "CAM": (131, "QBHIHLLeeefff", "TimeUS,I,Img,GPSTime,GPSWeek,Lat,Lng,Alt,RelAlt,GPSAlt,R,P,Y"),
+        "TRIG": (132, "QBHIHLLeeefff", "TimeUS,I,Img,GPSTime,GPSWeek,Lat,Lng,Alt,RelAlt,GPSAlt,R,P,Y"),
+        "MNT": (133, "QBffffffff", "TimeUS,I,DesRoll,Roll,DesPitch,Pitch,DesYawB,YawB,DesYawE,YawE"),
+        "GPA": (134, "QBCC", "TimeUS,I,VDop,HAcc"),
+    }
+    code = {
+        "Q": "Q",
+        "B": "B",
+        "I": "I",
+        "H": "H",
+        "L": "i",
+        "e": "i",
+        "f": "f",
+        "C": "H",
+        "n": "4s",
+        "N": "16s",
+        "Z": "64s",
+    }
+
+    def message(name: str, *values: Any) -> bytes:
+        number, form, _ = formats[name]
+        return struct.pack("<BBB", 0xA3, 0x95, number) + struct.pack("<" + "".join(code[c] for c in form), *values)
+
+    data = b""
+    for name, (number, form, columns) in formats.items():
+        length = 3 + struct.calcsize("<" + "".join(code[c] for c in form))
+        data += message("FMT", number, length, name.encode(), form.encode(), columns.encode())
+    gps_s = START_S - 315_964_800 + 18
+    week, ms = int(gps_s // 604_800), round(gps_s % 604_800 * 1000)
+    data += message("GPS", 5_000_000, 3, ms, week)
+    for n, time_s in enumerate(times.tolist()):
+        s, us = shot(n), round((time_s - START_S) * 1e6) + 5_000_000
+        data += message("GPA", us - 200, 0, 120, 35)
+        if mount:
+            data += message("MNT", us - 100, 0, 0, 0.5, -90, -88.0, 0, 0, 0, s["yaw"] + 5.0)
+        for kind in kinds:
+            data += message(
+                kind, us, 0, n, ms, week, round(s["lat"] * 1e7), round(s["lon"] * 1e7), round(s["msl"] * 100),
+                round(s["rel"] * 100), round(s["msl"] * 100), s["roll"], s["pitch"], s["yaw"],
+            )  # fmt: skip
+    path.write_bytes(data)
+    return path
+
+
+def capture_log(folder: Path, times: Floats) -> Path:
+    with FlightLog(folder) as log:
+        for n, time_s in enumerate(times.tolist()):
+            s = shot(n)
+            log.capture(
+                FlightCapture(
+                    index=n, time_utc=iso_utc(time_s), longitude_deg=s["lon"], latitude_deg=s["lat"],
+                    altitude_msl_m=s["msl"], altitude_home_m=s["rel"], roll_deg=s["roll"], pitch_deg=s["pitch"],
+                    yaw_deg=s["yaw"], item=3, transect="T1", on_line=True, reason=None, along_m=0.0,
+                    cross_track_m=0.0, source="CAMERA_FEEDBACK", camera_roll_deg=0.5, camera_pitch_deg=-88.0,
+                    camera_yaw_deg=s["yaw"] + 5.0,
+                )
+            )  # fmt: skip
+    return folder
+
+
+def pictures(times: Floats, *, ahead_s: float = CAMERA_AHEAD_S, whole: bool = True, **fields: Any) -> list[Capture]:
+    """What a camera without GPS leaves: names, and its own clock."""
+    captures = []
+    for n, time_s in enumerate(times.tolist()):
+        clock = datetime.fromtimestamp(time_s + ahead_s, UTC).replace(tzinfo=None)
+        if whole:
+            clock = clock.replace(microsecond=0)
+        captures.append(
+            Capture(
+                Path(f"card/DSC{n:05d}.JPG"), f"{n:064d}", 600, 400, camera_clock=clock,
+                time_utc=clock.replace(tzinfo=UTC), sources={"time_utc": "EXIF, taken as UTC"}, **fields,
+            )
+        )  # fmt: skip
+    return captures
+
+
+def kinds(findings: list[PoseFinding]) -> list[str]:
+    return [f.kind for f in findings]
+
+
+# Reading logs
+
+
+@pytest.mark.parametrize("kind", ["tlog", "dataflash", "capture log"])
+def test_the_shots_of_every_kind_of_log_are_read_alike(tmp_path: Path, kind: str) -> None:
+    times = survey_s()
+    write = {"tlog": tlog, "dataflash": dataflash, "capture log": capture_log}[kind]
+    record = read_log(write(tmp_path / "flight", times))
+    assert (record.kind, record.is_utc, len(record.shots)) == (kind, True, 40)
+    assert [s.time_s for s in record.shots] == pytest.approx(times.tolist(), abs=0.0011)
+    s = record.shots[13]
+    assert (s.longitude_deg, s.latitude_deg) == pytest.approx((34.8313, -2.3294), abs=1e-6)
+    assert (s.altitude_msl_m, s.altitude_takeoff_m) == pytest.approx((1581.3, 81.3), abs=0.011)
+    assert s.airframe_deg == pytest.approx((190.0, -6.0, 2.0), abs=1e-4)
+    accuracy = {"tlog": 0.4, "dataflash": 0.35, "capture log": None}[kind]
+    assert s.horizontal_accuracy_m == pytest.approx(accuracy) if accuracy else s.horizontal_accuracy_m is None
+
+
+def _gimbal(link: Any, yaw: float, boot_ms: int) -> list[Any]:
+    y, p = math.radians(yaw + 5.0), math.radians(-88.0)
+    q = [math.cos(y / 2) * math.cos(p / 2), -math.sin(y / 2) * math.sin(p / 2),
+         math.cos(y / 2) * math.sin(p / 2), math.sin(y / 2) * math.cos(p / 2)]  # fmt: skip
+    return [link.gimbal_device_attitude_status_encode(0, 0, boot_ms, 64, q, 0, 0, 0, 0)]
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        _gimbal,
+        lambda link, yaw, ms: [link.mount_orientation_encode(ms, 0.0, -88.0, 5.0, yaw_absolute=yaw + 5.0)],
+        lambda link, yaw, ms: [link.mount_status_encode(0, 0, -8800, 0, 500)],
+    ],
+)
+def test_a_mount_that_tells_its_angles_is_the_camera(tmp_path: Path, extra: Extra) -> None:
+    record = read_log(tlog(tmp_path / "a.tlog", survey_s(), extra))
+    assert record.shots[13].camera_deg == pytest.approx((195.0, -88.0, 0.0), abs=1e-3)
+    assert record.shots[13].airframe_deg == pytest.approx((190.0, -6.0, 2.0), abs=1e-4)
+
+
+def test_without_a_mount_nobody_tells_the_cameras_angles(tmp_path: Path) -> None:
+    assert read_log(tlog(tmp_path / "a.tlog", survey_s())).shots[0].camera_deg is None
+    assert read_log(dataflash(tmp_path / "a.bin", survey_s())).shots[0].camera_deg is None
+    mounted = read_log(dataflash(tmp_path / "b.bin", survey_s(), mount=True)).shots[13]
+    assert mounted.camera_deg == pytest.approx((195.0, -88.0, 0.5))
+
+
+def test_triggers_are_used_where_no_camera_answered_and_not_beside_one_that_did(tmp_path: Path) -> None:
+    both = read_log(dataflash(tmp_path / "both.bin", survey_s(), ("TRIG", "CAM")))
+    only = read_log(dataflash(tmp_path / "trig.bin", survey_s(), ("TRIG",)))
+    assert ({s.source for s in both.shots}, len(both.shots)) == ({"CAM"}, 40)
+    assert ({s.source for s in only.shots}, len(only.shots)) == ({"TRIG"}, 40)
+
+
+def test_a_tlog_without_gps_time_says_so(tmp_path: Path) -> None:
+    assert not read_log(tlog(tmp_path / "a.tlog", survey_s(), utc=False)).is_utc
+
+
+def test_torn_packets_in_a_tlog_lose_no_more_than_themselves(tmp_path: Path) -> None:
+    path = tlog(tmp_path / "a.tlog", survey_s())
+    data = bytearray(path.read_bytes())
+    size = len(data) // 40
+    data[10 * size + 12 : 10 * size + 40] = bytes(28)
+    data[20 * size : 20 * size + 5] = b""
+    path.write_bytes(data + b"\xfd\xff\x00")
+    assert 37 <= len(read_log(path).shots) <= 40
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("a.bin", b"\xa3\x95\x80" + b"\xff" * 400, "broken|no exposure"),
+        ("a.bin", b"\xa3\x95" + bytes(range(256)) * 8, "broken|no exposure"),
+        ("a.tlog", bytes(8) + b"\xfd" + bytes(range(256)) * 8, "No telemetry|no exposure"),
+        ("a.txt", b"no log at all, just words", "no flight log"),
+        ("a.jsonl", b'{"time_utc": 3}\n{"time_utc": "x"}\n', "lines of the log are broken"),
+        ("empty.tlog", b"", "no flight log"),
+    ],
+)
+def test_what_is_no_log_or_a_broken_one_is_one_clear_error(
+    tmp_path: Path, name: str, content: bytes, words: str
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(CaptureError, match=words) as refused:
+        read_log(tmp_path / name)
+    assert name in str(refused.value)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32), st.sampled_from(["tlog", "bin"]), st.integers(1, 60))
+def test_flipped_bytes_in_a_log_are_shots_or_one_error_never_a_crash(tmp_path_factory, seed, kind, flips) -> None:
+    folder = tmp_path_factory.mktemp("log")
+    path = (tlog if kind == "tlog" else dataflash)(folder / f"a.{kind}", survey_s(1, 6))
+    data = bytearray(path.read_bytes())
+    rng = np.random.default_rng(seed)
+    for at in rng.integers(0, len(data), flips):
+        data[at] = rng.integers(0, 256)
+    path.write_bytes(data)
+    try:
+        record = read_log(path)
+    except CaptureError:
+        return
+    assert all(math.isfinite(s.time_s) for s in record.shots)
+
+
+# The clock's offset
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.integers(0, 10_000),
+    st.floats(-40_000, 40_000),
+    st.floats(0, 0.3),
+    st.floats(0, 0.1),
+    st.booleans(),
+)
+def test_a_survey_with_turns_tells_the_offset_whatever_is_lost_or_added(seed, ahead_s, lost, added, whole) -> None:
+    rng = np.random.default_rng([seed, 4])
+    shots = survey_s(4, 12, seed)
+    taken = shots[rng.random(len(shots)) >= lost] + ahead_s
+    taken = taken + rng.normal(0, 0.08, len(taken))
+    odd = rng.uniform(taken.min(), taken.max(), int(added * len(taken)))
+    taken = rng.permutation(np.concatenate([taken, odd]))
+    found = find_offset(np.floor(taken) if whole else taken, shots, whole_seconds=whole)
+    if isinstance(found, NoOffset):
+        # With whole seconds and much lost it may be refused (1 in 100), never wrong.
+        assert whole
+        assert "more than one offset" in found.reason
+        return
+    assert found.offset_s == pytest.approx(ahead_s, abs=0.35 if whole else 0.1)
+    right = np.abs(taken[found.picture] - ahead_s - shots[found.shot]) < 1.2
+    assert right.mean() > 0.97
+
+
+def test_few_offsets_are_refused_with_whole_seconds_and_a_shot_in_ten_lost() -> None:
+    told = 0
+    for seed in range(60):
+        rng = np.random.default_rng([seed, 9])
+        shots = survey_s(4, 12, seed)
+        taken = np.floor(shots[rng.random(48) >= 0.1] + rng.uniform(-4e4, 4e4))
+        told += isinstance(find_offset(taken, shots, whole_seconds=True), ClockOffset)
+    assert told >= 58
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 10_000), st.integers(6, 60), st.floats(1.5, 6.0))
+def test_shots_like_clockwork_tell_no_offset_and_both_rivals_are_named(seed, count, interval) -> None:
+    rng = np.random.default_rng([seed, 6])
+    shots = START_S + interval * np.arange(count + 3.0)
+    found = find_offset(shots[2:-1] + 77.0 + rng.normal(0, 0.03, count), shots)
+    assert isinstance(found, NoOffset)
+    assert "more than one offset" in found.reason
+    assert "1 to 403 is asked for" in found.reason
+
+
+def test_pictures_of_another_flight_are_not_laid_on_this_one() -> None:
+    found = find_offset(survey_s(4, 12, 1) + 500.0, survey_s(4, 12, 2))
+    assert isinstance(found, NoOffset)
+
+
+def test_too_few_pictures_tell_nothing() -> None:
+    assert isinstance(find_offset(survey_s()[:3], survey_s()), NoOffset)
+
+
+def test_a_thousand_pictures_of_a_day_are_laid_on_its_flights() -> None:
+    shots = np.concatenate([survey_s(9, 40, n) + 4000.0 * n for n in range(3)])
+    found = find_offset(np.floor(shots[100:] - 3600.25), shots, whole_seconds=True)
+    assert isinstance(found, ClockOffset)
+    assert found.offset_s == pytest.approx(-3600.25, abs=0.2)
+    assert (found.shot == found.picture + 100).mean() > 0.99
+
+
+# Pictures and logs
+
+
+def test_pictures_without_metadata_get_all_that_the_log_knows_with_its_source(tmp_path: Path) -> None:
+    times = survey_s()
+    findings = match_logs(pictures(times), [read_log(tlog(tmp_path / "a.tlog", times))])
+    assert kinds(findings) == [LOG_MATCHED]
+    assert f"{CAMERA_AHEAD_S:+.0f}"[:5] in findings[0].text
+    after, done = repaired(pictures(times), findings)
+    one = after[13]
+    s = shot(13)
+    assert (one.longitude_deg, one.latitude_deg) == pytest.approx((s["lon"], s["lat"]), abs=1e-6)
+    assert (one.altitude_msl_m, one.altitude_takeoff_m) == pytest.approx((s["msl"], s["rel"]), abs=1e-3)
+    assert one.altitude_ellipsoid_m is None
+    assert one.horizontal_accuracy_m == pytest.approx(0.4)
+    yaw, pitch, roll = looking_down(190.0, -6.0, 2.0)
+    assert (one.pitch_deg, one.roll_deg) == pytest.approx((pitch, roll), abs=1e-4)
+    assert math.cos(math.radians((one.yaw_deg or 0.0) - yaw)) == pytest.approx(1.0, abs=1e-9)
+    assert one.airframe_yaw_deg == pytest.approx(-170.0, abs=1e-3)
+    assert one.time_utc is not None
+    assert one.time_utc.timestamp() == pytest.approx(times[13], abs=0.002)
+    assert one.sources["longitude_deg"] == "flight log a.tlog (CAMERA_FEEDBACK)"
+    assert one.sources["yaw_deg"] == "flight log a.tlog (CAMERA_FEEDBACK), airframe, camera looking down"
+    assert one.sources["time_utc"].startswith("repaired: flight log a.tlog")
+    assert len({r.capture for r in done}) == 40
+
+
+def test_a_mounts_own_angles_are_the_cameras_and_the_source_says_so(tmp_path: Path) -> None:
+    times = survey_s()
+    for record in (
+        read_log(dataflash(tmp_path / "a.bin", times, mount=True)),
+        read_log(capture_log(tmp_path / "flight", times)),
+    ):
+        after, _ = repaired(pictures(times), match_logs(pictures(times), [record]))
+        assert (after[13].yaw_deg, after[13].pitch_deg, after[13].roll_deg) == pytest.approx((-165.0, -88.0, 0.5))
+        assert after[13].sources["yaw_deg"].endswith("camera angles of its mount")
+
+
+def test_what_a_picture_knows_itself_is_kept(tmp_path: Path) -> None:
+    times = survey_s()
+    knowing = [
+        replace(c, longitude_deg=shot(n)["lon"] + 1e-5, latitude_deg=shot(n)["lat"], yaw_deg=1.0, pitch_deg=-89.0,
+                roll_deg=0.0, sources={**c.sources, "longitude_deg": "EXIF", "yaw_deg": "XMP"})
+        for n, c in enumerate(pictures(times))
+    ]  # fmt: skip
+    findings = match_logs(knowing, [read_log(tlog(tmp_path / "a.tlog", times))])
+    assert "the pictures' own positions agree to 1.1 m" in findings[0].text
+    after, _ = repaired(knowing, findings)
+    assert [c.longitude_deg for c in after] == [c.longitude_deg for c in knowing]
+    assert after[5].sources["longitude_deg"] == "EXIF"
+    assert (after[5].yaw_deg, after[5].sources["yaw_deg"]) == (1.0, "XMP")
+    assert after[5].altitude_takeoff_m == pytest.approx(80.5)
+
+
+def test_a_log_that_contradicts_the_pictures_positions_is_not_used(tmp_path: Path) -> None:
+    times = survey_s()
+    elsewhere = [replace(c, longitude_deg=36.0, latitude_deg=-1.0) for c in pictures(times)]
+    findings = match_logs(elsewhere, [read_log(tlog(tmp_path / "a.tlog", times))])
+    assert kinds(findings) == [LOG_UNMATCHED]
+    assert "own positions lie" in findings[0].text
+
+
+def test_dropped_and_surplus_shots_are_named_and_the_rest_is_matched(tmp_path: Path) -> None:
+    times = survey_s()
+    kept = np.delete(times, [7, 8, 21])
+    taken = pictures(np.sort(np.append(kept, times[15] + 1.1)))
+    findings = match_logs(taken, [read_log(dataflash(tmp_path / "a.bin", times))])
+    assert kinds(findings) == [LOG_MATCHED, FRAMES_MISSING, FRAMES_SURPLUS]
+    assert "37 of 38 pictures" in findings[0].text
+    assert "3 of 40 shots of a.bin have no picture" in findings[1].text
+    assert [int(h) for h in findings[1].captures] == [6, 7, 19, 20]
+    assert [int(h) for h in findings[2].captures] == [14]
+    after, _ = repaired(taken, findings)
+    assert after[14].longitude_deg is None
+    assert after[36].longitude_deg == pytest.approx(shot(38)["lon"], abs=1e-6)
+
+
+def test_an_ambiguous_match_is_refused_and_says_by_how_much(tmp_path: Path) -> None:
+    times = START_S + 2.0 * np.arange(30.0)
+    findings = match_logs(pictures(times[1:-1]), [read_log(tlog(tmp_path / "a.tlog", times))])
+    assert kinds(findings) == [LOG_UNMATCHED]
+    assert "more than one offset" in findings[0].text
+    assert repaired(pictures(times[1:-1]), findings)[1] == ()
+
+
+def test_a_camera_whose_clock_was_reset_is_found_all_the_same(tmp_path: Path) -> None:
+    times = survey_s()
+    reset = datetime(1980, 1, 1, tzinfo=UTC).timestamp() - START_S
+    taken = [replace(c, time_utc=None, sources={}) for c in pictures(times, ahead_s=reset)]
+    after, _ = repaired(taken, match_logs(taken, [read_log(tlog(tmp_path / "a.tlog", times))]))
+    assert [c.time_utc.timestamp() for c in after if c.time_utc] == pytest.approx(times.tolist(), abs=0.002)
+
+
+def test_one_camera_over_several_flights_has_one_offset(tmp_path: Path) -> None:
+    first, second = survey_s(seed=1), survey_s(seed=2) + timedelta(hours=2).total_seconds()
+    logs = [read_log(tlog(tmp_path / "a.tlog", first)), read_log(dataflash(tmp_path / "b.bin", second))]
+    findings = match_logs(pictures(np.concatenate([first, second])), logs)
+    assert kinds(findings) == [LOG_MATCHED]
+    assert "80 of 80 pictures are shots of a.tlog, b.bin" in findings[0].text
+
+
+def test_pictures_without_any_time_are_named(tmp_path: Path) -> None:
+    times = survey_s()
+    blind = [replace(c, camera_clock=None, time_utc=None) for c in pictures(times)]
+    record = read_log(tlog(tmp_path / "a.tlog", times))
+    assert kinds(match_logs(blind, [record])) == [LOG_UNMATCHED]
+    some = [*blind[:2], *pictures(times)[2:]]
+    findings = match_logs(some, [record])
+    assert kinds(findings) == [LOG_MATCHED, LOG_UNMATCHED]
+    assert len(findings[1].captures) == 2
+
+
+def test_a_real_autopilots_recording_is_matched(shared_data: Path, tmp_path: Path) -> None:
+    link = ardupilotmega.MAVLink(None, srcSystem=1)
+    data, times = b"", []
+    with gzip.open(shared_data / "autopilot/survey_flight.jsonl.gz", "rt") as lines:
+        for line in lines:
+            m = json.loads(line)
+            if m.get("dir") != "rx" or m["msg"] not in ("CAMERA_FEEDBACK", "ATTITUDE", "GLOBAL_POSITION_INT"):
+                continue
+            names = ardupilotmega.mavlink_map[getattr(ardupilotmega, f"MAVLINK_MSG_ID_{m['msg']}")].fieldnames
+            message = getattr(link, f"{m['msg'].lower()}_encode")(*(m[name] for name in names))
+            data += struct.pack(">Q", round((START_S + m["boot_ms"] / 1000) * 1e6)) + message.pack(link)
+            if m["msg"] == "CAMERA_FEEDBACK":
+                times.append(m["time_usec"] / 1e6)
+    (tmp_path / "survey.tlog").write_bytes(data)
+    record = read_log(tmp_path / "survey.tlog")
+    assert (len(record.shots), record.is_utc) == (48, True)
+    taken = pictures(np.delete(np.array(times), [5, 30]))
+    findings = match_logs(taken, [record])
+    assert kinds(findings) == [LOG_MATCHED, FRAMES_MISSING]
+    after, _ = repaired(taken, findings)
+    assert after[0].latitude_deg == pytest.approx(-2.3328506, abs=1e-7)
+    assert after[0].altitude_takeoff_m == pytest.approx(80.0)
+    assert after[45].time_utc is not None
+    assert after[45].time_utc.timestamp() == pytest.approx(times[-1], abs=0.002)
