@@ -1,4 +1,8 @@
-"""Detections in files: CSV, one row each, and COCO JSON."""
+"""Detections in files: CSV, one row each, and COCO JSON.
+
+An oriented box is a polygon in WKT in the CSV's column `shape_px`, and the `segmentation` of a COCO annotation; a point
+is there as WKT too, and as `point_px`. Both come with the box around them.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +16,8 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import numpy as np
+import shapely
+from shapely.errors import ShapelyError
 
 from detect.detections import Detections, sorted_detections
 from detect.sources import location
@@ -19,10 +25,13 @@ from flightplan.errors import Skip, UnreadableFileError
 
 CSV_COLUMNS = (
     "image", "label", "score", "x_min_px", "y_min_px", "x_max_px", "y_max_px", "longitude_deg", "latitude_deg",
-    "image_width_px", "image_height_px", "detector",
+    "image_width_px", "image_height_px", "detector", "shape_px",
 )  # fmt: skip
 
 _MAX_FILE_BYTES = 1 << 30
+
+_Row = tuple[str, list[float], list[float]]
+"""A label; the score and the box; and the point or the corners, one number after the other."""
 
 Results = Iterable[tuple[Path, Detections | Skip]]
 
@@ -84,12 +93,24 @@ def _write_csv(stream: TextIO, results: Results) -> tuple[int, int, list[Skip]]:
         images, total = images + 1, total + len(found)
         size = found.image_size_px or ("", "")
         places = [("", "")] * len(found) if found.lonlat is None else [_degrees(p) for p in found.lonlat]
+        name = location(path)
         if not len(found):
-            rows.writerow([location(path), *[""] * 8, *size, found.detector])
-        for label, score, box, place in zip(found.labels, found.scores, found.boxes_px, places, strict=True):
+            rows.writerow([name, *[""] * 8, *size, found.detector, ""])
+        columns = (found.labels, found.scores, found.boxes_px, places, _shapes(found))
+        for label, score, box, place, shape in zip(*columns, strict=True):
             corners = [f"{value:.2f}" for value in box]
-            rows.writerow([location(path), label, f"{score:.5f}", *corners, *place, *size, found.detector])
+            rows.writerow([name, label, f"{score:.5f}", *corners, *place, *size, found.detector, shape])
     return images, total, skips
+
+
+def _shapes(found: Detections) -> list[str]:
+    """Each row's oriented box or point as WKT, nothing for a plain box."""
+    if found.corners_px is not None:
+        closed = np.concatenate([found.corners_px, found.corners_px[:, :1]], axis=1)
+        return [f"POLYGON (({', '.join(f'{x:.2f} {y:.2f}' for x, y in ring)}))" for ring in closed]
+    if found.points_px is not None:
+        return [f"POINT ({x:.2f} {y:.2f})" for x, y in found.points_px]
+    return [""] * len(found)
 
 
 def _degrees(lonlat: Any) -> tuple[str, str]:
@@ -127,6 +148,10 @@ def _write_coco(stream: TextIO, results: Results) -> tuple[int, int, list[Skip]]
             }
             if found.lonlat is not None:
                 annotation["lonlat"] = [round(float(value), 9) for value in found.lonlat[row]]
+            if found.corners_px is not None:
+                annotation["segmentation"] = [[round(value, 2) for value in found.corners_px[row].ravel().tolist()]]
+            if found.points_px is not None:
+                annotation["point_px"] = [round(value, 2) for value in found.points_px[row].tolist()]
             annotations.append(annotation)
     document = {
         "info": {"description": "Detections by overfly", "detectors": list(detectors)},
@@ -145,7 +170,7 @@ def _parse_csv(text: str) -> dict[str, Detections]:
     missing = [name for name in CSV_COLUMNS[:7] if name not in (reader.fieldnames or ())]
     if missing:
         raise ValueError(f"the columns {', '.join(missing)} are missing")
-    rows: dict[str, list[tuple[str, list[float]]]] = {}
+    rows: dict[str, list[_Row]] = {}
     detectors: dict[str, str] = {}
     for line, row in enumerate(reader, start=2):
         of_image = rows.setdefault(row["image"], [])
@@ -158,8 +183,13 @@ def _parse_csv(text: str) -> dict[str, Detections]:
             raise ValueError(f"line {line}: {error}") from error
         if not all(map(math.isfinite, values)):
             raise ValueError(f"line {line}: a number is not finite")
-        of_image.append((row["label"], values))
-    names = tuple(sorted({label for found in rows.values() for label, _ in found}))
+        try:
+            shape = shapely.get_coordinates(shapely.from_wkt(row.get("shape_px") or None)).ravel().tolist()
+        except ShapelyError as error:
+            raise ValueError(f"line {line}: its shape is no WKT") from error
+        # The first corner of a polygon is its last one too.
+        of_image.append((row["label"], values, shape[:8]))
+    names = tuple(sorted({label for found in rows.values() for label, *_ in found}))
     return {image: _of_rows(found, names, detectors[image]) for image, found in rows.items()}
 
 
@@ -170,7 +200,7 @@ def _parse_coco(text: str) -> dict[str, Detections]:
     categories = {entry["id"]: str(entry["name"]) for entry in document["categories"]}
     images = {entry["id"]: str(entry["file_name"]) for entry in document["images"]}
     detectors = document.get("info", {}).get("detectors") or [""]
-    rows: dict[str, list[tuple[str, list[float]]]] = {name: [] for name in images.values()}
+    rows: dict[str, list[_Row]] = {name: [] for name in images.values()}
     for number, entry in enumerate(document["annotations"], start=1):
         try:
             x, y, width, height = (float(value) for value in entry["bbox"])
@@ -178,13 +208,36 @@ def _parse_coco(text: str) -> dict[str, Detections]:
             if not all(map(math.isfinite, (x, y, width, height, score))):
                 raise ValueError("a number is not finite")
             label = categories[entry["category_id"]]
-            rows[images[entry["image_id"]]].append((label, [score, x, y, x + width, y + height]))
+            shape = [float(value) for value in entry.get("point_px") or _outline(entry)]
+            rows[images[entry["image_id"]]].append((label, [score, x, y, x + width, y + height], shape))
         except (TypeError, ValueError, KeyError) as error:
             raise ValueError(f"annotation {number}: {error}") from error
     names = tuple(categories[key] for key in sorted(categories))
     return {image: _of_rows(found, names, detectors[0]) for image, found in rows.items()}
 
 
-def _of_rows(rows: list[tuple[str, list[float]]], names: tuple[str, ...], detector: str) -> Detections:
-    numbers = np.array([values for _, values in rows], dtype=np.float64).reshape(-1, 5)
-    return sorted_detections(numbers[:, 1:], numbers[:, 0], [names.index(label) for label, _ in rows], names, detector)
+def _outline(annotation: Mapping[str, Any]) -> list[float]:
+    """The corners of an oriented box; nothing for any other segmentation, which is a mask."""
+    segmentation = annotation.get("segmentation")
+    if isinstance(segmentation, list) and len(segmentation) == 1 and isinstance(segmentation[0], list):
+        return segmentation[0] if len(segmentation[0]) == 8 else []
+    return []
+
+
+def _of_rows(rows: list[_Row], names: tuple[str, ...], detector: str) -> Detections:
+    """Detections of one image; shapes count where every row has one of the same kind."""
+    numbers = np.array([values for _, values, _ in rows], dtype=np.float64).reshape(-1, 5)
+    shapes = [shape for *_, shape in rows]
+    kinds = {len(shape) for shape in shapes}
+    values = np.array(shapes, dtype=np.float64) if len(kinds) == 1 else np.empty(0)
+    if not np.isfinite(values).all():
+        raise ValueError("a shape's number is not finite")
+    return sorted_detections(
+        numbers[:, 1:],
+        numbers[:, 0],
+        [names.index(label) for label, *_ in rows],
+        names,
+        detector,
+        corners_px=values if kinds == {8} else None,
+        points_px=values if kinds == {2} else None,
+    )

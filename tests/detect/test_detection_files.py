@@ -98,3 +98,30 @@ def test_a_file_that_holds_no_detections_is_refused_where_it_is_wrong(
     (tmp_path / name).write_text(text)
     with pytest.raises(UnreadableFileError, match=reason):
         read_detections(tmp_path / name)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".json"])
+def test_oriented_boxes_and_points_are_written_and_read_again(suffix: str, tmp_path: Path) -> None:
+    corners = np.array([[[10.0, 0.0], [30.25, 20.0], [20.0, 30.0], [0.0, 10.0]]])
+    turned = sorted_detections([[0, 0, 30.25, 30]], [0.9], [0], NAMES, "abc", corners_px=corners)
+    point = sorted_detections([[-2, 3, 8, 13]], [0.8], [1], NAMES, "abc", points_px=[[3.0, 8.5]])
+    path = tmp_path / f"detections{suffix}"
+    write_detections(path, [(Path("turned.jpg"), turned), (Path("point.jpg"), point), (Path("box.jpg"), FOUND)])
+    again = read_detections(path)
+    assert again["turned.jpg"].corners_px is not None
+    assert again["turned.jpg"].corners_px.tolist() == corners.tolist()
+    assert again["turned.jpg"].points_px is None
+    assert again["point.jpg"].points_px is not None
+    assert again["point.jpg"].points_px.tolist() == [[3.0, 8.5]]
+    assert again["point.jpg"].centres_px.tolist() == [[3.0, 8.5]]
+    assert (again["box.jpg"].corners_px, again["box.jpg"].points_px) == (None, None)
+
+
+@pytest.mark.parametrize("shape", ["POINT (1 nan)", "POINT (1", "LINESTRING (0 0, 1 1"])
+def test_a_shape_that_is_none_is_refused(shape: str, tmp_path: Path) -> None:
+    path = tmp_path / "detections.csv"
+    write_detections(path, [(Path("a.jpg"), FOUND)])
+    lines = path.read_text(encoding="utf-8").splitlines()
+    path.write_text("\n".join([lines[0], f'{lines[1]}"{shape}"']), encoding="utf-8")
+    with pytest.raises(UnreadableFileError, match="not detections"):
+        read_detections(path)
