@@ -54,15 +54,17 @@ MOST_GAPS = 5
 @click.option("--seed", type=int, default=1, show_default=True, help="Of the sample.")
 @click.option(
     "--estimator",
-    type=click.Choice([*SampleEstimator]),
+    type=click.Choice([kind.value for kind in SampleEstimator]),
     help="From transects to the stratum; by default Jolly 2, in full coverage the total count.",
 )
 @click.option(
     "--spread",
-    type=click.Choice([*EncounterVariance]),
+    type=click.Choice([kind.value for kind in EncounterVariance]),
     help="The variance between systematic lines (Fewster et al. 2009), instead of a random sample's.",
 )
-@click.option("--limits", type=click.Choice([LimitForm.LOGNORMAL, LimitForm.T]), help="Log-normal by default.")
+@click.option(
+    "--limits", type=click.Choice([LimitForm.LOGNORMAL.value, LimitForm.T.value]), help="Log-normal by default."
+)
 @click.option("--confidence", type=click.FloatRange(0.5, 0.999), default=0.95, show_default=True)
 @click.option(
     "--availability",
