@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Any, Literal
@@ -11,8 +11,8 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from detect.detections import Detections, sorted_detections
-from detect.detectors.base import Detector
+from detect.detections import Detections
+from detect.detectors.model_facts import Thresholds
 from flightplan.errors import DetectorError
 from flightplan.frames import Floats
 
@@ -25,6 +25,7 @@ Flags = npt.NDArray[np.bool_]
 _LEAST_OF_A_LABEL = 30
 """With fewer detections, or fewer right or wrong ones than a sixth of that, a label is calibrated as all labels are."""
 _EDGE = 1e-4
+_LEAST_SCORE = 0.001
 _ITERATIONS = 100
 
 
@@ -114,16 +115,26 @@ def read_calibration(text: str) -> Calibration:
 class CalibratedDetector:
     """A detector whose scores are probabilities. See `detect.detectors.base.Detector`.
 
-    Its hash is one of its own: detections with other scores are another run.
+    `least` is the lowest probability of each class, None to keep what the detector itself keeps. Its hash is one of its
+    own: detections with other scores are another run. `backend` is what runs the network.
     """
 
-    def __init__(self, detector: Detector, calibration: Calibration, *, threshold: float | None = None) -> None:
+    def __init__(self, detector: Any, calibration: Calibration, least: Thresholds | None = None) -> None:
         self._detector, self._calibration = detector, calibration
-        self.names = detector.names
+        self.names, self.facts = detector.names, detector.facts
         self.fixed_tile_px = detector.fixed_tile_px
-        self._least = threshold
-        low = float(calibration.apply(np.array([detector.threshold]), ("",))[0])
-        self.threshold = low if threshold is None else threshold
+        self.backend = type(detector).__module__.rpartition(".")[2]
+        self._kept = least
+        self.thresholds = least or Thresholds(
+            np.array(
+                [
+                    calibration.apply(np.array([detector.thresholds.by_class[i]]), (name,))[0]
+                    for i, name in enumerate(self.names)
+                ]
+            ),
+            {},
+        )
+        self.threshold = self.thresholds.lowest
         self.content_hash = sha256(f"{detector.content_hash} {calibration.to_json()}".encode()).hexdigest()
 
     def detect_batch(self, tiles: Sequence[npt.NDArray[np.uint8]]) -> list[Detections]:
@@ -132,11 +143,42 @@ class CalibratedDetector:
 
     def _calibrated(self, found: Detections) -> Detections:
         scores = self._calibration.apply(found.scores, found.labels)
-        kept = scores >= (0.0 if self._least is None else self._least)
-        made = sorted_detections(
-            found.boxes_px[kept], scores[kept], found.class_ids[kept], found.names, self.content_hash
+        made = replace(found, scores=scores, detector=self.content_hash)
+        order = np.argsort(-scores, kind="stable")
+        if self._kept is not None:
+            order = order[scores[order] >= self._kept.by_class[found.class_ids[order]]]
+        return made.take(order)
+
+
+def calibrated_detector(
+    load: Callable[..., Any], threshold: float | None = None, thresholds: Mapping[str, float] | None = None
+) -> CalibratedDetector:
+    """A detector whose scores are probabilities, by the calibration in its metadata.
+
+    `load` loads it, and takes a `threshold`. Thresholds asked for are probabilities; where none is, those of the model
+    stay what they are. Raises DetectorError where the model has no calibration.
+    """
+    plain = load()
+    text = plain.facts.calibration
+    if not text:
+        raise DetectorError(
+            "The model has no calibration of its scores",
+            hint="overfly train writes one where the flights kept out have enough detections.",
         )
-        return replace(made, image_size_px=found.image_size_px)
+    try:
+        calibration = read_calibration(text)
+    except ValueError as error:
+        raise DetectorError(f"The calibration of the model cannot be read: {error}") from error
+    made = CalibratedDetector(plain, calibration)
+    if threshold is None and not thresholds:
+        return made
+    asked = Thresholds.choose(plain.facts, threshold, thresholds)
+    own = [made.thresholds.by_class[i] if threshold is None else threshold for i in range(len(made.names))]
+    by_class = np.array([(thresholds or {}).get(name, own[i]) for i, name in enumerate(made.names)])
+    lowest = max(calibration.lowest_score(float(by_class.min())), _LEAST_SCORE)
+    return CalibratedDetector(
+        load(threshold=min(lowest, 1.0 - _LEAST_SCORE)), calibration, replace(asked, by_class=by_class)
+    )
 
 
 @dataclass(frozen=True)
@@ -249,16 +291,3 @@ def _curve(entry: Mapping[str, Any]) -> Curve:
     if entry["method"] == "isotonic" and len(knots) == len(values) > 0 and rises:
         return Curve("isotonic", knots, values)
     raise ValueError("a curve that does not rise")
-
-
-def with_calibration(detector: Detector, text: str | None, *, threshold: float | None = None) -> CalibratedDetector:
-    """A detector with the calibration of its metadata. Raises DetectorError where there is none."""
-    if not text:
-        raise DetectorError(
-            "The model has no calibration of its scores",
-            hint="overfly train writes one where the flights kept out have enough detections.",
-        )
-    try:
-        return CalibratedDetector(detector, read_calibration(text), threshold=threshold)
-    except ValueError as error:
-        raise DetectorError(f"The calibration of the model cannot be read: {error}") from error

@@ -102,8 +102,8 @@ def draw_misses(
 ) -> tuple[list[Path], list[Skip]]:
     """Write `misses.html` and `misses.png` into a folder; returns their paths and the pictures that could not be shown.
 
-    Yellow is true, blue is found (grey below its threshold); a point is a circle of `radius_px`. Each picture is opened
-    once. Where no picture is to be had the page names places only, and there is no sheet.
+    Yellow is true, blue is found (grey below its threshold), the one meant broad; a point is a circle of `radius_px`.
+    Each picture is opened once. Where no picture is to be had the page names places only, and there is no sheet.
     """
     least = np.broadcast_to(np.asarray(least, dtype=np.float64), marks.score.shape)
     crops: dict[int, Image.Image] = {}
@@ -160,26 +160,28 @@ def _crop(
     moved = np.array([left, top, left, top])
     of = marks.truth_frame == miss.picture
     for box in marks.truth_boxes[of]:
-        _mark(draw, (box - moved) * scale, _TRUE, (radius_px or 0.0) * scale)
+        subject = miss.kind == "missed" and _box(box) == miss.box_px
+        _mark(draw, (box - moved) * scale, _TRUE, (radius_px or 0.0) * scale, subject)
     of = marks.frame == miss.picture
     for box, score, low in sorted(
         zip(marks.boxes[of], marks.score[of], least[of], strict=True), key=lambda row: row[1]
     ):
-        _mark(draw, (box - moved) * scale, _FOUND if score >= low else _FAINT, 0.0)
+        subject = miss.kind != "missed" and _box(box) == miss.box_px
+        _mark(draw, (box - moved) * scale, _FOUND if score >= low else _FAINT, 0.0, subject)
     return shown
 
 
-def _mark(draw: ImageDraw.ImageDraw, box: Floats, colour: tuple[int, int, int], radius: float) -> None:
+def _mark(draw: ImageDraw.ImageDraw, box: Floats, colour: tuple[int, int, int], radius: float, subject: bool) -> None:
     if box.max() < -CROP_PX or box.min() > 2 * CROP_PX:
         return
     if box[2] > box[0] and box[3] > box[1]:
-        draw.rectangle(tuple(box.tolist()), outline=colour, width=2)
+        draw.rectangle(tuple(box.tolist()), outline=colour, width=4 if subject else 1)
         return
     x, y = box[0], box[1]
     if radius:
         draw.ellipse((x - radius, y - radius, x + radius, y + radius), outline=colour, width=1)
-    draw.line((x - 5, y, x + 5, y), fill=colour, width=2)
-    draw.line((x, y - 5, x, y + 5), fill=colour, width=2)
+    draw.line((x - 5, y, x + 5, y), fill=colour, width=4 if subject else 1)
+    draw.line((x, y - 5, x, y + 5), fill=colour, width=4 if subject else 1)
 
 
 def _page(marks: Marks, misses: Sequence[Miss], crops: dict[int, Image.Image]) -> str:
@@ -187,7 +189,8 @@ def _page(marks: Marks, misses: Sequence[Miss], crops: dict[int, Image.Image]) -
         '<!doctype html><html lang="en"><meta charset="utf-8"><title>Worst misses</title><style>',
         "body{font:14px sans-serif;margin:1.5rem;background:#fff;color:#222}figure{display:inline-block;margin:.4rem;"
         f"width:{CROP_PX}px;vertical-align:top}}figcaption{{font-size:12px;overflow-wrap:anywhere}}"
-        "</style><h1>Worst misses</h1><p>Yellow is true, blue is found, grey is found below the threshold.</p>",
+        "</style><h1>Worst misses</h1><p>Yellow is true, blue is found, "
+        "grey is found below the threshold; the one meant has the broad line.</p>",
     ]
     for kind, title in _TITLES.items():
         of = [n for n, miss in enumerate(misses) if miss.kind == kind]

@@ -42,7 +42,8 @@ class Recipe:
 
     def like(self, detector: Detector) -> Recipe:
         """The same with the runtime that loaded `detector`: another may differ in the last digits."""
-        return replace(self, settings={**self.settings, "backend": type(detector).__module__.rpartition(".")[2]})
+        backend = getattr(detector, "backend", type(detector).__module__.rpartition(".")[2])
+        return replace(self, settings={**self.settings, "backend": backend})
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib
 import importlib.util
@@ -49,13 +50,15 @@ def load_detector(
     iou: float | None = None,
     threads: int | None = None,
     backend: str | None = None,
+    calibrated: bool = False,
 ) -> Detector:
     """Load a model: `.onnx`, or OpenVINO's `.xml` (its folder will do); anything else through ultralytics.
 
     `threshold` is the lowest score kept, `thresholds` the same for some labels; where neither is given they are the
     model's own (see `model_facts.py`), else 0.25. `iou` (0.7) is the overlap above which the weaker of two boxes of one
     tile is dropped. `threads` is how many the network may use itself. `backend` ("onnx", "openvino" or "ultralytics")
-    forces one. Raises DetectorError for a file that is no model, or one that cannot be used.
+    forces one. `calibrated` makes scores, and thresholds asked for, the probability that a detection is right, by what
+    `overfly train` wrote into the model. Raises DetectorError for a file that is no model, or one that cannot be used.
 
     What runs an ONNX model was measured (docs/decisions/0009): OpenVINO where it is installed, and finds the same
     boxes. ONNX Runtime runs the model that ships, so that a demo gives the same figures everywhere, networks that
@@ -63,6 +66,11 @@ def load_detector(
     """
     from detect.detectors.network import DEFAULT_IOU, Asked
 
+    if calibrated:
+        from detect.calibration import calibrated_detector
+
+        load = functools.partial(load_detector, path, iou=iou, threads=threads, backend=backend)
+        return calibrated_detector(load, threshold, thresholds)
     path = _model_file(Path(path))
     asked = Asked(threshold, thresholds, DEFAULT_IOU if iou is None else iou)
     suffix = path.suffix.lower()

@@ -7,6 +7,7 @@ The metadata is that of ultralytics' exports (`task`, `names`, `end2end`, `head`
 | `threshold` | the lowest score to keep |
 | `thresholds` | the same for some labels: `{'elephant': 0.4}` |
 | `gsd_cm` | centimetres of ground in a pixel of the pictures it was trained on |
+| `calibration` | how scores become probabilities: see `detect.calibration` |
 | `point_px` | side of the square that stands for one thing, for a network that answers with points |
 
 Texts are Python or JSON literals from an untrusted file, and are never run.
@@ -50,6 +51,7 @@ class ModelFacts:
     gsd_cm: float | None = None
     point_px: float = DEFAULT_POINT_PX
     end_to_end: bool = False
+    calibration: str = ""
 
     @classmethod
     def read(cls, metadata: Mapping[str, str], where: str) -> ModelFacts:
@@ -68,6 +70,7 @@ class ModelFacts:
             gsd_cm=_positive(metadata.get("gsd_cm")),
             point_px=_positive(metadata.get("point_px")) or DEFAULT_POINT_PX,
             end_to_end=metadata.get("end2end", "").strip().lower() == "true",
+            calibration=metadata.get("calibration", "")[:_MAX_TEXT],
         )
 
 

@@ -66,6 +66,11 @@ def _thresholds(ctx: click.Context, param: click.Parameter, values: tuple[str, .
     metavar="CM",
     help="The size of pixel on the ground that the model knows, if it does not say; pictures are brought to it.",
 )
+@click.option(
+    "--calibrated",
+    is_flag=True,
+    help="Scores, and --threshold, are the probability of being right, as overfly train measured it.",
+)
 @click.option("--backend", type=click.Choice(["onnx", "openvino", "ultralytics"]), help="Which runs the model.")
 @click.option(
     "--out",
@@ -102,6 +107,7 @@ def detect_command(
     model: Path | None,
     thresholds: Thresholds,
     gsd_cm: float | None,
+    calibrated: bool,
     backend: str | None,
     out: Path | None,
     census: str | None,
@@ -135,14 +141,14 @@ def detect_command(
             raise click.UsageError("--out needs a SOURCE: a folder or a picture.")
         if out.suffix.lower() not in (".csv", ".json"):
             raise click.BadParameter("name a .csv or a .json file", param_hint="--out")
-        recipe, detector = _load(model, thresholds, backend)
+        recipe, detector = _load(model, thresholds, backend, calibrated)
         _into_file(sources, recipe, detector, TilePolicy(target_gsd_cm=gsd_cm), out, crew, shard, retry, as_json)
         return
     places = find_places(census, workspace_folder, survey)
     if places.workspace is not None and model is None and places.workspace.model is not None:
         model, gsd_cm = Path(places.workspace.model), gsd_cm or places.workspace.gsd_cm
         thresholds = thresholds or places.workspace.thresholds
-    recipe, detector = _load(model, thresholds, backend)
+    recipe, detector = _load(model, thresholds, backend, calibrated)
     skips: list[Skip] = []
     with Census.open(places.census, create=bool(sources)) as opened:
         if sources:
@@ -191,13 +197,12 @@ def _crew(workers: int | None, processes: int, cluster: str | None) -> Crew:
     return Crew(workers, processes, cluster)
 
 
-def _load(model: Path | None, thresholds: Thresholds, backend: str | None) -> tuple[Recipe, Detector]:
+def _load(model: Path | None, thresholds: Thresholds, backend: str | None, calibrated: bool) -> tuple[Recipe, Detector]:
     if model is None:
         say("The shipped detector is used: it is for simulation and demonstration, not for real animals.")
     named = {label: score for label, score in thresholds.items() if label}
-    recipe = Recipe(
-        model or shipped_model(), {"threshold": thresholds.get(""), "thresholds": named, "backend": backend}
-    )
+    settings = {"threshold": thresholds.get(""), "thresholds": named, "backend": backend, "calibrated": calibrated}
+    recipe = Recipe(model or shipped_model(), settings)
     return recipe, recipe.load()
 
 

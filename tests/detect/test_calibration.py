@@ -8,16 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detect.calibration import (
-    CalibratedDetector,
-    Curve,
-    Method,
-    fit_calibration,
-    read_calibration,
-    reliability,
-    with_calibration,
-)
+from detect.calibration import Curve, Method, calibrated_detector, fit_calibration, read_calibration, reliability
 from detect.detections import Detections, sorted_detections
+from detect.detectors import load_detector
+from detect.detectors.model_facts import ModelFacts, Thresholds
+from detect.models import shipped_model
 from flightplan.errors import DetectorError
 
 Flags = npt.NDArray[np.bool_]
@@ -114,30 +109,58 @@ class Fixed:
 
     names = ("kob", "topi")
     content_hash = "f" * 64
-    threshold = 0.2
     fixed_tile_px = None
+
+    def __init__(self, threshold: float | None = None, calibration: str = "") -> None:
+        self.facts = ModelFacts("detect", self.names, 0.2, calibration=calibration)
+        self.thresholds = Thresholds.choose(self.facts, threshold, None)
+        self.threshold = self.thresholds.lowest
 
     def detect_batch(self, tiles: Sequence[npt.NDArray[np.uint8]]) -> list[Detections]:
         boxes = [[0, 0, 9, 9], [20, 0, 29, 9], [40, 0, 49, 9]]
-        return [sorted_detections(boxes, [0.9, 0.5, 0.25], [0, 1, 0], self.names, self.content_hash) for _ in tiles]
+        found = sorted_detections(boxes, [0.9, 0.5, 0.25], [0, 1, 0], self.names, self.content_hash)
+        return [found.take(found.scores >= self.threshold) for _ in tiles]
+
+
+TILES = [np.zeros((64, 64, 3), np.uint8)]
 
 
 def test_a_calibrated_detector_gives_probabilities_and_is_another_run() -> None:
     scores, right = overconfident(4000)
     learnt = fit_calibration(scores, ["kob"] * 4000, right)
     assert learnt is not None
-    plain, made = Fixed(), CalibratedDetector(Fixed(), learnt)
-    (before,), (after,) = (
-        plain.detect_batch([np.zeros((64, 64, 3), np.uint8)]),
-        made.detect_batch([np.zeros((64, 64, 3), np.uint8)]),
-    )
-    assert after.scores.tolist() == learnt.apply(before.scores, before.labels).tolist()
+    plain = Fixed(calibration=learnt.to_json())
+    made = calibrated_detector(lambda **asked: Fixed(**asked, calibration=learnt.to_json()))
+    (before,), (after,) = plain.detect_batch(TILES), made.detect_batch(TILES)
+    assert after.scores == pytest.approx(learnt.apply(before.scores, before.labels), abs=1e-6)
     assert after.scores[0] == pytest.approx(0.81, abs=0.05)
     assert after.labels == before.labels
     assert made.content_hash != plain.content_hash
     assert after.detector == made.content_hash
-    sure = CalibratedDetector(Fixed(), learnt, threshold=0.5)
-    assert len(sure.detect_batch([np.zeros((64, 64, 3), np.uint8)])[0]) == 1
+    # The model's own threshold, 0.2, is a probability of about 0.04.
+    assert made.threshold == pytest.approx(0.04, abs=0.03)
+
+
+def test_thresholds_asked_of_a_calibrated_detector_are_probabilities() -> None:
+    scores, right = overconfident(4000)
+    learnt = fit_calibration(scores, ["kob"] * 4000, right)
+    assert learnt is not None
+
+    def load(**asked: float) -> Fixed:
+        return Fixed(asked.get("threshold"), learnt.to_json())
+
+    def found(threshold: float | None, thresholds: dict[str, float] | None = None) -> list[str]:
+        (one,) = calibrated_detector(load, threshold, thresholds).detect_batch(TILES)
+        return [f"{label} {score:.1f}" for label, score in zip(one.labels, one.scores, strict=True)]
+
+    # 0.9, 0.5 and 0.25 are about 0.8, 0.25 and 0.06.
+    assert found(0.7) == ["kob 0.8"]
+    assert found(0.15) == ["kob 0.8", "topi 0.2"] or found(0.15) == ["kob 0.8", "topi 0.3"]
+    assert len(found(0.01)) == 3
+    assert found(None, {"kob": 0.95})[0].startswith("topi")
+    assert found(0.7, {"topi": 0.1})[1].startswith("topi")
+    with pytest.raises(DetectorError, match="does not know 'oribi'"):
+        found(None, {"oribi": 0.5})
 
 
 @pytest.mark.parametrize(
@@ -154,7 +177,12 @@ def test_a_calibrated_detector_gives_probabilities_and_is_another_run() -> None:
 )
 def test_what_is_no_calibration_is_refused(text: str) -> None:
     with pytest.raises(DetectorError, match="calibration"):
-        with_calibration(Fixed(), text)
+        calibrated_detector(lambda **asked: Fixed(**asked, calibration=text))
+
+
+def test_the_shipped_model_has_no_calibration_and_says_so() -> None:
+    with pytest.raises(DetectorError, match="no calibration"):
+        load_detector(shipped_model(), threads=1, calibrated=True)
 
 
 def test_the_lowest_score_for_a_probability_is_where_a_curve_first_reaches_it() -> None:
