@@ -31,7 +31,9 @@ from detect.captures import Capture, capture_of, find_images
 from detect.engine import processors
 from detect.findings import PoseFinding, Repair, repaired, with_repairs
 from detect.flight_checks import check_captures
+from detect.flight_logs import read_log
 from detect.georef import footprint, pose_of
+from detect.log_matching import match_logs
 from detect.picture_checks import PictureLook, check_pictures, look_at
 from detect.sources import is_remote, read, shown
 from flightplan.errors import CaptureError, GeoreferenceError, Skip
@@ -71,6 +73,7 @@ def ingest(
     ground_msl_m: float | None = None,
     terrain: Terrain | None = None,
     repair: Collection[str] = (),
+    logs: Sequence[Path] = (),
     pixels: bool = False,
     progress: Progress | None = None,
 ) -> Ingested:
@@ -81,7 +84,8 @@ def ingest(
     that its pictures are that sortie's. `ground_msl_m` is the level of the ground where pictures have no height above
     take-off.
 
-    The flights are checked, folder by folder, against `terrain` too where it is given, and their pictures for blur,
+    Pictures are found in the flight logs `logs` by time, and get from them what they do not know themselves. The
+    flights are checked, folder by folder, against `terrain` too where it is given, and their pictures for blur,
     exposure and missing data with `pixels`. Repairs are applied that are proved or of a kind in `repair`, also to
     pictures that are there already; each is written down.
     """
@@ -98,6 +102,7 @@ def ingest(
     findings: list[PoseFinding] = []
     repairs: list[Repair] = []
     of_hash: dict[str, Path] = {}
+    records = [read_log(log) for log in logs]
     for _, folder in groupby(paths, lambda path: path.parent):
         captures: list[Capture] = []
         looks: dict[str, PictureLook] = {}
@@ -110,8 +115,14 @@ def ingest(
             if progress is not None:
                 progress(done, len(paths))
         once = _each_once(captures)
-        found = [*check_captures(once, terrain=terrain), *check_pictures(once, looks)]
-        mended, changes = repaired(captures, found, kinds=repair)
+        matched = match_logs(once, records) if records else []
+        # A flight is checked with what its log knows: where it was, and when.
+        logged, filled = repaired(captures, matched)
+        once = _each_once(logged)
+        checked = [*check_captures(once, terrain=terrain), *check_pictures(once, looks)]
+        found = [*matched, *checked]
+        mended, mends = repaired(logged, checked, kinds=repair)
+        changes = [*filled, *mends]
         entries = [CaptureEntry(capture, sortie=_sortie_of(capture.path, sorties)) for capture in mended]
         with census.writing() as session:
             result = add_captures(session, survey_id, entries)

@@ -40,6 +40,14 @@ from overfly.commands.progress import counted_progress
     help="The ground's height above sea level, for pictures that do not say their height above take-off.",
 )
 @click.option(
+    "--log",
+    "logs",
+    multiple=True,
+    type=click.Path(path_type=Path, exists=True),
+    metavar="FILE",
+    help="A log (.tlog, ArduPilot's .bin, a flight's folder of overfly fly) to find pictures in by time. Repeatable.",
+)
+@click.option(
     "--terrain",
     "terrain_file",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
@@ -67,6 +75,7 @@ def ingest_command(
     survey: str | None,
     plan_folder: Path | None,
     ground_msl_m: float | None,
+    logs: tuple[Path, ...],
     terrain_file: Path | None,
     repair: tuple[str, ...],
     pixels: bool,
@@ -78,6 +87,9 @@ def ingest_command(
     SOURCE is a folder, a picture, or a URL of either (s3://, zip://photos.zip). What is in the census already is not
     brought in twice. A picture that cannot be read, or not placed on the ground, is named; the rest is done.
 
+    With --log pictures that know too little get position, heights and attitude from the log. The offset of the camera's
+    clock is found from the pattern of exposures, or the log is refused.
+
     Each flight is checked: yaw against track and neighbours, heights, clock, missing and surplus frames; its pictures
     for blur, exposure and missing data. What is wrong is named with what would put it right; that is done with
     --repair, or unasked where it is proved, and written down. Run it again with --repair for pictures that are in the
@@ -87,6 +99,7 @@ def ingest_command(
     Examples:
       overfly ingest 2026-wet/images
       overfly ingest 2026-wet/images --repair yaw-flipped --repair clock-step
+      overfly ingest /media/card/DCIM --log flight.tlog --log 00000042.BIN
       overfly ingest /media/card/DCIM --census census.gpkg --survey 2026-wet
     """  # noqa: D301 (click's own mark)
     places = find_places(census, workspace_folder, survey)
@@ -102,6 +115,7 @@ def ingest_command(
             ground_msl_m=ground_msl_m,
             terrain=None if terrain_file is None else Terrain.from_file(terrain_file),
             repair=KINDS if "all" in repair else repair,
+            logs=logs,
             pixels=pixels,
             progress=progress,
         )

@@ -1,14 +1,18 @@
 """`overfly ingest` names what is wrong with a flight and repairs it when told to, and the census remembers both."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from click.testing import CliRunner
+from PIL import Image
 
 from counts.audit import verify
 from counts.census import Census
 from counts.store import read_captures, read_findings, read_footprints, read_repairs
+from flightplan.vehicle.logs import FlightCapture, FlightLog, iso_utc
 from overfly.cli import main
 
 FLIPPED = {"DJI_0024.JPG": 40.0, "DJI_0025.JPG": 48.0, "DJI_0028.JPG": 46.5, "DJI_0029.JPG": 48.6}
@@ -77,3 +81,92 @@ def test_flights_without_fault_have_no_findings(shared_data: Path, tmp_path: Pat
     for name, count in (("seneca_sensefly", 3), ("pelicans_dji", 1)):
         said = ingest(shared_data / "imagery" / name, "--census", tmp_path / f"{name}.gpkg")
         assert (said["found"], said["placed"], said["findings"], said["repairs"]) == (count, count, [], [])
+
+
+def photographs(folder: Path, times_s: list[float]) -> None:
+    """Pictures of a camera without GPS, each with its own content, whose clock is 7204.6 s ahead of UTC."""
+    folder.mkdir()
+    for n, time_s in enumerate(times_s):
+        clock = datetime.fromtimestamp(time_s + 7204.6, UTC)
+        tags = Image.Exif()
+        tags.get_ifd(0x8769).update({0x9003: f"{clock:%Y:%m:%d %H:%M:%S}", 0xA405: 24})
+        levels = np.random.default_rng([n, 77]).integers(60, 190, (160, 240, 3), dtype=np.uint8)
+        Image.fromarray(levels).save(folder / f"DSC{n:05d}.JPG", exif=tags)
+
+
+def fly_and_log(folder: Path) -> list[float]:
+    """Four lines of eight shots, as `overfly fly` writes them down."""
+    gaps = np.random.default_rng([5, 5]).normal(2.5, 0.1, 32)
+    gaps[8::8] += (14.0, 22.0, 17.5)
+    times = (datetime(2026, 7, 1, 6, 30, tzinfo=UTC).timestamp() + np.cumsum(gaps)).tolist()
+    with FlightLog(folder) as log:
+        for n, time_s in enumerate(times):
+            line, along = divmod(n, 8)
+            there = line % 2 == 0
+            log.capture(
+                FlightCapture(
+                    index=n, time_utc=iso_utc(time_s), longitude_deg=34.83 + 5e-4 * line,
+                    latitude_deg=-2.33 + 2.2e-4 * (along if there else 7 - along), altitude_msl_m=1580.0,
+                    altitude_home_m=80.0, roll_deg=0.5, pitch_deg=-3.0, yaw_deg=0.0 if there else 180.0, item=3,
+                    transect="T1", on_line=True, reason=None, along_m=0.0, cross_track_m=0.0, source="CAMERA_FEEDBACK",
+                )
+            )  # fmt: skip
+    return times
+
+
+def test_pictures_without_gps_are_placed_by_a_flights_log(tmp_path: Path) -> None:
+    times = fly_and_log(tmp_path / "flight")
+    photographs(tmp_path / "card", [t for n, t in enumerate(times) if n != 11])
+    census = tmp_path / "census.gpkg"
+    bare = ingest(tmp_path / "card", "--census", census, "--no-pixels", code=3)
+    assert (bare["added"], bare["placed"]) == (31, 0)
+
+    said = ingest(tmp_path / "card", "--census", census, "--log", tmp_path / "flight", "--no-pixels")
+    assert (said["known"], said["placed"]) == (31, 31)
+    matched, missing, uneven = said["findings"]
+    assert (matched["kind"], matched["proved"], matched["repaired"]) == ("log-matched", True, True)
+    assert "31 of 31 pictures are shots of captures.jsonl: the camera's clock is +7204" in matched["text"]
+    assert missing["kind"] == "frames-missing"
+    assert [Path(p).name for p in missing["captures"]] == ["DSC00010.JPG", "DSC00011.JPG"]
+    assert "about 1 is missing" in uneven["text"]  # the distances say so too, now that they are known
+    with Census.open(census) as opened, opened.reading() as session:
+        assert verify(session).sound
+        capture = read_captures(session, 1)[20].capture
+    assert capture.longitude_deg == 34.83 + 5e-4 * 2
+    assert capture.sources["yaw_deg"] == "flight log captures.jsonl (CAMERA_FEEDBACK), airframe, camera looking down"
+    assert capture.time_utc is not None
+    assert abs(capture.time_utc.timestamp() - times[21]) < 0.002
+
+    again = ingest(tmp_path / "card", "--census", census, "--log", tmp_path / "flight", "--no-pixels")
+    assert again["repairs"] == []
+
+
+def test_a_log_that_is_none_ends_with_one_clear_error(tmp_path: Path) -> None:
+    photographs(tmp_path / "card", [1e9, 1e9 + 2])
+    (tmp_path / "flight.tlog").write_bytes(b"not a log")
+    result = CliRunner().invoke(
+        main,
+        [
+            "ingest",
+            str(tmp_path / "card"),
+            "--census",
+            str(tmp_path / "c.gpkg"),
+            "--log",
+            str(tmp_path / "flight.tlog"),
+        ],
+    )
+    assert result.exit_code == 1
+    assert result.stderr.count("Error:") == 1
+    assert "flight.tlog: This is no flight log" in result.stderr
+
+
+def test_blurred_and_cut_short_pictures_are_named_by_the_command(tmp_path: Path) -> None:
+    photographs(tmp_path / "card", [1.5e9 + 3 * n for n in range(8)])
+    spoiled = sorted((tmp_path / "card").iterdir())
+    whole = spoiled[2].read_bytes()
+    spoiled[2].write_bytes(whole[: len(whole) // 2])
+    said = ingest(tmp_path / "card", "--census", tmp_path / "census.gpkg", code=3)
+    assert [(f["kind"], [Path(p).name for p in f["captures"]]) for f in said["findings"]] == [
+        ("picture-cut-short", ["DSC00002.JPG"])
+    ]
+    assert ingest(tmp_path / "card", "--census", tmp_path / "b.gpkg", "--no-pixels", code=3)["findings"] == []
