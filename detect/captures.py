@@ -12,7 +12,7 @@ from pathlib import Path
 from detect.intrinsics import read_camera
 from detect.metadata import read_metadata
 from detect.poses import camera_clock, read_pose
-from detect.sources import IMAGE_SUFFIXES, list_remote, local_path, read, shown
+from detect.sources import IMAGE_SUFFIXES, list_remote, local_path, read, real_path, shown
 from flightplan.camera import Camera
 from flightplan.errors import CaptureError, Skip
 
@@ -77,14 +77,14 @@ def find_images(sources: Iterable[Path | str]) -> tuple[list[Path], list[Skip]]:
             skips += unusable
         elif source.is_dir():
             for path in _pictures_under(source, skips):
-                found.setdefault(path.resolve(), path)
+                found.setdefault(_identity(path), path)
         elif not source.exists():
             raise CaptureError("There is no such file or folder", where=shown(source))
         elif source.suffix.lower() not in IMAGE_SUFFIXES or source.name.startswith("._"):
             skips.append(Skip(shown(source), "not a JPEG, PNG or TIFF picture"))
         else:
             for path in _with_names([source], skips):
-                found.setdefault(path.resolve(), path)
+                found.setdefault(_identity(path), path)
     if not found:
         raise CaptureError(
             "No pictures found",
@@ -112,6 +112,12 @@ def _pictures_under(folder: Path, skips: list[Skip]) -> list[Path]:
             if os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES  # noqa: PTH122
         )
     return _with_names(sorted(pictures), skips)
+
+
+def _identity(path: Path) -> Path:
+    """What two names of one file have in common; links to nothing have nothing in common."""
+    behind = real_path(path)
+    return behind if behind.exists() else path.absolute()
 
 
 def _with_names(paths: Iterable[Path], skips: list[Skip]) -> list[Path]:

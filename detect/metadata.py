@@ -195,6 +195,8 @@ def _read_exif(image: Image.Image, flaws: list[str]) -> dict[str, Any]:
             for tag, value in directory.items():
                 if tag in names and tag not in (_EXIF_POINTER, _GPS_POINTER):
                     tags[names[tag]] = _plain(value)
+        if not tags and image.info.get("exif"):
+            flaws.append("EXIF is damaged (nothing in it can be read)")
     except _DAMAGE as error:
         flaws.append(f"EXIF is damaged ({error})")
     return tags

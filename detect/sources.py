@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -75,6 +76,12 @@ def local_path(source: Path | str) -> Path | None:
     return None
 
 
+def real_path(path: Path) -> Path:
+    """The absolute path behind links, whether it exists or not; that of a picture elsewhere is as it is."""
+    # Path.resolve raises on a link to itself.
+    return path if is_remote(path) else Path(os.path.realpath(path))
+
+
 def list_remote(source: Path | str) -> tuple[list[Path], list[Skip]]:
     """The pictures under a URL, or the one it names, in the order of their names.
 
@@ -106,8 +113,11 @@ def read(path: Path) -> bytes:
     """The content of a picture, wherever it is. Raises CaptureError where it cannot be read or is over 2 GB."""
     if not is_remote(path):
         try:
-            if path.stat().st_size > MAX_FILE_BYTES:
-                raise _too_large(str(path))
+            about = path.stat()
+            if not stat.S_ISREG(about.st_mode):
+                raise CaptureError("This is no file but a pipe, a socket or a device", where=shown(path))
+            if about.st_size > MAX_FILE_BYTES:
+                raise _too_large(shown(path))
             return path.read_bytes()
         except (OSError, ValueError) as error:
             if isinstance(error, CaptureError):
@@ -146,8 +156,8 @@ def on_disk(path: Path) -> Path:
                 where=url,
                 hint=f"Set {CACHE_LIMIT_VARIABLE}.",
             )
-        stamp = [str(about.get(key)) for key in ("size", "ETag", "etag", "mtime", "LastModified", "CRC", "created")]
-        key = hashlib.sha256("\n".join([url, *stamp]).encode()).hexdigest()
+        version = [str(about.get(key)) for key in ("size", "ETag", "etag", "mtime", "LastModified", "CRC", "created")]
+        key = hashlib.sha256("\n".join([url, *version]).encode()).hexdigest()
         kept = cache_folder() / f"{key}{path.suffix.lower()}"
         if kept.exists():
             os.utime(kept)

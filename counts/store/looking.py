@@ -71,6 +71,11 @@ def count_not_looked_at(session: Session, run_id: int) -> int:
     ).one()
 
 
+def read_content_hashes(session: Session, survey_id: int) -> tuple[str, ...]:
+    """Return the content hashes of all captures of a survey."""
+    return tuple(session.scalars(select(Capture.content_hash).where(Capture.survey_id == survey_id)))
+
+
 def readmit_captures(session: Session, capture_ids: Iterable[int]) -> None:
     """Take captures back that were set aside: their pictures can be used after all."""
     rows = [{"key": int(key)} for key in capture_ids]

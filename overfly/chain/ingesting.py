@@ -26,6 +26,7 @@ from counts.store import (
     read_footprints,
 )
 from counts.store.captures import read_sortie_ids
+from counts.store.looking import read_content_hashes
 from counts.store.repairs import repairs_by_capture
 from detect.captures import Capture, capture_of, find_images
 from detect.engine import processors
@@ -35,10 +36,11 @@ from detect.flight_logs import read_log
 from detect.georef import footprint, pose_of
 from detect.log_matching import match_logs
 from detect.picture_checks import PictureLook, check_pictures, look_at
-from detect.sources import is_remote, read, shown
+from detect.sources import read, real_path, shown
 from flightplan.errors import CaptureError, GeoreferenceError, Skip
 from flightplan.plan import SurveyPlan
 from flightplan.terrain import Terrain
+from overfly.chain.looks_so_far import LooksSoFar
 
 _BATCH = 200
 Progress = Callable[[int, int], None]
@@ -97,7 +99,9 @@ def ingest(
         )
         sorties = read_sortie_ids(session, survey_id)
         earlier = repairs_by_capture(session, survey_id)
-    reader = partial(_read_or_skip, pixels=pixels)
+        there = frozenset(read_content_hashes(session, survey_id))
+    kept = LooksSoFar(census.where) if pixels else None
+    reader = partial(_read_or_skip, kept=kept, there=there)
     added = known = done = 0
     findings: list[PoseFinding] = []
     repairs: list[Repair] = []
@@ -115,6 +119,9 @@ def ingest(
             if progress is not None:
                 progress(done, len(paths))
         once = _each_once(captures)
+        if kept is not None and any(c.content_hash not in there for c in once):
+            # The others of a flight are what a new picture is held against.
+            looks.update(_look_again([c for c in once if c.content_hash in there], kept))
         matched = match_logs(once, records) if records else []
         # A flight is checked with what its log knows: where it was, and when.
         logged, filled = repaired(captures, matched)
@@ -145,6 +152,8 @@ def ingest(
             skips=skips,
             code_version=overfly.__version__,
         )
+    if kept is not None:
+        kept.forget()
     doubted = {h for f in findings for h in f.captures}
     return Ingested(
         survey, len(paths), added, known, placed, tuple(skips), tuple(findings), tuple(repairs),
@@ -163,15 +172,27 @@ def _each_once(captures: Iterable[Capture]) -> list[Capture]:
     return list({capture.content_hash: capture for capture in captures}.values())
 
 
-def _read_or_skip(path: Path, *, pixels: bool) -> tuple[Capture, PictureLook | None] | Skip:
+def _read_or_skip(
+    path: Path, *, kept: LooksSoFar | None, there: Collection[str]
+) -> tuple[Capture, PictureLook | None] | Skip:
     try:
         # An absolute path finds the picture again from whatever folder the next verb is run in.
-        path = path if is_remote(path) else path.resolve()
         data = read(path)
-        capture = capture_of(path, data)
+        capture = capture_of(real_path(path), data)
     except CaptureError as error:
         return Skip(shown(path), error.what if error.hint is None else f"{error.what}. {error.hint}")
-    return capture, look_at(path, data) if pixels else None
+    if kept is None or capture.content_hash in there:
+        return capture, None
+    return capture, kept.look(capture.content_hash, lambda: look_at(path, data))
+
+
+def _look_again(captures: Sequence[Capture], kept: LooksSoFar) -> dict[str, PictureLook]:
+    def look(capture: Capture) -> PictureLook | None:
+        return kept.look(capture.content_hash, lambda: look_at(capture.path, read(capture.path)))
+
+    with ThreadPoolExecutor(processors()) as readers:
+        found = readers.map(look, captures)
+        return {c.content_hash: seen for c, seen in zip(captures, found, strict=True) if seen is not None}
 
 
 def _known(result: tuple[Capture, PictureLook | None] | Skip, looks: dict[str, PictureLook]) -> Capture | Skip:

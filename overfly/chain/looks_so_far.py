@@ -1,0 +1,54 @@
+"""What an ingest that was killed had seen of the pictures: decoding them is most of its work, and is not done twice."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+
+from detect.picture_checks import PictureLook
+from detect.sources import cache_folder
+
+
+class LooksSoFar:
+    """Looks by content hash, kept in a file from one run to the next until `forget`.
+
+    The file lies beside the census `where`, or in the user's cache where that is a database. Lines that cannot be read
+    (the last one of a killed run) are pictures to look at again. Any number of threads may use it.
+    """
+
+    def __init__(self, where: str) -> None:
+        here = Path(where)
+        folder = here.parent if here.is_file() else cache_folder().parent
+        folder.mkdir(parents=True, exist_ok=True)
+        name = here.name if here.is_file() else hashlib.sha256(where.encode()).hexdigest()
+        self.path = folder / f"{name}.ingest-progress"
+        self._looks: dict[str, PictureLook | None] = {}
+        with suppress(FileNotFoundError), self.path.open("rb") as file:
+            for line in file:
+                with suppress(ValueError, TypeError, KeyError):
+                    content = json.loads(line)
+                    look = content["look"]
+                    self._looks[content["sha256"]] = None if look is None else PictureLook(**look)
+        self._writing = threading.Lock()
+
+    def look(self, content_hash: str, look: Callable[[], PictureLook | None]) -> PictureLook | None:
+        """The look kept of a picture, else the one that `look` gives, which is kept from then on."""
+        if content_hash in self._looks:
+            return self._looks[content_hash]
+        found = look()
+        line = json.dumps({"sha256": content_hash, "look": None if found is None else asdict(found)})
+        with self._writing:
+            self._looks[content_hash] = found
+            # It begins its line: what a run was writing when it was killed has no end.
+            with self.path.open("ab") as file:
+                file.write(b"\n" + line.encode())
+        return found
+
+    def forget(self) -> None:
+        """The run is complete: nothing needs to be kept."""
+        self.path.unlink(missing_ok=True)

@@ -1,0 +1,41 @@
+"""A card with broken pictures through ingest and detect, killed and gone on with: `benchmarks/ten_thousand.py`, small."""
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+
+@pytest.fixture(scope="module")
+def benchmark() -> ModuleType:
+    path = Path(__file__).resolve().parents[2] / "benchmarks" / "ten_thousand.py"
+    spec = importlib.util.spec_from_file_location("ten_thousand", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_each_broken_picture_is_named_the_rest_is_done_and_a_killed_run_ends_the_same(
+    benchmark: ModuleType, tmp_path: Path
+) -> None:
+    found = benchmark.compare(tmp_path, 200, kills=1, every_way=True)
+    assert found["ways"] >= 20
+    assert found["faults in peace"] == []
+    assert found["faults killed"] == []
+    assert found["same census"]
+    assert found["audit sound in peace"]
+    assert found["audit sound killed"]
+    for verb in ("ingest", "detect"):
+        peaceful, killed = found[f"{verb} in peace"], found[f"{verb} killed"]
+        assert killed["kills"] == 1
+        assert peaceful["exit code"] == killed["exit code"] == 3
+        assert killed["pictures worked on"] == peaceful["pictures worked on"]
+        # What was in work when it was killed, and not yet on disk.
+        assert killed["worked on again"] <= 130
+    assert found["ingest killed"]["worked on again"] <= 4
+    assert found["detections"] > 100
