@@ -1,4 +1,4 @@
-"""kill -9 while the outbox is being sent, over and over: is each item delivered once, in order, and is nothing lost?
+"""Kill -9 while the outbox is being sent, over and over: each item delivered once, in order, and nothing lost.
 
 A service on the loopback that knows no idempotency keys takes `--items` events; the sending process is killed at a
 random request, before or after the service took it, or while it writes, `--n` times in all; then the rest is sent.

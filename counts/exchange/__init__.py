@@ -3,7 +3,8 @@
     export_survey(census, "2026-wet", "darwincore", Path("2026-wet.zip"), sensitive={"rhino"})
 
 Sensitive species are made coarse where the records are read (`records`), so no standard can forget it. Their estimates
-are told per stratum all the same, as in the report. Collars come the other way: `movebank` and `earthranger_subjects`.
+are told per stratum all the same, as in the report. What others observed comes the other way: `importing`. Live
+services are in `services`.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from counts.exchange.exported import Exported, ExportOptions
 from counts.exchange.geojson import export_geojson
 from counts.exchange.geopackage_copy import export_geopackage
 from counts.exchange.labels import export_coco, export_yolo
-from counts.exchange.records import SurveyRecords, gather
+from counts.exchange.names import gather_named
+from counts.exchange.records import SurveyRecords
 from counts.exchange.smart import export_smart
 from counts.exchange.tables import export_csv
 from flightplan.errors import CensusError
@@ -60,5 +62,5 @@ def export_survey(
     if standard not in _FOLDERS and out.is_dir():
         raise CensusError(f"is a folder, and {standard} is written to one file", where=str(out))
     with census.reading() as session:
-        records = gather(session, survey_name, sensitive)
-    return STANDARDS[standard](records, out, options or ExportOptions())
+        records, named = gather_named(session, survey_name, sensitive, options or ExportOptions())
+    return STANDARDS[standard](records, out, named)

@@ -21,21 +21,24 @@ from counts.exchange.darwincore_eml import eml
 from counts.exchange.exported import Exported, ExportOptions
 from counts.exchange.files import iso_time, one_line, write_whole, zip_bytes
 from counts.exchange.generalise import STATEMENT
+from counts.exchange.names import Names, find_licence, resolve_names
 from counts.exchange.records import Animal, SurveyRecords
 from counts.store import EffortEntry
 
 DWC, ECO = "http://rs.tdwg.org/dwc/terms/", "http://rs.tdwg.org/eco/terms/"
+_ELSEWHERE = {"license": "http://purl.org/dc/terms/"}
 EVENT, OCCURRENCE, HUMBOLDT = f"{DWC}Event", f"{DWC}Occurrence", f"{ECO}Event"
 EVENT_TERMS = (
     "eventID", "parentEventID", "eventType", "eventDate", "samplingProtocol", "sampleSizeValue", "sampleSizeUnit",
     "samplingEffort", "locality", "countryCode", "footprintWKT", "footprintSRS", "decimalLatitude", "decimalLongitude",
-    "geodeticDatum", "coordinateUncertaintyInMeters", "eventRemarks",
+    "geodeticDatum", "coordinateUncertaintyInMeters", "eventRemarks", "license",
 )  # fmt: skip
 OCCURRENCE_TERMS = (
     "eventID", "occurrenceID", "basisOfRecord", "occurrenceStatus", "scientificName", "taxonRank", "vernacularName",
-    "individualCount", "organismQuantity", "organismQuantityType", "eventDate", "decimalLatitude", "decimalLongitude",
-    "geodeticDatum", "coordinateUncertaintyInMeters", "identifiedBy", "identificationVerificationStatus",
-    "dataGeneralizations", "informationWithheld", "occurrenceRemarks",
+    "taxonID", "scientificNameID", "kingdom", "family", "verbatimIdentification", "individualCount",
+    "organismQuantity", "organismQuantityType", "eventDate", "decimalLatitude", "decimalLongitude", "geodeticDatum",
+    "coordinateUncertaintyInMeters", "identifiedBy", "identificationVerificationStatus", "dataGeneralizations",
+    "informationWithheld", "occurrenceRemarks", "license",
 )  # fmt: skip
 HUMBOLDT_TERMS = (
     "eventID", "siteCount", "geospatialScopeAreaValue", "geospatialScopeAreaUnit", "totalAreaSampledValue",
@@ -58,14 +61,19 @@ def export_darwincore(records: SurveyRecords, out: Path, options: ExportOptions)
     a survey never counted, has no absences: nobody looked. An individual off the transects belongs to the survey.
     Sensitive species are told of the survey as a whole, with their cell and their day, never of a transect; neither
     are their absences, which would tell the presences. A label without a scientific name keeps that field empty and is
-    named in the notes.
+    named. With a checklist a species has its key in GBIF's backbone (taxonID) and in ITIS (scientificNameID).
     """
+    licence = find_licence(options.licence)
+    labels = dict.fromkeys([*records.species, *(a.species for a in records.individuals)])
+    names = resolve_names(labels, options)
     events, humboldt = _events(records)
-    occurrences = [*_present(records, options), *_absent(records, options)]
-    _inventories(records, options, humboldt, occurrences)
+    occurrences = [*_present(records, names), *_absent(records, names)]
+    _inventories(records, names, humboldt, occurrences)
+    for row in (*events, *occurrences):
+        row["license"] = licence.url if licence else None
     members = {
         "meta.xml": _meta(),
-        "eml.xml": eml(records, options.publisher).encode(),
+        "eml.xml": eml(records, options.publisher, licence, names).encode(),
         "event.txt": _table(EVENT_TERMS, events),
         "occurrence.txt": _table(OCCURRENCE_TERMS, occurrences),
         "humboldt.txt": _table(HUMBOLDT_TERMS, humboldt),
@@ -73,11 +81,10 @@ def export_darwincore(records: SurveyRecords, out: Path, options: ExportOptions)
     written = write_whole(out, zip_bytes(members))
     absences = sum(row["occurrenceStatus"] == "absent" for row in occurrences)
     counts = {"events": len(events), "present": len(occurrences) - absences, "absent": absences}
-    told = dict.fromkeys([*records.species, *(a.species for a in records.individuals)])
-    notes = tuple(
-        f"{label}: no scientific name given, so that field is empty" for label in told if label not in options.taxa
-    )
-    return Exported((written,), counts, notes=notes)
+    notes = [f"{s.item}: {s.reason}, so that field is empty" for s in names.unresolved]
+    if licence is None:
+        notes.append("no licence was named (--licence): GBIF takes no archive without one")
+    return Exported((written,), counts, notes=tuple(notes), unresolved=names.unresolved)
 
 
 def event_id(records: SurveyRecords, *parts: str) -> str:
@@ -177,7 +184,7 @@ def _inventory(key: str, sites: int | None, scope_m2: float | None, effort: list
     return row
 
 
-def _inventories(records: SurveyRecords, options: ExportOptions, humboldt: list[_Row], occurrences: list[_Row]) -> None:
+def _inventories(records: SurveyRecords, names: Names, humboldt: list[_Row], occurrences: list[_Row]) -> None:
     """Say for each event which species were looked for, and which were not there."""
     absent: dict[str, list[str]] = {}
     for row in occurrences:
@@ -188,19 +195,19 @@ def _inventories(records: SurveyRecords, options: ExportOptions, humboldt: list[
         # What was seen of a sensitive species is told of the survey only, so other events do not speak of it at all.
         whole = row["eventID"] == root
         scope = [s for s in records.species if whole or s not in records.sensitive]
-        row["targetTaxonomicScope"] = _listed(scope, options)
+        row["targetTaxonomicScope"] = _listed(scope, names)
         row["isTaxonomicScopeFullyReported"] = _truth(bool(scope)) if records.effort else None
         row["isAbundanceReported"] = _truth(bool(records.individuals) or bool(records.effort))
         row["isAbsenceReported"] = _truth(bool(records.effort) and bool(scope))
-        row["absentTaxa"] = _listed(absent.get(row["eventID"], []), options)
+        row["absentTaxa"] = _listed(absent.get(row["eventID"], []), names)
 
 
-def _present(records: SurveyRecords, options: ExportOptions) -> Iterable[_Row]:
+def _present(records: SurveyRecords, names: Names) -> Iterable[_Row]:
     for order, animal in enumerate(records.individuals, start=1):
         # A sensitive animal's number follows from its place in an order that says nothing of where it was.
         name = f"individual-{animal.number}" if animal.number is not None else f"generalised-{order}"
         yield {
-            **_taxon(animal.species, options),
+            **_taxon(animal.species, names),
             "eventID": event_id(records, "transect", animal.transect) if animal.transect else event_id(records),
             "occurrenceID": event_id(records, name),
             "basisOfRecord": "MachineObservation",
@@ -220,22 +227,22 @@ def _present(records: SurveyRecords, options: ExportOptions) -> Iterable[_Row]:
         }
 
 
-def _absent(records: SurveyRecords, options: ExportOptions) -> Iterable[_Row]:
+def _absent(records: SurveyRecords, names: Names) -> Iterable[_Row]:
     seen = {(a.transect, a.species) for a in records.individuals}
     searched = [e.transect for e in records.effort if e.area_searched_m2 > 0]
     for species in records.species if searched else ():
         if species in records.sensitive:
             if not any(a.species == species for a in records.individuals):
-                yield _absence(records, options, species, event_id(records), "survey")
+                yield _absence(records, names, species, event_id(records), "survey")
             continue
         for transect in searched:
             if (transect, species) not in seen:
-                yield _absence(records, options, species, event_id(records, "transect", transect), transect)
+                yield _absence(records, names, species, event_id(records, "transect", transect), transect)
 
 
-def _absence(records: SurveyRecords, options: ExportOptions, species: str, event: str, where: str) -> _Row:
+def _absence(records: SurveyRecords, names: Names, species: str, event: str, where: str) -> _Row:
     return {
-        **_taxon(species, options),
+        **_taxon(species, names),
         "eventID": event,
         "occurrenceID": event_id(records, "absent", where, species),
         "basisOfRecord": "MachineObservation",
@@ -247,12 +254,23 @@ def _absence(records: SurveyRecords, options: ExportOptions, species: str, event
     }
 
 
-def _taxon(label: str, options: ExportOptions) -> _Row:
-    name = options.taxa.get(label)
-    words = name.split() if name else []
+def _taxon(label: str, names: Names) -> _Row:
+    taxon = names.known.get(label)
+    if taxon is None:
+        return {"vernacularName": label, "verbatimIdentification": label}
+    words = taxon.scientific_name.split()
     # Two words are a species' name ("Equus sp." is not); more, or one, could be of any rank.
-    rank = "species" if len(words) == 2 and words[1].isalpha() and words[1] not in ("sp", "spp") else None
-    return {"scientificName": name, "taxonRank": rank, "vernacularName": label}
+    is_species = len(words) == 2 and words[1].isalpha() and words[1] not in ("sp", "spp")
+    return {
+        "scientificName": taxon.scientific_name,
+        "taxonRank": taxon.rank or ("species" if is_species else None),
+        "vernacularName": label,
+        "verbatimIdentification": label,
+        "taxonID": None if taxon.gbif_key is None else f"https://www.gbif.org/species/{taxon.gbif_key}",
+        "scientificNameID": None if taxon.tsn is None else f"urn:lsid:itis.gov:itis_tsn:{taxon.tsn}",
+        "kingdom": taxon.kingdom,
+        "family": taxon.family,
+    }
 
 
 def _times(records: SurveyRecords) -> dict[str, _Times]:
@@ -290,8 +308,8 @@ def _truth(value: bool) -> str:
     return "true" if value else "false"
 
 
-def _listed(labels: Sequence[str], options: ExportOptions) -> str | None:
-    return " | ".join(options.taxa.get(label, label) for label in labels) or None
+def _listed(labels: Sequence[str], names: Names) -> str | None:
+    return " | ".join(names.scientific(label) or label for label in labels) or None
 
 
 def _table(terms: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> bytes:
@@ -316,11 +334,11 @@ def _meta() -> bytes:
         )
         lines.append(f"    <files><location>{name}</location></files>")
         lines.append(f'    <{key} index="0"/>')
-        space = ECO if row_type == HUMBOLDT else DWC
+        own = ECO if row_type == HUMBOLDT else DWC
         for index, term in enumerate(terms):
             # The key of an extension is the core's; it is a term of its own only in the core.
             if index or tag == "core":
-                lines.append(f'    <field index="{index}" term={quoteattr(space + term)}/>')
+                lines.append(f'    <field index="{index}" term={quoteattr(_ELSEWHERE.get(term, own) + term)}/>')
         lines.append(f"  </{tag}>")
     lines.append("</archive>")
     return ("\n".join(lines) + "\n").encode()

@@ -10,12 +10,13 @@ import shapely
 
 from counts.exchange.files import one_line
 from counts.exchange.generalise import STATEMENT
+from counts.exchange.names import Licence, Names
 from counts.exchange.records import SurveyRecords
 
 _NAMESPACE = "https://eml.ecoinformatics.org/eml-2.2.0"
 
 
-def eml(records: SurveyRecords, publisher: str | None) -> str:
+def eml(records: SurveyRecords, publisher: str | None, licence: Licence | None, names: Names) -> str:
     """Return the description: title, who, what was estimated, where, when and how.
 
     EML asks for a creator and a contact; without a publisher both say that nobody was named.
@@ -34,7 +35,8 @@ def eml(records: SurveyRecords, publisher: str | None) -> str:
         *(f"      <para>{_text(line)}</para>" for line in _abstract(records)),
         "    </abstract>",
         "    <keywordSet><keyword>Samplingevent</keyword></keywordSet>",
-        *_coverage(records),
+        *_rights(licence),
+        *_coverage(records, names),
         f"    <contact>{who}</contact>",
         "    <methods>",
         "      <methodStep><description><para>"
@@ -65,7 +67,19 @@ def _abstract(records: SurveyRecords) -> list[str]:
     return lines
 
 
-def _coverage(records: SurveyRecords) -> list[str]:
+def _rights(licence: Licence | None) -> list[str]:
+    """Return the licence twice: in words, where GBIF looks for it, and as EML 2.2 has it."""
+    if licence is None:
+        return []
+    link = f'<ulink url="{licence.url}"><citetitle>{_text(licence.name)}</citetitle></ulink>'
+    return [
+        f"    <intellectualRights><para>This work is licensed under a {link}.</para></intellectualRights>",
+        f"    <licensed><licenseName>{_text(licence.name)}</licenseName><url>{licence.url}</url>"
+        f"<identifier>{licence.identifier}</identifier></licensed>",
+    ]
+
+
+def _coverage(records: SurveyRecords, names: Names) -> list[str]:
     lines = ["    <coverage>"]
     shapes = [s.polygon for s in records.area.strata] if records.area else list(records.footprints.polygons)
     if shapes:
@@ -88,7 +102,24 @@ def _coverage(records: SurveyRecords) -> list[str]:
             f"      <temporalCoverage><rangeOfDates><beginDate><calendarDate>{first}</calendarDate></beginDate>"
             f"<endDate><calendarDate>{last}</calendarDate></endDate></rangeOfDates></temporalCoverage>"
         )
+    taxa = [_classification(label, names) for label in records.species if label in names.known]
+    if taxa:
+        lines.append(f"      <taxonomicCoverage>{''.join(taxa)}</taxonomicCoverage>")
     return [*lines, "    </coverage>"] if len(lines) > 1 else []
+
+
+def _classification(label: str, names: Names) -> str:
+    taxon = names.known[label]
+    keys = ""
+    if taxon.tsn is not None:
+        keys += f'<taxonId provider="https://itis.gov">{taxon.tsn}</taxonId>'
+    if taxon.gbif_key is not None:
+        keys += f'<taxonId provider="https://gbif.org">{taxon.gbif_key}</taxonId>'
+    rank = f"<taxonRankName>{_text(taxon.rank)}</taxonRankName>" if taxon.rank else ""
+    return (
+        f"<taxonomicClassification>{rank}<taxonRankValue>{_text(taxon.scientific_name)}</taxonRankValue>"
+        f"<commonName>{_text(label)}</commonName>{keys}</taxonomicClassification>"
+    )
 
 
 def _detector(records: SurveyRecords) -> list[str]:

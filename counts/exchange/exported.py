@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from counts.exchange.checklist import Checklist
 from flightplan.errors import Skip
 
 
@@ -16,7 +17,10 @@ class ExportOptions:
 
     `layers`: those wanted (CSV, GeoJSON, GeoPackage), empty for the usual ones. `taxa`: scientific name by label
     (Darwin Core). `publisher`: who publishes (Darwin Core). `mapping`: how labels are called in somebody else's data
-    model (SMART, EarthRanger). `zone`: IANA name of the time zone that SMART's clocks show.
+    model (SMART, EarthRanger). `zone`: IANA name of the time zone that SMART's clocks show. `checklist`: what labels
+    are called in science, with keys. `licence`: SPDX identifier of the data's licence (Darwin Core). `data_model`: the
+    XML of a park's SMART data model, which the mapping is checked against. `blur_listed`: species that the checklist
+    lists are sensitive.
     """
 
     layers: tuple[str, ...] = ()
@@ -24,13 +28,21 @@ class ExportOptions:
     publisher: str | None = None
     mapping: Mapping[str, Any] = field(default_factory=dict)
     zone: str = "UTC"
+    checklist: Checklist | None = None
+    licence: str | None = None
+    data_model: Path | None = None
+    blur_listed: bool = False
 
 
 @dataclass(frozen=True)
 class Exported:
-    """The files written, how many of each thing they hold, what was left out and why, and what to know about them."""
+    """The files written, how many of each thing they hold, what was left out and why, and what to know about them.
+
+    `unresolved` are the names of species that nobody can be sure of, each with its reason.
+    """
 
     files: tuple[Path, ...]
     counts: Mapping[str, int]
     skips: tuple[Skip, ...] = ()
     notes: tuple[str, ...] = ()
+    unresolved: tuple[Skip, ...] = ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -99,8 +99,16 @@ class SurveyRecords:
         return (min(known), max(known)) if known else None
 
 
-def gather(session: Session, survey_name: str, sensitive: Collection[str] = ()) -> SurveyRecords:
-    """Read a survey. Raises CensusError for a sensitive species that it does not know: a slip would publish places."""
+def gather(
+    session: Session,
+    survey_name: str,
+    sensitive: Collection[str] = (),
+    also: Callable[[Collection[str]], Collection[str]] | None = None,
+) -> SurveyRecords:
+    """Read a survey. `also` says which of its species are sensitive besides those named.
+
+    Raises CensusError for a sensitive species that the survey does not know: a slip would publish places.
+    """
     survey = store.find_survey(session, survey_name)
     key = survey.survey_id
     counting = store.latest_estimate_run(session, key)
@@ -111,8 +119,9 @@ def gather(session: Session, survey_name: str, sensitive: Collection[str] = ()) 
     individuals = None if identity is None else store.read_individuals(session, identity)
     sightings = None if identity is None else read_sightings(session, identity)
     estimates = () if counting is None else store.read_estimates(session, counting.estimate_run_id)
-    hidden = frozenset(sensitive)
-    _check_labels(hidden, run, individuals, estimates)
+    labels = _labels(run, individuals, estimates)
+    _check_labels(frozenset(sensitive), labels)
+    hidden = frozenset(sensitive) | frozenset(also(labels) if also else ())
     of_transect = {line.identifier: s.name for s in strata for line in s.transects}
     undone = set() if run is None else {c.capture_id for c in store.captures_without_detections(session, run.run_id)}
     return SurveyRecords(
@@ -141,15 +150,16 @@ def _detection_run(session: Session, survey_id: int, identity: int | None) -> De
     return store.read_detection_run(session, run_id)
 
 
-def _check_labels(
-    sensitive: frozenset[str],
-    run: DetectionRunInfo | None,
-    individuals: IndividualTable | None,
-    estimates: tuple[EstimateEntry, ...],
-) -> None:
+def _labels(
+    run: DetectionRunInfo | None, individuals: IndividualTable | None, estimates: tuple[EstimateEntry, ...]
+) -> frozenset[str]:
     known = {e.species for e in estimates}
     known |= set(run.detector.labels) if run else set()
     known |= {str(s) for s in individuals.species} if individuals is not None else set()
+    return frozenset(known)
+
+
+def _check_labels(sensitive: frozenset[str], known: frozenset[str]) -> None:
     missing = sorted(sensitive - known)
     if missing:
         raise CensusError(

@@ -29,6 +29,7 @@ from counts.exchange.generalise import STATEMENT
 from counts.exchange.groups import Group, make_groups
 from counts.exchange.mapping import species_mapping
 from counts.exchange.records import SurveyRecords
+from counts.exchange.smart_model import refuse_bad_mapping
 from flightplan.errors import CensusError, Skip
 
 _TIME = "%Y-%m-%dT%H:%M:%S"
@@ -53,9 +54,12 @@ def export_smart(records: SurveyRecords, out: Path, options: ExportOptions) -> E
 def make_features(records: SurveyRecords, options: ExportOptions) -> tuple[list[dict[str, Any]], tuple[Skip, ...]]:
     """Return the features in their order, patrols before their waypoints, and what cannot be told, by name.
 
-    Raises CensusError for a mapping that names no species of the survey, or a patrol without what SMART wants of it.
+    Raises CensusError for a mapping that names no species of the survey, does not fit the park's data model where that
+    is given, or has a patrol without what SMART wants of it.
     """
     zone = zone_of(options.zone)
+    if options.data_model is not None:
+        refuse_bad_mapping(options.mapping, options.data_model)
     patrol = options.mapping.get("patrol")
     if patrol is not None:
         _check_patrol(patrol)

@@ -19,7 +19,8 @@ from sqlalchemy.orm import Session
 from counts.census import Census
 from counts.exchange.exported import ExportOptions
 from counts.exchange.geojson import individual_features
-from counts.exchange.records import SurveyRecords, gather
+from counts.exchange.names import gather_named
+from counts.exchange.records import SurveyRecords
 from counts.exchange.services import earthranger, smart
 from counts.exchange.services.client import (
     Answer,
@@ -148,8 +149,8 @@ def enqueue(
 ) -> tuple[Queued, tuple[Skip, ...]]:
     """Put what a survey has to tell into the outbox, and return that and what cannot be told, by name."""
     with census.reading() as session:
-        records = gather(session, survey_name, sensitive)
-    items, skips = make_items(service.name, records, options, area=service.area, provider=service.provider)
+        records, named = gather_named(session, survey_name, sensitive, options)
+    items, skips = make_items(service.name, records, named, area=service.area, provider=service.provider)
     with census.writing() as session:
         queued = outbox.queue_items(session, records.survey.survey_id, service.name, service.client.target, items, now)
     return queued, skips
