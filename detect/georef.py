@@ -6,7 +6,7 @@ datum; which one does not matter to the geometry (both count as ellipsoidal), bu
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,7 @@ import shapely
 from shapely.geometry import Polygon
 
 from detect.captures import Capture
+from detect.pose_errors import PoseErrors as PoseErrors
 from detect.raycast import Placement, cast
 from flightplan.camera import Camera, rotation
 from flightplan.ellipsoid import horizon_axes, to_geocentric, to_geodetic
@@ -24,58 +25,6 @@ from flightplan.terrain import Terrain
 
 _EDGE_POINTS = 8
 _BLOCK = 100_000
-
-
-@dataclass(frozen=True)
-class PoseErrors:
-    """Standard deviations of a pose and of the ground under it, for one coordinate or angle.
-
-    Each error has a part common to the whole sortie (a GNSS or compass offset, a boresight angle, the wrong take-off
-    height: it moves every point of the flight alike and does not separate two sightings of one animal) and a part
-    independent from capture to capture. The defaults are for a multirotor without RTK that keeps its height by
-    barometer: 1.5 m GNSS (DJI states ±1.5 m hovering), 2° compass and 0.5° gimbal. Tilt is the camera's turning about
-    each of two level axes, yaw about the vertical.
-    """
-
-    horizontal_common_m: float = 1.5
-    horizontal_m: float = 0.5
-    height_common_m: float = 1.5
-    height_m: float = 0.3
-    yaw_common_deg: float = 2.0
-    yaw_deg: float = 0.7
-    tilt_common_deg: float = 0.5
-    tilt_deg: float = 0.3
-    terrain_m: float = 1.0
-    pixel_px: float = 1.0
-
-    @classmethod
-    def of(cls, capture: Capture) -> PoseErrors:
-        """Return what to expect of a capture, from what it says of its accuracy and where its attitude comes from.
-
-        A stated accuracy is split four to one in variance between the flight and the capture, because GNSS errors
-        wander over minutes. An airframe's attitude stands for a camera without a gimbal: a fixed wing crabbing in the
-        wind, exposed some tenths of a second after its log was written.
-        """
-        errors = cls()
-        accuracy_m = capture.horizontal_accuracy_m
-        if accuracy_m is not None:
-            errors = replace(errors, horizontal_common_m=0.8**0.5 * accuracy_m, horizontal_m=0.2**0.5 * accuracy_m)
-        if "airframe" in capture.sources.get("yaw_deg", ""):
-            shifted = replace(errors, horizontal_m=max(errors.horizontal_m, 2.0))
-            errors = replace(shifted, yaw_common_deg=3.0, yaw_deg=7.0, tilt_common_deg=2.0, tilt_deg=4.0)
-        return errors
-
-    def common(self) -> Floats:
-        """Variances (9,) of shift north, east, up, turn about north, east, down, terrain, pixel x, y: m², rad², px²."""
-        h, v = self.horizontal_common_m, self.height_common_m
-        yaw, tilt = np.radians(self.yaw_common_deg), np.radians(self.tilt_common_deg)
-        return np.array([h, h, v, tilt, tilt, yaw, 0.0, 0.0, 0.0]) ** 2
-
-    def independent(self) -> Floats:
-        """Variances (9,) in the same order."""
-        h, v = self.horizontal_m, self.height_m
-        yaw, tilt = np.radians(self.yaw_deg), np.radians(self.tilt_deg)
-        return np.array([h, h, v, tilt, tilt, yaw, self.terrain_m, self.pixel_px, self.pixel_px]) ** 2
 
 
 @dataclass(frozen=True)
@@ -133,9 +82,23 @@ def _place(sight: _Sight, terrain: Terrain, errors: PoseErrors) -> Placed:
     distance, status = cast(sight.origin, sight.direction, terrain)
     lonlat, height = to_geodetic(sight.origin + distance[:, None] * sight.direction)
     jacobian = _jacobian(sight, distance, lonlat, terrain)
-    common = np.einsum("nik,k,njk->nij", jacobian, errors.common(), jacobian)
-    independent = np.einsum("nik,k,njk->nij", jacobian, errors.independent(), jacobian)
+    turned = jacobian.swapaxes(1, 2)
+    common = jacobian @ errors.common() @ turned
+    independent = jacobian @ errors.independent() @ turned
     return Placed(lonlat, height, common + independent, common, status)
+
+
+def place_with_derivatives(
+    camera: Camera, pose: Pose, pixels: npt.ArrayLike, terrain: Terrain
+) -> tuple[Floats, Floats]:
+    """Place pixels and say how each place moves: degrees (N, 2), and (N, 2, 9) of its east and north in metres.
+
+    The nine are the errors of `detect.pose_errors`, in its order. NaN where a pixel is not on the ground.
+    """
+    sight = _Sight.of(camera, pose, np.asarray(pixels, dtype=np.float64).reshape(-1, 2))
+    distance, _ = cast(sight.origin, sight.direction, terrain)
+    lonlat, _ = to_geodetic(sight.origin + distance[:, None] * sight.direction)
+    return lonlat, _jacobian(sight, distance, lonlat, terrain)
 
 
 def ground_to_pixel(camera: Camera, pose: Pose, lonlat: npt.ArrayLike, height_m: npt.ArrayLike) -> Floats:
@@ -334,7 +297,7 @@ def _stand(pose: Pose, count: int) -> tuple[Floats, Floats, Floats]:
 
 
 def _jacobian(sight: _Sight, distance: Floats, lonlat: Floats, terrain: Terrain) -> Floats:
-    """Derivatives (N, 2, 9) of the point's east and north by each of the errors in `PoseErrors`' order.
+    """Derivatives (N, 2, 9) of the point's east and north by each of the errors, in `detect.pose_errors`' order.
 
     In the camera's horizon (north, east, down) the ray C + t·d meets the plane through the point with normal n, so
     δP = (I − d nᵀ / n·d)(δC + t δd) + d (n·δG) / (n·d), with δd = ω × d for a rotation by ω.

@@ -1,53 +1,82 @@
 """Poses refined from the pictures themselves: where two of them overlap, the ground must be the same.
 
 Optional, and it has to prove its gain: a fifth of the matches is kept out of the adjustment, and unless they agree
-better after it than before, the poses stay as they were read.
+better after it than before, the poses stay as they were read. Headings off by half or quarter turns are put right
+first. Everything is recorded as `PoseFinding`s, which is how the census takes it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import coo_array, diags_array, vstack
-from scipy.sparse.linalg import lsqr
 
+from detect.bundle import Adjusted, Station, above_ground_m, adjust, gaps_m
 from detect.captures import Capture
-from detect.georef import Pose, PoseErrors, Standpoint, place, pose_of
-from detect.images import decode
-from detect.matching import Matches, View, match, neighbours, prepared
+from detect.engine import processors
+from detect.findings import YAW_FLIPPED, PoseFinding, repaired
+from detect.georef import pose_of
+from detect.images import Pixels, decode
+from detect.keypoints import Keypoints, find_keypoints, ground_cell_m
+from detect.matching import LEAST_MATCHES, Matches, match, neighbours
+from detect.pose_errors import PoseErrors, packed
+from detect.turns import GroundScale, Links, find_turns, ground_scale
 from flightplan.errors import OverflyError, Skip
 from flightplan.frames import Floats, LocalFrame
 from flightplan.terrain import Terrain
 
-_ROUNDS, _STEPS = 2, 6
-_MATCH_M_PER_M = 0.002
-"""A match is good to about a laid-out pixel: a five-hundredth of the picture's width."""
+YAW_TURNED = "yaw-turned"
+"""Captures whose headings the pictures contradict by a quarter turn: the camera sat sideways in its mount."""
+
+REFINED = "pose-refined"
+"""Poses adjusted so that overlapping pictures agree."""
+
+GROUND_SCALE = "ground-scale"
+"""The ground is larger or smaller in the pictures than height above ground and focal length say."""
+
+HEIGHT_ALONE = "height-against-pictures"
+"""Some captures' heights disagree with the size at which they and their neighbours show the same ground."""
 
 _HELD_OUT = 5
-_LEAST_MATCHES = 10
-_FLIP_PATCHES, _FLIP_LEAD = 9, 3
+_KEYPOINT_CELLS = 0.7
+_CLEAR = 3.0
+_LEAST_SCALE, _LEAST_HEIGHT, _LEAST_RISE = 0.03, 0.05, 4.0
+_HEIGHTS = ("altitude_takeoff_m", "altitude_msl_m", "altitude_ellipsoid_m")
+
+Read = Callable[[Path], Pixels]
+Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
 class Refinement:
-    """Captures with refined poses, in the order given, and what says that they are better.
+    """Captures of a flight after their pictures were compared, in the order given, and what says that they are better.
 
-    `before_m` and `after_m` are how far apart the two places of a ground point lie (median), over matches that the
-    adjustment never saw; None without any. `turned` are indices of captures whose yaw the pictures contradict by 180°,
-    and which were turned. `applied` is False when nothing was gained: then the captures are those given.
+    `repaired` have their headings put right, `captures` are refined as well. `before_m`, `repaired_m` and `after_m` are
+    how far apart the two places of a ground point lie (median), over matches that the adjustment never saw; None
+    without any. `turned` are indices of captures whose yaw the pictures contradict. `applied` is False when nothing was
+    gained: then `captures` are `repaired`. `scale` is the size of the ground shown against heights as read.
+    `findings` say all of this, with the repairs: applied in their order to the captures as read they give `captures`.
+    `between` are covariances (6, 6) of one refined pose with another, by content hashes, where the two were matched.
     """
 
     captures: tuple[Capture, ...]
+    repaired: tuple[Capture, ...]
     matches: int
     before_m: float | None
+    repaired_m: float | None
     after_m: float | None
     turned: tuple[int, ...]
     applied: bool
+    scale: GroundScale | None = None
+    findings: tuple[PoseFinding, ...] = ()
     skipped: tuple[Skip, ...] = ()
+    between: Mapping[tuple[str, str], Floats] = field(default_factory=dict)
 
 
 def refine(
@@ -55,190 +84,304 @@ def refine(
     *,
     terrain: Terrain | None = None,
     takeoff: tuple[float, float] | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    ground_msl_m: float | None = None,
+    read: Read = decode,
+    progress: Progress | None = None,
 ) -> Refinement:
-    """Refine position, yaw and height of overlapping captures of one flight.
+    """Refine position and attitude of overlapping captures of one flight.
 
-    Each capture gets a shift, a turn and a scale of its height, held to what was read by `PoseErrors`; matches are
-    weighted so that wrong ones do not pull (iteratively reweighted least squares, Cauchy). Captures that cannot be
-    placed are skipped and come back as they are.
+    Pictures are read once and one after the other, and only their keypoints are kept: half a megabyte for each.
+    Captures that cannot be placed or read are skipped and come back as they are. `read` gives a capture's pixels.
     """
-    stands, views, skipped = _views(captures, terrain, takeoff)
-    if len(views) < 2:
-        return Refinement(tuple(captures), 0, None, None, (), False, tuple(skipped))
-    used = sorted(views)
-    first = stands[used[0]].pose
-    frame = LocalFrame(float(first.longitude_deg), float(first.latitude_deg))
-    read = [views[i] for i in used]
-    flipped = _flips(read, frame)
-    start = [view.turned_half() if flip else view for view, flip in zip(read, flipped, strict=True)]
-    sigmas = np.array([_sigmas(captures[i], views[i]) for i in used])
-    current, found = start, Matches(np.empty(0, np.int64), np.empty(0, np.int64), np.empty((0, 2, 2)))
-    for _ in range(_ROUNDS):
-        found = match(current, neighbours(current, frame), frame, progress=progress)
-        if len(found) < _LEAST_MATCHES:
-            break
-        current = _adjusted(start, found, sigmas, frame)
-    held = np.arange(len(found)) % _HELD_OUT == _HELD_OUT - 1
-    if len(found) < _LEAST_MATCHES:
-        return Refinement(tuple(captures), len(found), None, None, (), False, tuple(skipped))
-    trial = _adjusted(start, found.rows(~held), sigmas, frame)
-    before = float(np.median(_apart(read, found.rows(held), frame)))
-    after = float(np.median(_apart(trial, found.rows(held), frame)))
-    turned = tuple(used[n] for n in np.flatnonzero(flipped))
-    if not after < before:
-        return Refinement(tuple(captures), len(found), before, after, (), False, tuple(skipped))
-    refined = list(captures)
-    for index, old, new in zip(used, read, current, strict=True):
-        refined[index] = _corrected(captures[index], old.pose, new.pose, index in turned)
-    return Refinement(tuple(refined), len(found), before, after, turned, True, tuple(skipped))
+    flight = _Flight.of(captures, terrain, takeoff, ground_msl_m)
+    keypoints, unread = _keypoints(flight, read, progress)
+    flight = flight.without(unread)
+    nothing = Refinement(
+        tuple(captures), tuple(captures), 0, None, None, None, (), False, skipped=(*flight.skipped, *unread.values())
+    )
+    if len(flight.used) < 2:
+        return nothing
+    widths = flight.widths_m
+    matches = match([keypoints[n] for n in flight.used], neighbours(flight.positions_m, 0.75 * widths), widths)
+    if len(matches) < LEAST_MATCHES:
+        return replace(nothing, matches=len(matches))
+    return _judged(captures, flight, matches, nothing)
 
 
-def _views(
-    captures: Sequence[Capture], terrain: Terrain | None, takeoff: tuple[float, float] | None
-) -> tuple[dict[int, Standpoint], dict[int, View], list[Skip]]:
-    stands: dict[int, Standpoint] = {}
-    views: dict[int, View] = {}
-    skipped: list[Skip] = []
-    for index, capture in enumerate(captures):
-        try:
-            if capture.camera is None:
-                skipped.append(Skip(str(capture.path), "its camera is unknown"))
+@dataclass(frozen=True)
+class _Flight:
+    """The captures of a flight that can be placed: `used` are their indices, `stations` their poses as read."""
+
+    used: tuple[int, ...]
+    stations: tuple[Station, ...]
+    paths: tuple[Path, ...]
+    frame: LocalFrame
+    skipped: tuple[Skip, ...]
+
+    @classmethod
+    def of(
+        cls,
+        captures: Sequence[Capture],
+        terrain: Terrain | None,
+        takeoff: tuple[float, float] | None,
+        ground_msl_m: float | None,
+    ) -> _Flight:
+        used, stations, skipped = [], [], []
+        grounds: dict[tuple[float, str | None], Terrain] = {}
+        for index, capture in enumerate(captures):
+            try:
+                if capture.camera is None:
+                    skipped.append(Skip(str(capture.path), "its camera is unknown"))
+                    continue
+                stand = pose_of(capture, terrain=terrain, takeoff=takeoff, ground_msl_m=ground_msl_m)
+            except OverflyError as error:
+                skipped.append(Skip(str(capture.path), str(error)))
                 continue
-            stand = pose_of(capture, terrain=terrain, takeoff=takeoff)
-            grey = prepared(decode(capture.path))
-            stands[index], views[index] = stand, View(grey, capture.camera, stand.pose, stand.terrain)
+            ground = stand.terrain
+            if ground.is_flat:
+                ground = grounds.setdefault((ground.range_m[0], ground.datum), ground)
+            errors = replace(PoseErrors.of(capture), refined=None)
+            used.append(index)
+            stations.append(Station(capture.camera, stand.pose, ground, errors))
+        first = stations[0].pose if stations else None
+        frame = (
+            LocalFrame(0.0, 0.0) if first is None else LocalFrame(float(first.longitude_deg), float(first.latitude_deg))
+        )
+        paths = tuple(captures[n].path for n in used)
+        return cls(tuple(used), tuple(stations), paths, frame, tuple(skipped))
+
+    def without(self, unread: dict[int, Skip]) -> _Flight:
+        kept = [n for n, index in enumerate(self.used) if index not in unread]
+        return replace(
+            self,
+            used=tuple(self.used[n] for n in kept),
+            stations=tuple(self.stations[n] for n in kept),
+            paths=tuple(self.paths[n] for n in kept),
+        )
+
+    @property
+    def positions_m(self) -> Floats:
+        lonlat = [[float(s.pose.longitude_deg), float(s.pose.latitude_deg)] for s in self.stations]
+        return self.frame.to_local(np.array(lonlat).reshape(-1, 2))
+
+    @property
+    def yaw_deg(self) -> Floats:
+        return np.array([float(s.pose.yaw_deg) for s in self.stations])
+
+    @property
+    def widths_m(self) -> Floats:
+        """How wide each picture is on the ground, the root of its two sides' product."""
+        return np.array(
+            [
+                above_ground_m(s)
+                * np.sqrt(s.camera.image_width_px * s.camera.image_height_px)
+                / s.camera.focal_length_px
+                for s in self.stations
+            ]
+        )
+
+
+def _keypoints(flight: _Flight, read: Read, progress: Progress | None) -> tuple[dict[int, Keypoints], dict[int, Skip]]:
+    """Keypoints by index of the capture; pictures that cannot be read, by index."""
+    cells = [
+        ground_cell_m(s.camera, float(s.pose.pitch_deg), float(s.pose.roll_deg), above_ground_m(s))
+        for s in flight.stations
+    ]
+    cell_m = float(np.nanmedian(cells)) if np.isfinite(cells).any() else 1.0
+
+    def look(n: int) -> Keypoints | Skip:
+        station = flight.stations[n]
+        try:
+            pixels = read(flight.paths[n])
         except OverflyError as error:
-            skipped.append(Skip(str(capture.path), str(error)))
-    return stands, views, skipped
+            return Skip(str(flight.paths[n]), str(error))
+        pose = station.pose
+        return find_keypoints(
+            pixels, station.camera, float(pose.pitch_deg), float(pose.roll_deg), above_ground_m(station), cell_m
+        )
+
+    found: dict[int, Keypoints] = {}
+    unread: dict[int, Skip] = {}
+    total = len(flight.used)
+    with ThreadPoolExecutor(processors()) as pool:
+        for batch in _batched(range(total), 2 * processors()):
+            for n, result in zip(batch, pool.map(look, batch), strict=True):
+                if isinstance(result, Skip):
+                    unread[flight.used[n]] = result
+                else:
+                    found[flight.used[n]] = result
+            if progress is not None:
+                progress(batch[-1] + 1, total)
+    return found, unread
 
 
-def _flips(views: list[View], frame: LocalFrame) -> npt.NDArray[np.bool_]:
-    """Which views match their neighbours only when turned by 180°: none is turned without a clear lead of matches."""
-    count = len(views)
-    doubled = [*views, *(view.turned_half() for view in views)]
-    pairs = [(a, b) for a, b in neighbours(views, frame, most=6)]
-    every = [(a + i * count, b + j * count) for a, b in pairs for i in (0, 1) for j in (0, 1)]
-    found = match(doubled, every, frame, patches=_FLIP_PATCHES)
-    votes: dict[tuple[int, int], npt.NDArray[np.int64]] = {pair: np.zeros((2, 2), dtype=np.int64) for pair in pairs}
-    for a, b in zip(found.first, found.second, strict=True):
-        votes[int(a % count), int(b % count)][a // count, b // count] += 1
-    state = np.zeros(count, dtype=np.int64)
-    for _ in range(2 * count):
-        gains = np.zeros(count, dtype=np.int64)
-        for (a, b), vote in votes.items():
-            now = vote[state[a], state[b]]
-            gains[a] += vote[1 - state[a], state[b]] - now
-            gains[b] += vote[state[a], 1 - state[b]] - now
-        best = int(gains.argmax())
-        if gains[best] < _FLIP_LEAD:
-            break
-        state[best] = 1 - state[best]
-    return state.astype(bool)
+def _batched(items: Sequence[int], size: int) -> Iterator[list[int]]:
+    iterator = iter(items)
+    while batch := list(islice(iterator, size)):
+        yield batch
 
 
-def _sigmas(capture: Capture, view: View) -> Floats:
-    """Prior standard deviations of shift east and north (m), turn (rad) and relative height."""
-    errors = PoseErrors.of(capture)
-    height_m = _above_ground_m(view)
-    tilt = np.radians(np.hypot(errors.tilt_common_deg, errors.tilt_deg))
-    shift = np.sqrt(errors.horizontal_common_m**2 + errors.horizontal_m**2 + (height_m * tilt) ** 2)
-    turn = np.radians(np.hypot(errors.yaw_common_deg, errors.yaw_deg))
-    vertical = np.sqrt(errors.height_common_m**2 + errors.height_m**2 + errors.terrain_m**2)
-    return np.array([shift, shift, turn, vertical / height_m])
+def _judged(captures: Sequence[Capture], flight: _Flight, matches: Matches, nothing: Refinement) -> Refinement:
+    """Put headings right, adjust, and keep what matches that were held out say is better."""
+    read, frame, match_m = flight.stations, flight.frame, _match_m(flight)
+    held = np.arange(len(matches)) % _HELD_OUT == _HELD_OUT - 1
+    links = Links.of(matches, flight.yaw_deg)
+    quarters = find_turns(links, flight.positions_m, flight.yaw_deg, flight.widths_m)
+    start = [_turned(station, int(q)) for station, q in zip(read, quarters, strict=True)]
+    scale = _scale(flight, matches, start)
+    findings = [*_turn_findings(captures, flight, quarters), *_scale_findings(captures, flight, scale)]
+    trusted = [_loosened(s, scale) for s in start]
+    before, put_right = (float(np.median(gaps_m(s, matches.rows(held), frame))) for s in (read, start))
+    fixed, _ = repaired(captures, findings)
+    trial = adjust(trusted, matches.rows(~held), frame, match_m=match_m)
+    after = float(np.median(gaps_m(trial.stations, matches.rows(held), frame)))
+    turned = tuple(flight.used[n] for n in np.flatnonzero(quarters))
+    result = replace(
+        nothing,
+        captures=fixed,
+        repaired=fixed,
+        matches=len(matches),
+        before_m=before,
+        repaired_m=put_right,
+        after_m=after,
+        turned=turned,
+        scale=scale,
+        findings=tuple(findings),
+    )
+    if not after < put_right:
+        return result
+    whole = adjust(trusted, matches, frame, match_m=match_m)
+    text = (
+        f"Overlapping pictures put the same ground {put_right:.2f} m apart (median); with position and attitude of "
+        f"{len(flight.used)} captures adjusted to {len(matches)} matches it is {after:.2f} m, over matches kept out"
+    )
+    findings += _height_findings(captures, flight, trusted, whole)
+    moved = PoseFinding(
+        REFINED,
+        tuple(captures[n].content_hash for n in flight.used),
+        text,
+        _repairs([captures[n] for n in flight.used], read, whole),
+        is_proved=True,
+    )
+    # The first finding to repair a field keeps it, and a refined yaw has its turn in it.
+    findings = [moved, *findings]
+    final, _ = repaired(captures, findings)
+    names = [captures[n].content_hash for n in flight.used]
+    between = {(names[a], names[b]): joint for (a, b), joint in whole.between.items()}
+    return replace(result, captures=final, applied=True, findings=tuple(findings), between=between)
 
 
-def _above_ground_m(view: View) -> float:
-    ground = view.terrain.heights_m([[float(view.pose.longitude_deg), float(view.pose.latitude_deg)]])[0]
-    return max(1.0, float(view.pose.height_m) - (float(ground) if np.isfinite(ground) else 0.0))
+def _match_m(flight: _Flight) -> float:
+    cells = [
+        ground_cell_m(s.camera, float(s.pose.pitch_deg), float(s.pose.roll_deg), above_ground_m(s))
+        for s in flight.stations
+    ]
+    return _KEYPOINT_CELLS * float(np.nanmedian(cells))
 
 
-def _places(views: list[View], index: npt.NDArray[np.int64], pixels: Floats, frame: LocalFrame) -> Floats:
-    """Ground points (N, 2) in the frame of pixels, each of its view."""
-    local = np.full((len(index), 2), np.nan)
-    for n in np.unique(index):
-        mine, view = index == n, views[n]
-        placed = place(view.camera, view.pose, pixels[mine], view.terrain)
-        local[mine] = frame.to_local(placed.lonlat)
-    return local
+def _turned(station: Station, quarters: int) -> Station:
+    if not quarters:
+        return station
+    pose = replace(station.pose, yaw_deg=float(station.pose.yaw_deg) + 90.0 * quarters)
+    return replace(station, pose=pose)
 
 
-def _apart(views: list[View], found: Matches, frame: LocalFrame) -> Floats:
-    ends = [_places(views, i, found.pixels[:, n], frame) for n, i in enumerate((found.first, found.second))]
-    apart = np.hypot(*(ends[0] - ends[1]).T)
-    return np.asarray(np.where(np.isfinite(apart), apart, np.inf))
+def _scale(flight: _Flight, matches: Matches, start: Sequence[Station]) -> GroundScale | None:
+    yaw = np.array([float(s.pose.yaw_deg) for s in start])
+    error_m = float(np.median([s.errors.horizontal_m for s in start]))
+    return ground_scale(Links.of(matches, yaw), flight.positions_m, yaw, flight.widths_m, error_m)
 
 
-def _adjusted(start: list[View], found: Matches, sigmas: Floats, frame: LocalFrame) -> list[View]:
-    """Gauss–Newton on four numbers a view; a turn and a scale about the point under the camera."""
-    count, change, views = len(start), np.zeros((len(start), 4)), start
-    width_m = np.median([_above_ground_m(v) * v.camera.image_width_px / v.camera.focal_length_px for v in start])
-    sigma_m = float(_MATCH_M_PER_M * width_m)
-    for _ in range(_STEPS):
-        sides = []
-        for n, index in enumerate((found.first, found.second)):
-            places = _places(views, index, found.pixels[:, n], frame)
-            under = frame.to_local(
-                [[float(views[i].pose.longitude_deg), float(views[i].pose.latitude_deg)] for i in index]
+def _is_off(scale: GroundScale | None) -> bool:
+    return scale is not None and abs(scale.ratio - 1) > max(_CLEAR * scale.error, _LEAST_SCALE)
+
+
+def _loosened(station: Station, scale: GroundScale | None) -> Station:
+    """The station, with its height trusted no more than the size of the ground allows."""
+    if scale is None or not _is_off(scale):
+        return station
+    off_m = abs(scale.ratio - 1) * above_ground_m(station)
+    errors = replace(station.errors, height_common_m=float(np.hypot(station.errors.height_common_m, off_m)))
+    return replace(station, errors=errors)
+
+
+def _turn_findings(
+    captures: Sequence[Capture], flight: _Flight, quarters: npt.NDArray[np.int64]
+) -> Iterator[PoseFinding]:
+    for quarter, kind, words in (
+        (2, YAW_FLIPPED, "by 180°"),
+        (1, YAW_TURNED, "by 90° clockwise"),
+        (3, YAW_TURNED, "by 90° anticlockwise"),
+    ):
+        those = [flight.used[n] for n in np.flatnonzero(quarters == quarter)]
+        if those:
+            yaws = tuple(_wrapped(float(captures[n].yaw_deg or 0.0) + 90.0 * quarter) for n in those)
+            yield PoseFinding(
+                kind,
+                tuple(captures[n].content_hash for n in those),
+                f"The pictures contradict the yaw of {len(those)} captures {words}: {_names(captures, those)}",
+                {"yaw_deg": yaws},
+                is_proved=True,
             )
-            sides.append((index, places, places - under))
-        gap = sides[0][1] - sides[1][1]
-        good = np.asarray(np.isfinite(gap).all(axis=1))
-        weight = 1 / np.sqrt(1 + (np.hypot(*gap[good].T) / (3 * sigma_m)) ** 2) / sigma_m
-        rows, columns, values = _derivatives(sides, good)
-        matrix = coo_array((values * np.repeat(weight, 16), (rows, columns)), shape=(2 * good.sum(), 4 * count))
-        prior = diags_array(1 / sigmas.ravel())
-        wanted = np.concatenate([-(gap[good] * weight[:, None]).ravel(), -change.ravel() / sigmas.ravel()])
-        change = change + lsqr(vstack([matrix, prior]).tocsr(), wanted, atol=1e-10, btol=1e-10)[0].reshape(-1, 4)
-        views = [_moved(view, delta, frame) for view, delta in zip(start, change, strict=True)]
-    return views
 
 
-def _derivatives(
-    sides: list[tuple[npt.NDArray[np.int64], Floats, Floats]], good: npt.NDArray[np.bool_]
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], Floats]:
-    """Of the gap's east and north by both views' shift east, shift north, turn clockwise, scale: 16 entries a match."""
-    n = int(good.sum())
-    rows = np.repeat(np.arange(2 * n).reshape(n, 2), 8, axis=1)
-    columns, values = np.empty((n, 2, 8), dtype=np.int64), np.zeros((n, 2, 8))
-    for side, (index, _, arm) in enumerate(sides):
-        sign, at = (1.0, -1.0)[side], 4 * side
-        columns[:, :, at : at + 4] = (4 * index[good])[:, None, None] + np.arange(4)
-        values[:, 0, at], values[:, 1, at + 1] = sign, sign
-        values[:, 0, at + 2], values[:, 1, at + 2] = sign * arm[good, 1], -sign * arm[good, 0]
-        values[:, :, at + 3] = sign * arm[good]
-    return rows.ravel(), columns.ravel(), values.ravel()
-
-
-def _moved(view: View, change: Floats, frame: LocalFrame) -> View:
-    east, north, turn, scale = (float(v) for v in change)
-    pose = view.pose
-    here = frame.to_local([[float(pose.longitude_deg), float(pose.latitude_deg)]])
-    longitude, latitude = (float(v) for v in frame.to_lonlat(here + np.array([east, north]))[0])
-    moved = Pose(
-        longitude,
-        latitude,
-        float(pose.height_m) + scale * _above_ground_m(view),
-        float(pose.yaw_deg) + float(np.degrees(turn)),
-        pose.pitch_deg,
-        pose.roll_deg,
+def _scale_findings(captures: Sequence[Capture], flight: _Flight, scale: GroundScale | None) -> Iterator[PoseFinding]:
+    if scale is None or not _is_off(scale):
+        return
+    size = "larger" if scale.ratio > 1 else "smaller"
+    height_m = float(np.median([above_ground_m(s) for s in flight.stations]))
+    yield PoseFinding(
+        GROUND_SCALE,
+        tuple(captures[n].content_hash for n in flight.used),
+        f"The ground in the pictures is {abs(scale.ratio - 1):.1%} ± {scale.error:.1%} {size} than heights and focal "
+        f"length say: at {height_m:.0f} m that is {abs(scale.ratio - 1) * height_m:.1f} m of height above the ground",
     )
-    return replace(view, pose=moved)
 
 
-def _corrected(capture: Capture, old: Pose, new: Pose, turned: bool) -> Capture:
-    rise_m = float(new.height_m) - float(old.height_m)
-    names = ("altitude_takeoff_m", "altitude_msl_m", "altitude_ellipsoid_m")
-    heights: dict[str, Any] = {n: getattr(capture, n) + rise_m for n in names if getattr(capture, n) is not None}
-    changed = ("longitude_deg", "latitude_deg", "yaw_deg", *heights)
-    sources = {name: f"{capture.sources.get(name, 'unknown')}, refined from overlapping pictures" for name in changed}
-    note = ("the pictures contradict the yaw by 180°: turned",) if turned else ()
-    return replace(
-        capture,
-        longitude_deg=float(new.longitude_deg),
-        latitude_deg=float(new.latitude_deg),
-        yaw_deg=(float(new.yaw_deg) + 180.0) % 360.0 - 180.0,
-        sources={**capture.sources, **sources},
-        findings=(*capture.findings, *note),
-        **heights,
+def _height_findings(
+    captures: Sequence[Capture], flight: _Flight, start: Sequence[Station], found: Adjusted
+) -> Iterator[PoseFinding]:
+    """Captures whose height alone is off: by more than its errors allow, and not as the flight's is."""
+    alone = found.changes[:, 2] - found.flight[2]
+    allowed = np.array([s.errors.height_m for s in start])
+    known = np.sqrt(found.own[:, 2, 2])
+    share = np.abs(alone) / np.array([above_ground_m(s) for s in start])
+    off = (np.abs(alone) > _LEAST_RISE * np.maximum(allowed, known)) & (share > _LEAST_HEIGHT)
+    those = [flight.used[n] for n in np.flatnonzero(off)]
+    if those:
+        rises = ", ".join(f"{alone[n]:+.1f} m" for n in np.flatnonzero(off)[:5])
+        yield PoseFinding(
+            HEIGHT_ALONE,
+            tuple(captures[n].content_hash for n in those),
+            f"The size at which {len(those)} captures show the ground contradicts their heights ({rises}): "
+            f"{_names(captures, those)}",
+        )
+
+
+def _repairs(captures: Sequence[Capture], read: Sequence[Station], found: Adjusted) -> dict[str, tuple[Any, ...]]:
+    poses = [station.pose for station in found.stations]
+    repairs: dict[str, tuple[Any, ...]] = {
+        name: tuple(float(getattr(pose, name)) for pose in poses)
+        for name in ("longitude_deg", "latitude_deg", "pitch_deg")
+    }
+    for name in ("yaw_deg", "roll_deg"):
+        repairs[name] = tuple(_wrapped(float(getattr(pose, name))) for pose in poses)
+    rises = [float(new.pose.height_m) - float(old.pose.height_m) for new, old in zip(found.stations, read, strict=True)]
+    for name in _HEIGHTS:
+        values = [getattr(capture, name) for capture in captures]
+        if any(value is not None for value in values):
+            repairs[name] = tuple(None if v is None else v + rise for v, rise in zip(values, rises, strict=True))
+    repairs["pose_covariance"] = tuple(
+        packed(common, own, found.noise * station.errors.terrain_m)
+        for common, own, station in zip(found.common, found.own, read, strict=True)
     )
+    return repairs
+
+
+def _names(captures: Sequence[Capture], those: Sequence[int], most: int = 8) -> str:
+    names = [captures[n].path.name for n in those[:most]]
+    return ", ".join(names) + (f" and {len(those) - most} more" if len(those) > most else "")
+
+
+def _wrapped(angle_deg: float) -> float:
+    return (angle_deg + 180.0) % 360.0 - 180.0
