@@ -148,6 +148,16 @@ def least_gate(covariance: Floats, density: Floats, missed: Floats, gate: float)
     return limit
 
 
+def likely_one(cost: Floats, covariance: Floats, density: Floats, missed: Floats) -> tuple[Floats, Floats]:
+    """The probability (K,) that two sightings at d² are one animal, both seen as likely as not; and the strangers near.
+
+    The likelihoods are those of `least_gate`; how many strangers there are to be expected says what place can tell.
+    """
+    strangers = _strangers(covariance, density)
+    odds = -0.5 * cost - np.log(np.maximum(missed, 1e-9) * np.maximum(strangers, 1e-300))
+    return special.expit(odds), strangers
+
+
 def density_within(points: Floats, layer: Ints, neighbours: int = 3, lonely_m: float = 50.0) -> Floats:
     """Animals per m² around each point (N, 2), from its nearest neighbours in its own layer (a frame, a pass)."""
     if not len(points):

@@ -10,8 +10,9 @@ transects: in a sample each unit counts what it saw.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
 from itertools import pairwise
 
 import numpy as np
@@ -20,8 +21,17 @@ import shapely
 from scipy import stats
 from scipy.spatial import KDTree
 
+from counts.decided import Decided
 from counts.following import Component as Following
-from counts.following import components, density_within, follow, least_gate, mahalanobis_squared, not_seen
+from counts.following import (
+    components,
+    density_within,
+    follow,
+    least_gate,
+    likely_one,
+    mahalanobis_squared,
+    not_seen,
+)
 from counts.individuals import AmbiguousPair, Counts, Doubt, Individuals, Pairs, Told, individuals_of
 from counts.looks import thinned
 from counts.observed import Observed
@@ -51,6 +61,8 @@ def resolve(
     footprints: npt.ArrayLike | None = None,
     common_covariance: npt.ArrayLike | None = None,
     passes: Passes | None = None,
+    same: Iterable[tuple[int, int]] = (),
+    different: Iterable[tuple[int, int]] = (),
 ) -> Individuals:
     """Resolve sightings into individuals within each transect and label.
 
@@ -63,7 +75,8 @@ def resolve(
     (its pose, against the box itself). `footprints` (N,), the polygon of each sighting's frame in metres or None, tell
     animals that another frame could not show from those it missed: give them wherever they are known.
     `common_covariance` (2, 2) is added to the individuals' covariances at the end. With `passes` the sightings of one
-    transect id come from several lines over the same ground, and are joined as `counts.passes` says.
+    transect id come from several lines over the same ground, and are joined as `counts.passes` says. `same` and
+    `different` are pairs of rows of which a person said so, and stand above all else.
 
     Raises EstimateError for arrays that do not match, a position or covariance that is not finite, a covariance that is
     not positive definite, or a frame with two times.
@@ -72,16 +85,21 @@ def resolve(
     if footprints is not None:
         s = replace(s, corners=_corners(footprints, len(s))[s.order])
     options = _Options.checked(gate_probability, detection_probability, shared_within_frame)
+    decided = Decided.checked(s, same, different)
     first, second, cost = _candidates(s, options.gate, longest_gap_s)
     track, place, spread = _tracks(s, first, second, cost, options)
+    pairs = Pairs(first, second, cost, *_probability(s, first, second, cost, options.detection_probability))
     untold = left = np.zeros(len(s), dtype=np.bool_)
     if passes is not None and len(s):
-        track, untold, left, pairs = _joined(s, track, (place, spread), passes, options)
-        first, second = np.concatenate([first, pairs[0]]), np.concatenate([second, pairs[1]])
-        cost = np.concatenate([cost, pairs[2]])
+        track, untold, left, across = _joined(s, track, (place, spread), passes, options)
+        pairs = pairs.with_more(across)
+    track = decided.heeded(s, track)
+    if passes is not None and len(s):
+        number = np.unique(track, return_inverse=True)[1]
+        untold, left = (np.bincount(number, weights=~a) == 0 for a in (untold, left))
+        untold, left = untold[number], left[number]
         left = np.where(untold, _left(s, track, untold, passes, options.detection_probability), left)
-    pairs_of = Pairs(first, second, cost, untold[first] | untold[second])
-    return individuals_of(s, Told(track, untold, left), pairs_of, common_covariance)
+    return individuals_of(s, Told(track, untold, left, decided), pairs, common_covariance)
 
 
 @dataclass(frozen=True)
@@ -177,6 +195,15 @@ def _chains(s: Observed, component: Ints, ordered: Ints, density: Floats, option
     return simple
 
 
+def _probability(s: Observed, first: Ints, second: Ints, cost: Floats, detection: float) -> tuple[Floats, Floats]:
+    """The probability that each pair is one animal, and the strangers near."""
+    density = density_within(s.points, s.layers)
+    combined = _combined(s, first, second)
+    missed = not_seen(detection, s.points[first], combined, None if s.corners is None else s.corners[second])
+    missed *= not_seen(detection, s.points[second], combined, None if s.corners is None else s.corners[first])
+    return likely_one(cost, combined, np.sqrt(density[first] * density[second]), missed)
+
+
 def _corners(footprints: npt.ArrayLike, count: int) -> Floats:
     """Anticlockwise corners (N, 4, 2) of the least rectangle around each sighting's footprint."""
     polygons = np.asarray(footprints, dtype=object)
@@ -194,7 +221,7 @@ def _corners(footprints: npt.ArrayLike, count: int) -> Floats:
 
 def _joined(
     s: Observed, track: Ints, at: tuple[Floats, Floats], passes: Passes, options: _Options
-) -> tuple[Ints, npt.NDArray[np.bool_], npt.NDArray[np.bool_], tuple[Ints, Ints, Floats]]:
+) -> tuple[Ints, npt.NDArray[np.bool_], npt.NDArray[np.bool_], Pairs]:
     """Join the tracks of each unit's passes; returns tracks, sightings untold and left, and pairs."""
     heads, number = np.unique(track, return_inverse=True)
     looks = np.bincount(number).astype(np.int64)
@@ -216,7 +243,7 @@ def _joined(
     unit = s.groups[heads] // len(passes.corners)
     joined = heads.copy()
     untold, left = np.zeros((2, len(s)), dtype=np.bool_)
-    pairs: list[tuple[Ints, Ints, Floats]] = []
+    pairs: list[Pairs] = []
     for value in np.unique(unit).tolist():
         rows = np.flatnonzero(unit == value)
         found = join(
@@ -228,13 +255,13 @@ def _joined(
         )
         joined[rows] = heads[rows[found.animal]]
         untold[heads[rows]], left[heads[rows]] = found.untold, found.left
-        pairs.append((heads[rows[found.first]], heads[rows[found.second]], found.cost))
+        of = (heads[rows[found.first]], heads[rows[found.second]])
+        pairs.append(Pairs(*of, found.cost, found.probability, found.strangers))
     # An individual goes by its first sighting in the fixed order.
     animal = joined[number]
     first = np.full(len(s), len(s), dtype=np.int64)
     np.minimum.at(first, animal, np.arange(len(s)))
-    columns = [np.concatenate(column) for column in zip(*pairs, strict=True)]
-    return first[animal], untold[heads][number], left[heads][number], (columns[0], columns[1], columns[2])
+    return first[animal], untold[heads][number], left[heads][number], reduce(Pairs.with_more, pairs)
 
 
 def _left(

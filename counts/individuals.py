@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
+from counts.decided import Decided
 from counts.following import components
 from counts.observed import Observed
 from flightplan.frames import Floats
@@ -17,21 +17,32 @@ from flightplan.frames import Floats
 Ints = npt.NDArray[np.int64]
 
 
+DOUBTFUL = 0.1
+"""A person is asked where it is less sure than this whether two sightings are one animal."""
+
+MOST_STRANGERS_ASKED = 0.5
+
+
 class Doubt(StrEnum):
     """Why a person should look at a pair."""
 
-    FAR = "merged, though further apart than nine in ten such pairs would be"
-    UNMERGED = "not merged, though they could be one animal"
+    FAR = "merged, though they could be two"
+    UNMERGED = "not merged, though they could be one"
 
 
 @dataclass(frozen=True)
 class AmbiguousPair:
-    """Two sightings, by their index in the input, that the data does not settle."""
+    """Two sightings, by their index in the input, that the data does not settle.
+
+    `probability` is that of their being one animal, by where and when they were seen alone.
+    """
 
     first: int
     second: int
     mahalanobis_squared: float
     doubt: Doubt
+    probability: float
+    distance_m: float
 
 
 @dataclass(frozen=True)
@@ -56,7 +67,8 @@ class Individuals:
     of the sightings weighted by their covariances (for a walking animal, of all its places), `covariances` (M, 2, 2),
     `labels`, `transects`, `scores` the highest, `sightings` how many, `first_seen` the index of the earliest sighting.
     Ordered by transect, label and time, whatever the order of the input. Of those `untold` (M,) one animal may be
-    several; so many of them are `left`, and not counted, as the looks at their ground ask.
+    several; so many of them are `left`, and not counted, as the looks at their ground ask. `contradict` are answers,
+    pairs of indices, that could not be heeded beside the others.
     """
 
     individual: Ints
@@ -71,6 +83,7 @@ class Individuals:
     ambiguous: tuple[AmbiguousPair, ...]
     left: npt.NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, dtype=np.bool_))
     untold: npt.NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, dtype=np.bool_))
+    contradict: tuple[tuple[int, int], ...] = ()
 
     def __len__(self) -> int:
         return len(self.sightings)
@@ -78,12 +91,21 @@ class Individuals:
 
 @dataclass(frozen=True)
 class Pairs:
-    """Pairs of sightings that could be one animal; `apart` are those that nothing about them can settle."""
+    """Pairs of sightings that could be one animal, the `probability` that they are, and the `strangers` near."""
 
     first: Ints
     second: Ints
     cost: Floats
-    apart: npt.NDArray[np.bool_]
+    probability: Floats
+    strangers: Floats
+
+    def rows(self, chosen: npt.NDArray[np.bool_]) -> Pairs:
+        """Some of the pairs."""
+        return Pairs(*(getattr(self, f.name)[chosen] for f in fields(self)))
+
+    def with_more(self, other: Pairs) -> Pairs:
+        """These pairs and others."""
+        return Pairs(*(np.concatenate([getattr(self, f.name), getattr(other, f.name)]) for f in fields(self)))
 
 
 @dataclass(frozen=True)
@@ -93,6 +115,7 @@ class Told:
     track: Ints
     untold: npt.NDArray[np.bool_]
     left: npt.NDArray[np.bool_]
+    decided: Decided
 
 
 def individuals_of(s: Observed, told: Told, pairs: Pairs, common: npt.ArrayLike | None) -> Individuals:
@@ -118,9 +141,10 @@ def individuals_of(s: Observed, told: Told, pairs: Pairs, common: npt.ArrayLike 
         sightings=np.bincount(number, minlength=amount).astype(np.int64),
         first_seen=s.order[heads],
         counts=_counts(s, number, pairs, told.untold[heads], told.left[heads]),
-        ambiguous=_ambiguous(s, number, pairs),
+        ambiguous=_ambiguous(s, number, pairs, told.untold[heads], told.decided),
         left=told.left[heads],
         untold=told.untold[heads],
+        contradict=told.decided.contradict,
     )
 
 
@@ -144,18 +168,50 @@ def _counts(
     return result
 
 
-def _ambiguous(s: Observed, number: Ints, pairs: Pairs) -> tuple[AmbiguousPair, ...]:
-    """Merged pairs in the far tail, and pairs left apart though no frame holds both their individuals."""
-    first, second, cost = (a[~pairs.apart] for a in (pairs.first, pairs.second, pairs.cost))
-    merged = number[first] == number[second]
-    far = merged & (cost > stats.chi2.ppf(0.9, 2))
-    apart = np.flatnonzero(~merged)
-    frames_of: dict[int, set[int]] = {}
-    for track, frame in zip(number.tolist(), s.frames.tolist(), strict=True):
-        frames_of.setdefault(track, set()).add(frame)
-    free = [i for i in apart.tolist() if not frames_of[int(number[first[i]])] & frames_of[int(number[second[i]])]]
-    chosen = [(i, Doubt.FAR) for i in np.flatnonzero(far).tolist()] + [(i, Doubt.UNMERGED) for i in free]
-    return tuple(
-        AmbiguousPair(int(s.order[first[i]]), int(s.order[second[i]]), float(cost[i]), doubt)
-        for i, doubt in sorted(chosen)
+def _ambiguous(
+    s: Observed, number: Ints, pairs: Pairs, untold: npt.NDArray[np.bool_], heeded: Decided
+) -> tuple[AmbiguousPair, ...]:
+    """The pairs to ask about: the likeliest one between two individuals, or between the parts of one.
+
+    Not asked is what nobody can answer: which of a herd that cannot be told is which, or of many that stand within the
+    error; and what was answered.
+    """
+    p = pairs.rows(~(untold[number[pairs.first]] | untold[number[pairs.second]]))
+    merged = number[p.first] == number[p.second]
+    parts = components(len(s), *(column[merged & (p.probability >= 1 - DOUBTFUL)] for column in (p.first, p.second)))
+    weak = merged & (parts[p.first] != parts[p.second]) & (p.strangers <= MOST_STRANGERS_ASKED)
+    doubtful = ~merged & (p.probability >= DOUBTFUL)
+    doubtful[doubtful] = ~_together(number, s.frames, number[p.first[doubtful]], number[p.second[doubtful]])
+    group = np.where(
+        merged[:, None],
+        np.column_stack([parts[p.first], parts[p.second]]),
+        -1 - np.column_stack([number[p.first], number[p.second]]),
     )
+    asked = np.flatnonzero(weak | doubtful)
+    best = asked[np.lexsort((p.second[asked], p.first[asked], -p.probability[asked]))]
+    _, first = np.unique(np.sort(group[best], axis=1), axis=0, return_index=True)
+    answered = {frozenset(pair) for pair in (*heeded.same, *heeded.different)}
+    return tuple(
+        AmbiguousPair(
+            int(s.order[p.first[i]]),
+            int(s.order[p.second[i]]),
+            float(p.cost[i]),
+            Doubt.FAR if merged[i] else Doubt.UNMERGED,
+            float(p.probability[i]),
+            float(np.hypot(*(s.points[p.second[i]] - s.points[p.first[i]]))),
+        )
+        for i in np.sort(best[first]).tolist()
+        if frozenset((int(p.first[i]), int(p.second[i]))) not in answered
+    )
+
+
+def _together(number: Ints, frames: Ints, one: Ints, other: Ints) -> npt.NDArray[np.bool_]:
+    """Whether some frame holds both of two individuals (K,), who are then two."""
+    width = int(frames.max()) + 1 if len(frames) else 1
+    held = np.unique(number * width + frames)
+    start, stop = np.searchsorted(held, one * width), np.searchsorted(held, (one + 1) * width)
+    row = np.repeat(np.arange(len(one)), stop - start)
+    offset = np.arange(len(row)) - np.repeat(np.cumsum(stop - start) - (stop - start), stop - start)
+    frame = held[start[row] + offset] % width
+    both = np.isin(other[row] * width + frame, held)
+    return np.asarray(np.bincount(row[both], minlength=len(one)) > 0)

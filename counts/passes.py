@@ -16,9 +16,10 @@ from dataclasses import dataclass, fields
 import numpy as np
 import numpy.typing as npt
 import shapely
+from scipy import stats
 from scipy.spatial import KDTree
 
-from counts.following import Component, components, density_within, follow, mahalanobis_squared, not_seen
+from counts.following import Component, components, density_within, follow, likely_one, mahalanobis_squared, not_seen
 from counts.looks import Looks
 from flightplan.errors import EstimateError
 from flightplan.frames import Floats
@@ -35,13 +36,19 @@ STRANGERS_MATCHED = 0.15
 STRANGERS_FOLLOWED = 0.15
 """So few where an animal may have walked until the next frame of its pass."""
 
-STRANGERS_MISSED = 0.2
-"""So few within a box's error that were missed, or two animals missed once each are taken for one."""
+STRANGERS_MISSED = 1.0
+"""So few that were missed within a box's error, in all looks at an animal: each may be a mistake of who is who."""
 
 STRANGERS_SETTLED = 0.05
 """So few that an animal which the pass at home did not show is rather one that it missed."""
 
 NOT_SHOWN_AT_HOME = 0.1
+
+LOOKS_SURE = 0.7
+"""The share of the looks at a place that is sure to have shown an animal there, whatever the poses' errors."""
+
+SEEN_TOO_SELDOM = 0.001
+"""So improbable that an animal was missed so often."""
 
 MOST_IN_SERIES = 0.9
 """A herd whose likeness joins this share of its tracks is told by it."""
@@ -165,7 +172,7 @@ class Joined:
     """`animal` (T,): the first of the tracks judged to be one; `untold` (T,): of herds that only looks can count.
 
     Of the told ones those `left` are rather a second track of an animal than an animal. `first`, `second` and `cost`
-    are the pairs that could be one animal, their d².
+    are the pairs that could be one animal, their d², the `probability` that they are and the `strangers` near.
     """
 
     animal: Ints
@@ -174,6 +181,8 @@ class Joined:
     first: Ints
     second: Ints
     cost: Floats
+    probability: Floats
+    strangers: Floats
 
 
 def join(tracks: Tracks, passes: Passes, *, drift_variance: float, detection: float, gate: float) -> Joined:
@@ -198,25 +207,41 @@ def join(tracks: Tracks, passes: Passes, *, drift_variance: float, detection: fl
         step = passes.looks.intervals_s(len(passes.corners))[t.passes]
         walk = drift_variance * step[:, None, None] ** 2 * np.eye(2)
         told &= _strangers(walk, density) <= STRANGERS_FOLLOWED
-    told &= (1 - detection) * _strangers(2 * t.box, density) <= STRANGERS_MISSED
+    looks = t.looks if passes.looks is None else passes.looks.number_at(t.points)
+    told &= looks * (1 - detection) * _strangers(2 * t.box, density) <= STRANGERS_MISSED
     untold = ~(np.bincount(herd, weights=told, minlength=1) >= 0.5 * size)[herd]
     # Who is who is not said of animals that cannot be told.
     animal = np.where(untold, everyone, animal)
-    return Joined(animal, untold, _seconds(t, passes, animal, density, walked), first, second, cost)
+    seconds = _seconds(t, passes, animal, density, walked, detection)
+    walk = drift_variance * (t.times[second] - t.times[first]) ** 2
+    spread = (t.own + t.shared)[first] + (t.own + t.shared)[second] + walk[:, None, None] * np.eye(2)
+    found = 1 - (1 - detection) ** np.minimum(LOOKS_THAT_COUNT, t.looks)
+    missed = not_seen(1.0, t.points[first], spread, passes.corners[t.passes[second]])
+    missed = 1 - found[first] * (1 - missed)
+    missed *= 1 - found[second] * (1 - not_seen(1.0, t.points[second], spread, passes.corners[t.passes[first]]))
+    likely = likely_one(cost, spread, np.sqrt(density[first] * density[second]), missed)
+    return Joined(animal, untold, seconds, first, second, cost, *likely)
 
 
-def _seconds(t: Tracks, passes: Passes, animal: Ints, density: Floats, walked: Floats) -> Bools:
-    """Tracks (T,) that only one pass has, in the middle of a herd that another should have seen them in too.
+def _seconds(t: Tracks, passes: Passes, animal: Ints, density: Floats, walked: Floats, detection: float) -> Bools:
+    """Tracks (T,) of animals in the middle of a herd that were seen far too seldom for how often they were looked at.
 
-    They are rather an animal that was taken for two than one that was missed.
+    They are rather a part of another's sightings than an animal that was missed so often. Where the frames are not
+    known, they are those that only one pass has and that another should have seen too.
     """
     if not len(t.points):
         return np.empty(0, dtype=np.bool_)
-    home = passes.home(t.points)
     spread = 2 * t.shared + walked[:, None, None] * np.eye(2)
-    alone = (np.bincount(animal, minlength=len(animal))[animal] == 1) & (home != t.passes)
-    shown = not_seen(1.0, t.points, spread, passes.corners[home]) < NOT_SHOWN_AT_HOME
-    return np.asarray(alone & shown & (_strangers(spread, density) > STRANGERS_SETTLED))
+    crowded = _strangers(spread, density) > STRANGERS_SETTLED
+    if passes.looks is None:
+        home = passes.home(t.points)
+        alone = (np.bincount(animal, minlength=len(animal))[animal] == 1) & (home != t.passes)
+        shown = not_seen(1.0, t.points, spread, passes.corners[home]) < NOT_SHOWN_AT_HOME
+        return np.asarray(alone & shown & crowded)
+    seen = np.bincount(animal, weights=t.looks, minlength=len(animal))[animal]
+    # Near the edge of a frame it is not sure whether it showed the animal.
+    looks = np.floor(LOOKS_SURE * passes.looks.number_at(t.points))
+    return np.asarray(crowded & (stats.binom.cdf(seen, looks, detection) < SEEN_TOO_SELDOM) & (seen < looks))
 
 
 def _until_seen_again(t: Tracks, passes: Passes, drift_variance: float, gate: float) -> Floats:

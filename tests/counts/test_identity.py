@@ -9,7 +9,7 @@ import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from counts.identity import Doubt, Individuals, resolve
+from counts.identity import Individuals, resolve
 from flightplan.errors import EstimateError
 from flightplan.frames import Floats
 
@@ -176,14 +176,71 @@ def test_a_position_is_the_mean_weighted_by_covariance_and_the_common_error_is_a
     assert (result.scores.tolist(), result.sightings.tolist(), result.first_seen.tolist()) == ([0.8], [2], [0])
 
 
-def test_pairs_the_data_does_not_settle_are_named() -> None:
-    far = Pass(np.array([[0.0, 0.0], [3.2, 0.0]]), 1.0, np.array([0.0, 4.8]), ["a", "b"], np.arange(2)).resolved(
-        speed_limit_mps=0.0
+def test_pairs_the_data_does_not_settle_are_named_with_their_probability() -> None:
+    lonely = Pass(np.array([[0.0, 0.0], [3.2, 0.0]]), 1.0, np.array([0.0, 4.8]), ["a", "b"], np.arange(2))
+    # Nobody else is near: that it is the same one is all but sure, though the places differ.
+    assert lonely.resolved(speed_limit_mps=0.0).ambiguous == ()
+    points = [[0.0, 0.0], [6.0, 0.0], [6.0, 3.0], [2.7, 0.0], [6.0, 0.1], [6.0, 2.9]]
+    crowd = Pass(np.array(points), 1.0, np.repeat([0.0, 4.8], 3), ["a"] * 3 + ["b"] * 3, np.tile(np.arange(3), 2))
+    asked = crowd.resolved(speed_limit_mps=0.0, shared_within_frame=0.0, detection_probability=0.5).ambiguous
+    assert [(p.first, p.second) for p in asked] == [(0, 3)]
+    assert 0.1 < asked[0].probability < 0.9
+    assert asked[0].distance_m == pytest.approx(2.7)
+    assert asked[0].mahalanobis_squared == pytest.approx(2.7**2 / 2)
+
+
+def test_what_a_person_said_of_a_pair_is_heeded_and_not_asked_again() -> None:
+    flown = Pass(np.array([[0.0, 0.0], [0.5, 0.0]]), 1.0, np.array([0.0, 4.8]), ["a", "b"], np.arange(2))
+    assert flown.resolved().counts["zebra"].chosen == 1
+    parted = flown.resolved(different=[(0, 1)])
+    assert (parted.counts["zebra"].chosen, parted.ambiguous, parted.contradict) == (2, (), ())
+    apart = replace(flown, points=np.array([[0.0, 0.0], [90.0, 0.0]]))
+    assert apart.resolved().counts["zebra"].chosen == 2
+    assert apart.resolved(same=[(1, 0)]).counts["zebra"].chosen == 1
+
+
+def test_two_animals_that_were_taken_for_each_other_are_exchanged_by_one_answer() -> None:
+    points = np.array([[0.0, 0.0], [2.0, 0.0], [0.1, 0.0], [2.1, 0.0]])
+    flown = Pass(points, 1.0, np.array([0.0, 0.0, 4.8, 4.8]), ["a", "a", "b", "b"], np.arange(4))
+    assert flown.resolved().individual.tolist() == [0, 1, 0, 1]
+    assert flown.resolved(same=[(0, 3)]).individual.tolist() == [0, 1, 1, 0]
+
+
+def test_answers_that_contradict_each_other_or_the_frames_are_named() -> None:
+    points = np.array([[0.0, 0.0], [9.0, 0.0], [0.1, 0.0], [9.1, 0.0]])
+    flown = Pass(points, 1.0, np.array([0.0, 0.0, 4.8, 4.8]), ["a", "a", "b", "b"], np.arange(4))
+    one_frame = flown.resolved(same=[(0, 1)])
+    assert (one_frame.counts["zebra"].chosen, one_frame.contradict) == (2, ((0, 1),))
+    both = flown.resolved(same=[(0, 3)], different=[(3, 0)])
+    assert (both.individual.tolist(), both.contradict) == ([0, 1, 0, 1], ((0, 3),))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 5), st.floats(-8, 8), st.floats(-8, 8)), min_size=2, max_size=20),
+    st.lists(st.tuples(st.integers(0, 19), st.integers(0, 19), st.booleans()), max_size=8),
+)
+def test_answers_hold_whatever_they_are_and_no_frame_shows_an_animal_twice(
+    rows: list[tuple[int, float, float]], answers: list[tuple[int, int, bool]]
+) -> None:
+    flown = Pass(
+        np.array([[x, y] for _, x, y in rows]),
+        1.5,
+        np.array([4.8 * f for f, _, _ in rows]),
+        [f"f{f}" for f, _, _ in rows],
+        np.arange(len(rows)),
     )
-    assert [(p.first, p.second, p.doubt) for p in far.ambiguous] == [(0, 1, Doubt.FAR)]
-    assert far.ambiguous[0].mahalanobis_squared == pytest.approx(3.2**2 / 2)
-    near = Pass(np.zeros((2, 2)), 1.0, np.array([0.0, 4.8]), ["a", "b"], np.arange(2)).resolved()
-    assert near.ambiguous == ()
+    same = [(a, b) for a, b, yes in answers if yes and a != b and max(a, b) < len(rows)]
+    different = [(a, b) for a, b, yes in answers if not yes and a != b and max(a, b) < len(rows)]
+    result = flown.resolved(speed_limit_mps=1.0, same=same, different=different)
+    for a, b in different:
+        assert result.individual[a] != result.individual[b]
+    refused = {frozenset(pair) for pair in result.contradict}
+    for a, b in same:
+        assert result.individual[a] == result.individual[b] or frozenset((a, b)) in refused
+    for individual in range(len(result)):
+        frames = np.array(flown.frames)[result.individual == individual]
+        assert len(frames) == len(set(frames)) >= 1
 
 
 def test_a_herd_closer_than_the_pose_error_is_followed_by_the_shift_it_shares() -> None:
