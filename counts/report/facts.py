@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
+from typing import Any
 
 import numpy as np
 from sqlalchemy import func, select
@@ -22,7 +23,9 @@ from counts.store import (
     EstimateRunInfo,
     FlightInfo,
     FootprintTable,
+    GapEntry,
     IndividualTable,
+    MaskEntry,
     SurveyInfo,
 )
 from counts.store.surveys import PLANNED
@@ -65,6 +68,26 @@ class Identity:
 
 
 @dataclass(frozen=True)
+class FlownLine:
+    """One transect beside its plan, as the counting wrote it down (`counts.agreement.LineAgreement`)."""
+
+    transect: str
+    captures: int
+    planned_m: float
+    covered_m: float
+    off_line_m: float | None
+    worst_off_line_m: float | None
+    height_mean_m: float | None
+    gaps: tuple[tuple[float, float], ...]
+
+    @classmethod
+    def of(cls, line: Mapping[str, Any]) -> FlownLine:
+        """Return a line of the estimate run's parameters."""
+        known = {f.name: line[f.name] for f in fields(cls) if f.name != "gaps"}
+        return cls(**known, gaps=tuple((float(a), float(b)) for a, b in line["gaps"]))
+
+
+@dataclass(frozen=True)
 class Facts:
     """What one survey left in the census; None or empty where it has not come that far."""
 
@@ -84,6 +107,8 @@ class Facts:
     verification: Verification | None
     counting: EstimateRunInfo | None
     effort: tuple[EffortEntry, ...]
+    gaps: tuple[GapEntry, ...]
+    masks: tuple[MaskEntry, ...]
     corrections: tuple[CorrectionEntry, ...]
     estimates: tuple[EstimateEntry, ...]
 
@@ -108,6 +133,14 @@ class Facts:
     def sorties_flown(self) -> int:
         """Sorties that left the ground."""
         return sum(1 for flight in self.flights if flight.status != PLANNED)
+
+    @property
+    def flown(self) -> tuple[FlownLine, ...]:
+        """Each transect as it was flown beside its plan; empty where an older counting did not compare them."""
+        lines = self.counting.parameters.get("flown") if self.counting else None
+        if not isinstance(lines, list):
+            return ()
+        return tuple(FlownLine.of(line) for line in lines if isinstance(line, Mapping))
 
     def individuals_of(self, label: str) -> int | None:
         """The individuals of one label, wherever they stand; None before identity."""
@@ -148,6 +181,8 @@ def gather(session: Session, survey_name: str, revision: str) -> Facts:
         verification=_verification(session, run_id),
         counting=counting,
         effort=() if counting is None else store.read_effort(session, counting.estimate_run_id),
+        gaps=() if counting is None else store.read_gaps(session, counting.estimate_run_id),
+        masks=store.read_masks(session, key),
         corrections=() if counting is None else store.read_corrections(session, counting.estimate_run_id),
         estimates=() if counting is None else store.read_estimates(session, counting.estimate_run_id),
     )

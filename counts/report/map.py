@@ -56,6 +56,8 @@ class SurveyMap:
     footprints: str
     footprints_off: str
     footprints_found: str
+    gaps: str
+    masks: str
     points: tuple[Points, ...]
     launch_sites: tuple[Label, ...]
     meridians: tuple[Label, ...]
@@ -141,6 +143,8 @@ def _draw(facts: Facts, species: Sequence[str], sensitive: Collection[str]) -> S
         footprints=on,
         footprints_off=off,
         footprints_found=found,
+        gaps=areas_path(canvas.draw([g.polygon for g in facts.gaps])) if facts.gaps else "",
+        masks=areas_path(canvas.draw([m.polygon for m in facts.masks])) if facts.masks else "",
         points=_points(facts, species, canvas, sensitive, notes),
         launch_sites=tuple(_label(canvas, s) for s in area.launch_sites) if area else (),
         meridians=meridians(canvas),

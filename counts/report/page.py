@@ -11,13 +11,14 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from counts.census import Census
 from counts.report import statements, words
-from counts.report.facts import Facts, gather, mean_and_spread
+from counts.report.facts import Facts, FlownLine, gather, mean_and_spread
 from counts.report.map import draw_maps
 from counts.report.spread import spreads
 from counts.store import EffortEntry, EstimateEntry
 from flightplan.plan import SurveyPlan
 
 NAMED_SKIPS = 400
+NAMED_GAPS = 40
 TOTAL = "total"
 
 
@@ -116,6 +117,7 @@ def _context(
         "truth": truth,
         "truth_of": lambda species, stratum: None if truth is None else _truth(truth, species, stratum),
         "effort": _effort(facts),
+        "flown": _flown(facts),
         "hours": _hours(facts),
         "height": mean_and_spread(facts.footprints.altitude_agl_m[on].tolist()),
         "gsd": mean_and_spread(facts.footprints.gsd_cm[on].tolist()),
@@ -162,6 +164,40 @@ def _truth(truth: Mapping[str, Mapping[str, int]], species: str, stratum: str | 
     if stratum is not None:
         return own.get(stratum)
     return own[TOTAL] if TOTAL in own else sum(own.values())
+
+
+@dataclass(frozen=True)
+class Flown:
+    """All transects beside their plan; `lines` are those with gaps, the worst first, as many as a page can hold."""
+
+    planned_km: float
+    covered_km: float
+    off_line_m: float | None
+    worst_off_line_m: float | None
+    lines: tuple[FlownLine, ...]
+    lines_left: int
+
+    @property
+    def share(self) -> float | None:
+        """Covered over planned."""
+        return self.covered_km / self.planned_km if self.planned_km else None
+
+
+def _flown(facts: Facts) -> Flown | None:
+    lines = facts.flown
+    if not lines:
+        return None
+    off = [(line.off_line_m, line.captures) for line in lines if line.off_line_m is not None]
+    pictures = sum(number for _, number in off)
+    gaps = sorted((line for line in lines if line.gaps), key=lambda line: line.covered_m - line.planned_m)
+    return Flown(
+        planned_km=sum(line.planned_m for line in lines) / 1000,
+        covered_km=sum(line.covered_m for line in lines) / 1000,
+        off_line_m=(sum(metres**2 * number for metres, number in off) / pictures) ** 0.5 if pictures else None,
+        worst_off_line_m=max((line.worst_off_line_m or 0.0 for line in lines), default=None) if pictures else None,
+        lines=tuple(gaps[:NAMED_GAPS]),
+        lines_left=max(0, len(gaps) - NAMED_GAPS),
+    )
 
 
 def _effort(facts: Facts) -> tuple[StratumEffort, ...]:

@@ -57,6 +57,9 @@ VERIFY_ZERO = 60
 LEAST_GAP_M2 = 1.0
 """Less planned ground that nobody saw is rounding, not a gap."""
 
+SLIVER_SHARE = 0.02
+"""Half the width, as a share of the strip's, of what is only the weaving of a strip and no gap on a map."""
+
 
 @dataclass(frozen=True)
 class Counted:
@@ -242,10 +245,13 @@ def _write(
         )
         for i, t in enumerate(ground.transects)
     )
+    # A strip that weaves leaves slivers along its sides: their area counts, but they are no place to fly again.
+    sliver_m = SLIVER_SHARE * (count.info.strip_width_m or 0.0)
+    wide = shapely.buffer(shapely.buffer(effort.gaps, -sliver_m), sliver_m, join_style="mitre")
     gaps = [
-        GapEntry(ground.frame.delocalise(polygon), float(effort.gaps_m2[i]), ground.transects[i].identifier)
-        for i, polygon in enumerate(effort.gaps)
-        if effort.gaps_m2[i] >= LEAST_GAP_M2
+        GapEntry(ground.frame.delocalise(polygon), float(polygon.area), ground.transects[i].identifier)
+        for i, polygon in enumerate(wide)
+        if polygon.area >= LEAST_GAP_M2
     ]
     inputs = {
         "plan": count.info.plan_hash,

@@ -16,7 +16,8 @@ from counts.census import Census
 from counts.estimators import EncounterVariance, LimitForm
 from counts.masks import NO_HABITAT, NOT_SEEN
 from counts.population import Estimation, SampleEstimator
-from counts.schema import Detection
+from counts.report import write_report
+from counts.schema import Capture, Detection
 from counts.store import MaskEntry, add_masks, find_survey, latest_detection_run, read_area, read_effort, read_gaps
 from counts.store.samples import first_counts, latest_sample, read_frames
 from counts.store.verdicts import VerdictEntry, add_verdicts
@@ -206,6 +207,24 @@ def test_gaps_are_kept_with_their_line_and_their_ground(filled: Census) -> None:
         assert lines[gap.transect].covered_share < 1.001
     assert all(line.height_mean_m == pytest.approx(80, abs=2) for line in counted.flown)
     assert sum(line.captures for line in counted.flown) == counted.on_effort
+
+
+def test_the_report_maps_gaps_and_masks_and_says_what_was_flown(filled: Census, tmp_path: Path) -> None:
+    with filled.writing() as session:
+        survey = find_survey(session, "2026-wet")
+        lake = shapely.box(34.82, -2.336, 34.824, -2.332)
+        add_masks(session, survey.survey_id, [MaskEntry(NO_HABITAT, lake, "lake.gpkg")])
+        for capture in session.scalars(select(Capture).where(Capture.fid.in_(range(40, 46)))):
+            capture.refused = "blurred"
+    counted = count(filled)
+    page = write_report(filled, "2026-wet", tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "planned, but not seen" in page
+    assert "no habitat, or not to be seen" in page
+    (line,) = [x for x in counted.flown if max((g.length_m for g in x.gaps), default=0) > 300]
+    gap = max(line.gaps, key=lambda g: g.length_m)
+    assert f"{gap.from_m:.0f} to {gap.to_m:.0f}" in page
+    covered, planned = (sum(getattr(x, n) for x in counted.flown) / 1000 for n in ("covered_m", "planned_m"))
+    assert f"{covered:.1f} of {planned:.1f} km of planned line were seen" in page
 
 
 def run(census: Census, *arguments: object) -> Result:
