@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from detect.exposure_times import camera_clock
 from detect.intrinsics import read_camera
 from detect.metadata import read_metadata
-from detect.poses import camera_clock, read_pose
+from detect.poses import read_pose
 from detect.sources import IMAGE_SUFFIXES, list_remote, local_path, read, real_path, shown
 from flightplan.camera import Camera
 from flightplan.errors import CaptureError, Skip
@@ -57,6 +58,7 @@ class Capture:
     pose_covariance: tuple[float, ...] | None = None
     camera_clock: datetime | None = None
     software: str | None = None
+    vertical_accuracy_m: float | None = None
 
 
 def find_images(sources: Iterable[Path | str]) -> tuple[list[Path], list[Skip]]:

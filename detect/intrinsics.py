@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from detect.fields import Fields
 from detect.metadata import Metadata
-from detect.poses import Fields
 from flightplan.camera import Camera
 from flightplan.cameras import camera_for
 
@@ -30,14 +30,16 @@ class _Lens:
 def read_camera(metadata: Metadata, fields: Fields) -> None:
     """Put the camera into `fields`, or why there is none.
 
-    In order of trust: DJI's dewarp data, a calibrated focal length, EXIF's focal plane resolution, the library of
-    cameras, the 35 mm equivalent. All
-    are scaled from the size the camera wrote to that of the file, when both have one shape; otherwise the picture was
-    cut out of a larger one, its scale is kept, and a finding says that the cut's place is unknown.
+    In order of trust: DJI's dewarp data, a calibrated focal length (DJI, Skydio, pix4d's vocabulary), EXIF's focal
+    plane resolution, the library of cameras, the 35 mm equivalent. All are scaled from the size the camera wrote to
+    that of the file, when both have one shape; otherwise the picture was cut out of a larger one, its scale is kept,
+    and a finding says that the cut's place is unknown.
     """
     lens = (
         _dewarp(metadata)
         or _calibrated(metadata)
+        or _skydio(metadata)
+        or _pix4d(metadata)
         or _focal_plane(metadata)
         or _library(metadata)
         or _equivalent(metadata)
@@ -133,6 +135,55 @@ def _calibrated(metadata: Metadata) -> _Lens | None:
         return _Lens(focal_length_px, 2.0 * x, 2.0 * y, "XMP drone-dji:CalibratedFocalLength")
     offset = (x - width / 2.0, y - height / 2.0) if x and y else (0.0, 0.0)
     return _Lens(focal_length_px, width, height, "XMP drone-dji:CalibratedFocalLength", offset)
+
+
+def _skydio(metadata: Metadata) -> _Lens | None:
+    """Skydio: focal lengths and centre in pixels, "k1,k2,k3" (its metadata overview)."""
+    name = "drone-skydio:Calibrated"
+    focal = [metadata.number(f"{name}FocalLength{axis}") for axis in "XY"]
+    if focal[0] is None or focal[1] is None or focal[0] <= 0.0 or focal[1] <= 0.0:
+        return None
+    width, height = _written_size(metadata)
+    x, y = (metadata.number(f"{name}OpticalCenter{axis}") for axis in "XY")
+    # Its centre counts from the middle of the first pixel, as the middle of the picture does here.
+    offset = (x - (width - 1) / 2.0, y - (height - 1) / 2.0) if x and y else (0.0, 0.0)
+    k = _numbers(metadata.text("drone-skydio:DewarpData"), 3)
+    return _Lens(
+        math.sqrt(focal[0] * focal[1]), width, height, f"XMP {name}FocalLength",
+        offset, None if k is None or not any(k) else (k[0], k[1], 0.0, 0.0, k[2]),
+    )  # fmt: skip
+
+
+def _pix4d(metadata: Metadata) -> _Lens | None:
+    """Pix4D's vocabulary: focal length and principal point in millimetres, R1, R2, R3, T1, T2 (Pix4D, "XMP tags")."""
+    focal_length_mm = metadata.number("pix4d-camera:PerspectiveFocalLength")
+    per_mm = _pixels_per_mm(metadata)
+    if focal_length_mm is None or focal_length_mm <= 0.0 or per_mm is None:
+        return None
+    width, height = _written_size(metadata)
+    centre_mm = _numbers(metadata.text("pix4d-camera:PrincipalPoint"), 2)
+    offset = (0.0, 0.0)
+    if centre_mm is not None:
+        offset = (centre_mm[0] * per_mm - width / 2.0, centre_mm[1] * per_mm - height / 2.0)
+    r = _numbers(metadata.text("pix4d-camera:PerspectiveDistortion"), 5)
+    return _Lens(
+        focal_length_mm * per_mm, width, height, "XMP pix4d-camera:PerspectiveFocalLength",
+        offset, None if r is None or not any(r) else (r[0], r[1], r[3], r[4], r[2]),
+    )  # fmt: skip
+
+
+def _numbers(text: str | None, count: int) -> list[float] | None:
+    try:
+        values = [float(part) for part in (text or "").split(",")]
+    except ValueError:
+        return None
+    return values if len(values) == count and all(map(math.isfinite, values)) else None
+
+
+def _pixels_per_mm(metadata: Metadata) -> float | None:
+    resolution, unit = metadata.number("FocalPlaneXResolution"), metadata.number("FocalPlaneResolutionUnit")
+    mm_per_unit = _MM_PER_UNIT.get(int(unit)) if unit is not None else 25.4
+    return resolution / mm_per_unit if resolution and resolution > 0.0 and mm_per_unit is not None else None
 
 
 def _focal_plane(metadata: Metadata) -> _Lens | None:

@@ -38,6 +38,7 @@ _NAMESPACES = {
     "http://ns.sensefly.com/sensefly/1.0": "sensefly",
     "http://ns.sensefly.com/camera/1.0": "sensefly-camera",
     "http://pix4d.com/camera/1.0": "pix4d-camera",
+    "http://www.pix4d.com/camera/1.0": "pix4d-camera",
     "http://www.parrot.com/drone-parrot/1.0": "drone-parrot",
     "http://ns.parrot.com/drone-parrot/1.0": "drone-parrot",
     "https://www.skydio.com/drone-skydio/1.0": "drone-skydio",
@@ -225,8 +226,8 @@ def _read_xmp(image: Image.Image, flaws: list[str]) -> dict[str, str]:
 def parse_xmp(packet: bytes, flaws: list[str]) -> dict[str, str]:
     """The simple properties of an XMP packet, written as attributes or as elements, keyed "namespace:Name".
 
-    Sequences and alternatives give their first item; structures give "Name:Part". Properties in namespaces this module
-    does not know are left out. What cannot be read is named in `flaws`.
+    Sequences give their items, with commas between, alternatives the first of theirs; structures give "Name:Part".
+    Properties in namespaces this module does not know are left out. What cannot be read is named in `flaws`.
     """
     if len(packet) > MAX_XMP_BYTES:
         flaws.append(f"XMP of {len(packet)} bytes is over the limit of {MAX_XMP_BYTES} and was not read")
@@ -261,8 +262,9 @@ def _put(properties: dict[str, str], qualified: str, value: str | None) -> None:
 def _element_text(element: Element) -> str | None:
     if element.text and element.text.strip():
         return element.text
-    item = element.find(f".//{_RDF}li")
-    return item.text if item is not None else None
+    items = [item.text.strip() for item in element.iterfind(f".//{_RDF}li") if item.text and item.text.strip()]
+    alternative = element.find(f"{_RDF}Alt") is not None
+    return (items[0] if alternative else ",".join(items)) if items else None
 
 
 def _short_name(qualified: str) -> tuple[str, bool]:

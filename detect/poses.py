@@ -9,41 +9,19 @@ orthority both turn it back).
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import timedelta
 
 import numpy as np
 
+from detect.altitudes import is_autel, read_accuracy, read_heights
+from detect.exposure_times import read_time
+from detect.fields import Fields
 from detect.metadata import Metadata
 from flightplan.frames import Floats
 
-FIRST_YEAR = 2000
-"""Pictures said to be older come from a clock that was reset."""
-
 _ANGLES = ("yaw_deg", "pitch_deg", "roll_deg")
-
-
-@dataclass
-class Fields:
-    """Values of a capture being filled in, each with its source, and why the others are unknown."""
-
-    values: dict[str, Any] = field(default_factory=dict)
-    sources: dict[str, str] = field(default_factory=dict)
-    unknown: dict[str, str] = field(default_factory=dict)
-    findings: list[str] = field(default_factory=list)
-
-    def know(self, name: str, value: object, source: str) -> None:
-        """Set a field and where it came from."""
-        self.values[name] = value
-        self.sources[name] = source
-
-    def miss(self, reason: str, *names: str) -> None:
-        """Say why fields are unknown; those known already stay known, and the first reason stands."""
-        for name in names:
-            if name not in self.values:
-                self.unknown.setdefault(name, reason)
 
 
 def read_pose(metadata: Metadata, *, clock_utc_offset: timedelta | None = None) -> Fields:
@@ -53,10 +31,10 @@ def read_pose(metadata: Metadata, *, clock_utc_offset: timedelta | None = None) 
     """
     fields = Fields()
     _position(metadata, fields)
-    _heights(metadata, fields)
+    read_heights(metadata, fields)
     _attitude(metadata, fields)
-    _accuracy(metadata, fields)
-    _time(metadata, fields, clock_utc_offset)
+    read_accuracy(metadata, fields)
+    read_time(metadata, fields, clock_utc_offset)
     return fields
 
 
@@ -65,12 +43,22 @@ def read_pose(metadata: Metadata, *, clock_utc_offset: timedelta | None = None) 
 _POSITIONS = (
     ("drone-dji:GpsLongitude", "drone-dji:GpsLatitude"),
     ("drone-dji:GpsLongtitude", "drone-dji:GpsLatitude"),  # DJI's own spelling, on the P4RTK and others
+    ("drone-dji:Longitude", "drone-dji:Latitude"),
+    ("drone-autel:GpsLongitude", "drone-autel:GpsLatitude"),
+    ("drone-autel:GpsLongtitude", "drone-autel:GpsLatitude"),
+    ("drone-skydio:Longitude", "drone-skydio:Latitude"),
     ("sensefly:Longitude", "sensefly:Latitude"),
 )
+_NO_FIX = {"drone-dji:GpsStatus": "INVALID", "drone-autel:GpsStatus": "INVALID", "GPSStatus": "V"}
 
 
 def _position(metadata: Metadata, fields: Fields) -> None:
     names = ("longitude_deg", "latitude_deg")
+    for tag, word in _NO_FIX.items():
+        said = metadata.text(tag)
+        if said is not None and said.upper() == word:
+            fields.miss(f"{'XMP' if ':' in tag else 'EXIF'} {tag} says {said}: the receiver had no position", *names)
+            return
     candidates: list[tuple[float, float, str]] = []
     for longitude_tag, latitude_tag in _POSITIONS:
         longitude, latitude = metadata.number(longitude_tag), metadata.number(latitude_tag)
@@ -92,6 +80,9 @@ def _position(metadata: Metadata, fields: Fields) -> None:
 def _exif_position(metadata: Metadata, candidates: list[tuple[float, float, str]]) -> str:
     tags = ("GPSLongitude", "GPSLatitude")
     if not any(tag in metadata.exif for tag in tags):
+        written = [_xmp_degrees(metadata.text(f"exif:{tag}")) for tag in tags]
+        if written[0] is not None and written[1] is not None:
+            candidates.append((written[0], written[1], "XMP exif"))
         return "no GPS position in EXIF or XMP"
     degrees = []
     for tag, hemispheres in zip(tags, ({"E": 1.0, "W": -1.0}, {"N": 1.0, "S": -1.0}), strict=True):
@@ -106,6 +97,16 @@ def _exif_position(metadata: Metadata, candidates: list[tuple[float, float, str]
     return ""
 
 
+def _xmp_degrees(text: str | None) -> float | None:
+    """XMP's own spelling of a coordinate: "46,50,33.4N" or "46,50.556N" (XMP specification part 2, GPSCoordinate)."""
+    found = re.fullmatch(r"(\d{1,3}),(\d{1,2}(?:\.\d+)?)(?:,(\d{1,2}(?:\.\d+)?))?([NSEW])", text or "")
+    if found is None:
+        return None
+    degrees, minutes, seconds, hemisphere = found.groups()
+    value = float(degrees) + float(minutes) / 60.0 + float(seconds or 0.0) / 3600.0
+    return -value if hemisphere in "SW" else value
+
+
 def _sexagesimal(value: object) -> float | None:
     """Degrees, minutes and seconds as decimal degrees; None when the degrees are missing or any part is 0/0."""
     parts = value if isinstance(value, tuple) else (value,)
@@ -113,67 +114,6 @@ def _sexagesimal(value: object) -> float | None:
         return None
     degrees = sum(float(part) / 60.0**power for power, part in enumerate(parts))
     return degrees if math.isfinite(degrees) else None
-
-
-# Heights --------------------------------------------------------------------------------------------------------------
-
-
-def _heights(metadata: Metadata, fields: Fields) -> None:
-    for tag in ("drone-dji:RelativeAltitude", "drone-autel:RelativeAltitude", "sensefly:Height"):
-        relative = metadata.number(tag)
-        if relative is not None and "altitude_takeoff_m" not in fields.values:
-            fields.know("altitude_takeoff_m", relative, f"XMP {tag}")
-    if metadata.number("sensefly:AltitudeAMSL") is not None:
-        fields.know("altitude_msl_m", metadata.number("sensefly:AltitudeAMSL"), "XMP sensefly:AltitudeAMSL")
-    if metadata.number("sensefly:AltitudeWGS84") is not None:
-        fields.know("altitude_ellipsoid_m", metadata.number("sensefly:AltitudeWGS84"), "XMP sensefly:AltitudeWGS84")
-    _dji_absolute(metadata, fields)
-    if "altitude_msl_m" not in fields.values and "altitude_ellipsoid_m" not in fields.values:
-        _exif_altitude(metadata, fields)
-    fields.miss("no height above take-off in XMP", "altitude_takeoff_m")
-    fields.miss("no height above mean sea level in EXIF or XMP", "altitude_msl_m")
-    fields.miss("no height above the ellipsoid in EXIF or XMP", "altitude_ellipsoid_m")
-
-
-def _dji_absolute(metadata: Metadata, fields: Fields) -> None:
-    absolute = metadata.number("drone-dji:AbsoluteAltitude")
-    if absolute is None:
-        return
-    source = "XMP drone-dji:AbsoluteAltitude"
-    if absolute == 0.0:
-        fields.miss(f"{source} is 0, which the maker writes for unknown", "altitude_msl_m")
-        return
-    kind, flag = metadata.text("drone-dji:AltitudeType"), metadata.number("drone-dji:RtkFlag")
-    # With an RTK fix DJI writes the height above the ellipsoid of the reference station's datum under the same name.
-    if kind == "RtkAlt" or (kind is None and flag == 50.0):
-        fields.know("altitude_ellipsoid_m", absolute, f"{source} ({kind or 'RtkFlag 50'})")
-        return
-    fields.know("altitude_msl_m", absolute, f"{source} ({kind or 'barometric'})")
-    fields.findings.append(
-        "DJI's absolute altitude can be 25 m or more off; the height above take-off is the better one"
-    )
-
-
-def _exif_altitude(metadata: Metadata, fields: Fields) -> None:
-    altitude = metadata.number("GPSAltitude")
-    if altitude is None:
-        if "GPSAltitude" in metadata.exif:
-            fields.miss(f"EXIF GPSAltitude is not a number: {metadata.exif['GPSAltitude']!r}", "altitude_msl_m")
-        return
-    if altitude == 0.0:
-        fields.miss("EXIF GPSAltitude is 0, which cameras write for unknown", "altitude_msl_m")
-        return
-    reference = metadata.exif.get("GPSAltitudeRef", 0)
-    code = reference[0] if isinstance(reference, bytes) and reference else reference
-    if code in (2, 3):  # Exif 3.0: above and below the ellipsoid
-        fields.know("altitude_ellipsoid_m", altitude if code == 2 else -altitude, "EXIF GPSAltitude")
-    elif code == 1:
-        fields.know("altitude_msl_m", -abs(altitude), "EXIF GPSAltitude")
-        fields.findings.append(f"EXIF puts the camera {abs(altitude):g} m below sea level (GPSAltitudeRef 1)")
-    else:
-        fields.know("altitude_msl_m", altitude, "EXIF GPSAltitude")
-        if "GPSAltitudeRef" not in metadata.exif:
-            fields.findings.append("EXIF does not say what its altitude is measured from: taken as mean sea level")
 
 
 # Attitude -------------------------------------------------------------------------------------------------------------
@@ -187,12 +127,16 @@ _CAMERA_ANGLES: Mapping[str, tuple[str, str, str]] = {
     "drone-skydio": ("CameraOrientationNED:Yaw", "CameraOrientationNED:Pitch", "CameraOrientationNED:Roll"),
 }
 _AIRFRAME_ANGLES: Mapping[str, tuple[str, str, str]] = {
+    "drone-dji": ("FlightYawDegree", "FlightPitchDegree", "FlightRollDegree"),
+    "drone-autel": ("FlightYawDegree", "FlightPitchDegree", "FlightRollDegree"),
+    "drone-parrot": ("DroneYawDegree", "DronePitchDegree", "DroneRollDegree"),
+}
+_FIXED_ANGLES: Mapping[str, tuple[str, str, str]] = {
     "sensefly": ("Heading", "PitchAngle", "RollAngle"),
     "sensefly-camera": ("Yaw", "Pitch", "Roll"),
     "pix4d-camera": ("Yaw", "Pitch", "Roll"),
-    "drone-dji": ("FlightYawDegree", "FlightPitchDegree", "FlightRollDegree"),
-    "drone-parrot": ("DroneYawDegree", "DronePitchDegree", "DroneRollDegree"),
 }
+"""Angles that are 0, 0, 0 for a camera looking straight down: the airframe's, where a camera has no gimbal."""
 
 
 def _attitude(metadata: Metadata, fields: Fields) -> None:
@@ -204,26 +148,35 @@ def _attitude(metadata: Metadata, fields: Fields) -> None:
             break
         reason = why or reason
     for namespace, names in _AIRFRAME_ANGLES.items():
-        airframe, why = _angles(metadata, namespace, names)
-        if airframe is None:
-            reason = reason if why is None else why
-            continue
-        if namespace == "sensefly-camera":
-            airframe = (airframe[0], airframe[1], -airframe[2])
-        fields.know("airframe_yaw_deg", airframe[0], f"XMP {namespace}")
-        # Only makers without a gimbal mean the camera by it.
-        if namespace in ("sensefly", "sensefly-camera", "pix4d-camera") and "yaw_deg" not in fields.values:
-            if abs(airframe[1]) > 45.0:
-                _know_attitude(metadata, fields, airframe, f"XMP {namespace}, read as camera angles")
-                fields.findings.append(
-                    f"XMP {namespace} pitch {airframe[1]:g}° can only be the camera's own: −90° is straight down"
-                )
-            else:
-                _know_attitude(
-                    metadata, fields, looking_down(*airframe), f"XMP {namespace} airframe, camera looking down"
-                )
-        break
+        airframe, _ = _angles(metadata, namespace, names)
+        if airframe is not None:
+            fields.know("airframe_yaw_deg", airframe[0], f"XMP {namespace}")
+            break
+    for namespace, names in _FIXED_ANGLES.items():
+        angles, why = _angles(metadata, namespace, names)
+        if angles is None:
+            reason = why or reason
+        elif "yaw_deg" not in fields.values:
+            if namespace == "sensefly-camera":
+                angles = (angles[0], angles[1], -angles[2])
+            _fixed(metadata, fields, namespace, angles)
     fields.miss(reason, *_ANGLES)
+
+
+def _fixed(metadata: Metadata, fields: Fields, namespace: str, angles: _Angles) -> None:
+    """Put in angles that count from straight down, unless they can only be meant otherwise."""
+    gimbal = is_autel(metadata)
+    # A gimbal does not look back past straight down: then its maker counts from the horizon (Autel's EVO Lite).
+    if angles[1] < (0.0 if gimbal else -45.0):
+        _know_attitude(metadata, fields, angles, f"XMP {namespace}, read as camera angles")
+        fields.findings.append(
+            f"XMP {namespace} pitch {angles[1]:g}° can only be the camera's own: −90° is straight down"
+        )
+        return
+    said = "camera angles, 0 straight down" if gimbal else "airframe, camera looking down"
+    _know_attitude(metadata, fields, looking_down(*angles), f"XMP {namespace} {said}")
+    if not gimbal and "airframe_yaw_deg" not in fields.values:
+        fields.know("airframe_yaw_deg", angles[0], f"XMP {namespace}")
 
 
 def _angles(metadata: Metadata, namespace: str, names: tuple[str, str, str]) -> tuple[_Angles | None, str | None]:
@@ -289,109 +242,3 @@ def wrap_deg(angle_deg: float) -> float:
     """The same direction in (−180, 180]."""
     wrapped = math.remainder(angle_deg, 360.0)
     return 180.0 if wrapped == -180.0 else wrapped
-
-
-# Accuracy -------------------------------------------------------------------------------------------------------------
-
-
-def _accuracy(metadata: Metadata, fields: Fields) -> None:
-    east, north = metadata.number("drone-dji:RtkStdLon"), metadata.number("drone-dji:RtkStdLat")
-    if east and north and east > 0.0 and north > 0.0:
-        fields.know("horizontal_accuracy_m", math.sqrt((east**2 + north**2) / 2.0), "XMP drone-dji RTK deviation")
-        return
-    for tag in ("pix4d-camera:GPSXYAccuracy", "sensefly-camera:GPSXYAccuracy", "GPSHPositioningError"):
-        accuracy = metadata.number(tag)
-        if accuracy is not None and accuracy > 0.0:
-            fields.know("horizontal_accuracy_m", accuracy, f"XMP {tag}" if ":" in tag else f"EXIF {tag}")
-            return
-    fields.miss("no accuracy of the position in EXIF or XMP", "horizontal_accuracy_m")
-
-
-# Time -----------------------------------------------------------------------------------------------------------------
-
-
-def _time(metadata: Metadata, fields: Fields, clock_utc_offset: timedelta | None) -> None:
-    for tag in ("drone-dji:UTCAtExposure", "sensefly:UTCTime"):
-        exact = _iso_time(metadata.text(tag))
-        if exact is not None and exact.year >= FIRST_YEAR:
-            fields.know(
-                "time_utc", exact.replace(tzinfo=UTC) if exact.tzinfo is None else exact.astimezone(UTC), f"XMP {tag}"
-            )
-            return
-    local, gps = camera_clock(metadata), _gps_time(metadata)
-    if local is not None and local.year < FIRST_YEAR:
-        fields.findings.append(f"the camera's clock says {local:%Y-%m-%d}: it was reset")
-        if gps is None:
-            fields.miss("the camera's clock was reset", "time_utc")
-        local = None
-    if local is None:
-        if gps is not None:
-            fields.know("time_utc", gps, "EXIF GPS time")
-        fields.miss("no date and time in EXIF or XMP", "time_utc")
-        return
-    offset, source = _zone(metadata, local, gps, clock_utc_offset)
-    if offset is None:
-        fields.findings.append("no time zone is written: the camera's clock is taken as UTC")
-        offset, source = timedelta(), "EXIF, taken as UTC"
-    fields.know("time_utc", (local - offset).replace(tzinfo=UTC), source)
-
-
-def _zone(
-    metadata: Metadata, local: datetime, gps: datetime | None, clock_utc_offset: timedelta | None
-) -> tuple[timedelta | None, str]:
-    written = _utc_offset(metadata.text("OffsetTimeOriginal") or metadata.text("OffsetTime"))
-    if written is not None:
-        return written, "EXIF with its time zone"
-    if gps is not None:
-        ahead = local.replace(tzinfo=UTC) - gps
-        quarters = round(ahead / timedelta(minutes=15))
-        # Zones are whole quarters of an hour; what is left over is the clock's own error, a few seconds at most.
-        if abs(quarters) <= 14 * 4 and abs(ahead - quarters * timedelta(minutes=15)) < timedelta(seconds=90):
-            return quarters * timedelta(minutes=15), "EXIF, zone from the GPS time"
-        return ahead, "EXIF GPS time"
-    if clock_utc_offset is not None:
-        return clock_utc_offset, f"EXIF, clock said to be {clock_utc_offset / timedelta(hours=1):+g} h from UTC"
-    return None, ""
-
-
-def camera_clock(metadata: Metadata) -> datetime | None:
-    """What the camera's own clock showed at the exposure, without a zone, right or wrong."""
-    for tag, fraction in (
-        ("DateTimeOriginal", "SubsecTimeOriginal"),
-        ("DateTimeDigitized", "SubsecTimeDigitized"),
-        ("DateTime", "SubsecTime"),
-    ):
-        text = metadata.text(tag)
-        try:
-            moment = datetime.strptime(text or "", "%Y:%m:%d %H:%M:%S")
-        except ValueError:
-            continue
-        digits = metadata.text(fraction) or ""
-        return moment + timedelta(seconds=float(f"0.{digits}") if digits.isascii() and digits.isdigit() else 0.0)
-    return None
-
-
-def _gps_time(metadata: Metadata) -> datetime | None:
-    stamp, clock = metadata.text("GPSDateStamp"), metadata.exif.get("GPSTimeStamp")
-    if stamp is None or not isinstance(clock, tuple) or len(clock) != 3:
-        return None
-    try:
-        day = datetime.strptime(stamp.replace("-", ":"), "%Y:%m:%d").replace(tzinfo=UTC)
-        moment = day + timedelta(hours=float(clock[0]), minutes=float(clock[1]), seconds=float(clock[2]))
-    except (ValueError, OverflowError, TypeError):
-        return None
-    return moment if moment.year >= FIRST_YEAR else None
-
-
-def _iso_time(text: str | None) -> datetime | None:
-    try:
-        return datetime.fromisoformat(text) if text else None
-    except ValueError:
-        return None
-
-
-def _utc_offset(text: str | None) -> timedelta | None:
-    try:
-        return datetime.strptime(text or "", "%z").utcoffset()
-    except ValueError:
-        return None
