@@ -8,7 +8,7 @@ from detect.captures import Capture
 from detect.clock_checks import CLOCK_RESET, CLOCK_STEP, check_clock
 from detect.findings import YAW_FLIPPED, PoseFinding
 from detect.flights import Flight, flights_of
-from detect.height_checks import HEIGHT_DATUM, HEIGHT_JUMP, HEIGHT_OFFSET, HEIGHT_OUTLIER, check_heights
+from detect.height_checks import HEIGHT_DATUM, HEIGHT_JUMP, HEIGHT_OFFSET, HEIGHT_OUTLIER, HEIGHT_SIGN, check_heights
 from detect.sequence_checks import check_sequence
 from detect.yaw_checks import YAW_OFFSET, YAW_OUTLIER, YAW_REVERSED, check_yaw
 from flightplan.terrain import Terrain
@@ -23,6 +23,7 @@ KINDS = (
     HEIGHT_OUTLIER,
     HEIGHT_JUMP,
     HEIGHT_OFFSET,
+    HEIGHT_SIGN,
     HEIGHT_DATUM,
 )
 """The kinds of finding that can come with a repair."""

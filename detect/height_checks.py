@@ -21,11 +21,17 @@ HEIGHT_JUMP = "height-jump"
 HEIGHT_OFFSET = "height-offset"
 """The absolute heights of a flight do not agree with the ground at take-off and the height above it."""
 
+HEIGHT_SIGN = "height-sign"
+"""A height above sea level lower than any land, for its sign is wrong."""
+
 HEIGHT_DATUM = "height-datum"
 """A height above the ellipsoid that goes by the name of one above sea level, or the other way round."""
 
 _TAKEOFF, _MSL, _ELLIPSOID = "altitude_takeoff_m", "altitude_msl_m", "altitude_ellipsoid_m"
 _NEIGHBOURS, _LEAST = 3, 5
+_LOWEST_LAND_M = -450.0
+"""The shore of the Dead Sea lies 430 m below sea level and sinks."""
+
 _OUTLIER_M, _SPREADS = 8.0, 8.0
 _JUMP_M, _OFFSET_M = 6.0, 12.0
 _SAME_M, _GEOID_M, _LEAST_GEOID_M = 0.1, 4.0, 8.0
@@ -38,6 +44,7 @@ def check_heights(flight: Flight, terrain: Terrain | None = None) -> list[PoseFi
     flight is allowed for.
     """
     heights = {name: _column(flight, name) for name in (_TAKEOFF, _MSL, _ELLIPSOID)}
+    signs = _wrong_signs(flight, heights)
     jumps = _jumps(flight, heights)
     for jump in jumps:
         # What is lone is looked for in the heights as they would be.
@@ -47,6 +54,7 @@ def check_heights(flight: Flight, terrain: Terrain | None = None) -> list[PoseFi
     rest = ~np.isin([c.content_hash for c in flight.captures], [h for f in odd for h in f.captures])
     geoid_m = known_geoid_m(flight)
     return [
+        *signs,
         *jumps,
         *odd,
         *_two_names(flight, heights, rest, geoid_m),
@@ -64,6 +72,20 @@ def known_geoid_m(flight: Flight) -> float | None:
         except TerrainError:
             return None
     return None
+
+
+def _wrong_signs(flight: Flight, heights: dict[str, Floats]) -> list[PoseFinding]:
+    """Heights below all land, which an AltitudeRef of 1 makes; `heights` has them right afterwards."""
+    rows = np.flatnonzero(heights[_MSL] < _LOWEST_LAND_M)
+    if not len(rows):
+        return []
+    text = (
+        f"{flight.name}: the height above sea level is as low as {heights[_MSL][rows].min():.0f} m, and no land is: "
+        f"its sign is wrong: {flight.names(rows)}"
+    )
+    heights[_MSL][rows] *= -1.0
+    values = tuple(round(float(h), 3) for h in heights[_MSL][rows])
+    return [PoseFinding(HEIGHT_SIGN, flight.hashes(rows), text, {_MSL: values}, is_proved=True)]
 
 
 # Against neighbours ---------------------------------------------------------------------------------------------------

@@ -15,8 +15,8 @@ from detect.captures import Capture, find_images, read_capture
 from detect.clock_checks import CLOCK_RESET, CLOCK_STANDS, CLOCK_STEP
 from detect.findings import YAW_FLIPPED, PoseFinding, repaired
 from detect.flight_checks import check_captures
-from detect.flights import flights_of
-from detect.height_checks import HEIGHT_DATUM, HEIGHT_JUMP, HEIGHT_OFFSET, HEIGHT_OUTLIER
+from detect.flights import flight_of, flights_of
+from detect.height_checks import HEIGHT_DATUM, HEIGHT_JUMP, HEIGHT_OFFSET, HEIGHT_OUTLIER, HEIGHT_SIGN
 from detect.sequence_checks import FRAMES_MISSING, FRAMES_SURPLUS
 from detect.yaw_checks import PICTURE_REWRITTEN, YAW_OFFSET, YAW_OUTLIER, YAW_REVERSED
 from flightplan.errors import TerrainError
@@ -129,6 +129,13 @@ def test_pictures_are_in_the_order_of_their_numbers_also_where_the_counter_goes_
     captures = fly(change=lambda n, fields: fields | {"name": names[n]})
     flight = flights_of(reversed(captures))[0]
     assert [c.path.name for c in flight.captures] == names
+
+
+@pytest.mark.parametrize(("yaw", "pitch", "roll", "azimuth"), [(30, -90, 180, -150), (30, -90, 0, 30), (30, -60, 0, 30),
+                                                             (30, -90, 90, 120), (30, -20, 0, 30)])  # fmt: skip
+def test_straight_down_a_roll_of_180_is_a_yaw_of_180(yaw: int, pitch: int, roll: int, azimuth: int) -> None:
+    capture = replace(fly()[0], yaw_deg=float(yaw), pitch_deg=float(pitch), roll_deg=float(roll))
+    assert flight_of([capture]).azimuth_deg[0] == pytest.approx(azimuth)
 
 
 # Yaw
@@ -312,6 +319,17 @@ def test_an_absolute_height_far_from_the_ground_is_replaced_by_ground_and_height
     assert "25 m lower" in finding.text
     assert finding.repair is not None
     assert finding.repair["altitude_msl_m"][0] == pytest.approx(GROUND_M + 80.0, abs=1.0)
+
+
+def test_a_height_below_all_land_has_the_wrong_sign_and_is_set_right_unasked() -> None:
+    def change(n: int, fields: dict[str, Any]) -> dict[str, Any]:
+        return fields | {"altitude_msl_m": -fields["altitude_msl_m"]}
+
+    finding = only(check_captures(fly(change=change)), HEIGHT_SIGN)
+    assert finding.is_proved
+    after, _ = repaired(fly(change=change), [finding])
+    assert after[3].altitude_msl_m == pytest.approx(GROUND_M + 80.0, abs=1.5)
+    assert check_captures(fly(change=lambda _, f: f | {"altitude_msl_m": -300.0})) == []
 
 
 def test_a_camera_below_the_ground_is_named() -> None:

@@ -162,7 +162,8 @@ def autel_new(**changed: str) -> Properties:
     values = {
         "AbsoluteAltitude": "+1489.20", "RelativeAltitude": "+80.10", "GpsLatitude": "-2.3331",
         "GpsLongtitude": "34.8335", "GimbalRollDegree": "+0.00", "GimbalYawDegree": "+12.40",
-        "GimbalPitchDegree": "-90.00", "FlightRollDegree": "+1.00", "FlightYawDegree": "+10.00", "FlightPitchDegree": "-4.00",
+        "GimbalPitchDegree": "-90.00", "FlightRollDegree": "+1.00", "FlightYawDegree": "+10.00",
+        "FlightPitchDegree": "-4.00",
     }  # fmt: skip
     return {DJI: values | changed}
 

@@ -170,3 +170,17 @@ def test_blurred_and_cut_short_pictures_are_named_by_the_command(tmp_path: Path)
         ("picture-cut-short", ["DSC00002.JPG"])
     ]
     assert ingest(tmp_path / "card", "--census", tmp_path / "b.gpkg", "--no-pixels", code=3)["findings"] == []
+
+
+def test_one_name_in_two_folders_is_two_pictures_and_one_picture_twice_is_one(tmp_path: Path) -> None:
+    photographs(tmp_path / "card", [1.5e9, 1.5e9 + 60])
+    first, second = sorted((tmp_path / "card").iterdir())
+    for folder, picture in (("100MEDIA", first), ("101MEDIA", second), ("backup", first)):
+        (tmp_path / "all" / folder).mkdir(parents=True)
+        (tmp_path / "all" / folder / "DJI_0001.JPG").write_bytes(picture.read_bytes())
+        (tmp_path / "all" / folder / "._DJI_0001.JPG").write_bytes(b"\0\5\x16\7")
+    said = ingest(tmp_path / "all", "--census", tmp_path / "census.gpkg", "--no-pixels", code=3)
+    assert (said["found"], said["added"]) == (3, 2)
+    twice = [s for s in said["skipped"] if "the same picture" in s["reason"]]
+    assert [Path(s["item"]).parent.name for s in twice] == ["backup"]
+    assert twice[0]["reason"].endswith("all/100MEDIA/DJI_0001.JPG")
