@@ -147,7 +147,8 @@ def _settle(network: Any, pictures: list[Path]) -> None:
     hooks = [block.conv.register_forward_hook(watch(name)) for name, block in blocks.items()]
     with torch.no_grad():
         for picture in pictures:
-            pixels = np.asarray(Image.open(picture).convert("RGB"), dtype=np.float32) / 255.0
+            with Image.open(picture) as image:
+                pixels = np.asarray(image.convert("RGB"), dtype=np.float32) / 255.0
             network(torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))[None])
         for name, moments in found.items():
             norm = blocks[name].bn

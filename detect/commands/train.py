@@ -179,7 +179,7 @@ def train_command(
             recipe = replace(recipe, start=str(start_from_onnx(Path(start), out / "start.pt", tiles.names, pictures)))
         trained = train(tiles.data, out / "run", recipe)
         minutes = (time.monotonic() - trained_in) / 60
-        untuned = export_onnx(trained.weights, out / "run" / "untuned.onnx")
+        untuned = export_onnx(trained.weights, out / "run" / "untuned.onnx", metadata=_ground(ground[0]))
         judged = judge(untuned, tiles, [labels, *held_out, *tested], method=calibrate, workers=threads)
         model = export_onnx(trained.weights, out / "model.onnx", metadata=_metadata(judged, ground[0]))
     made = Training(
@@ -205,14 +205,17 @@ def train_command(
 
 
 def _metadata(judged: Judgement, gsd_cm: float | None) -> dict[str, str]:
-    told = {"threshold": f"{judged.threshold:.3f}"}
+    told = {"threshold": f"{judged.threshold:.3f}", **_ground(gsd_cm)}
     if judged.thresholds:
         told["thresholds"] = json.dumps(dict(judged.thresholds))
     if judged.calibration is not None:
         told[CALIBRATION_KEY] = judged.calibration.to_json()
-    if gsd_cm:
-        told["gsd_cm"] = f"{gsd_cm:.2f}"
     return told
+
+
+def _ground(gsd_cm: float | None) -> dict[str, str]:
+    """Pictures are brought to this size of pixel, where they are judged as in a survey."""
+    return {"gsd_cm": f"{gsd_cm:.2f}"} if gsd_cm else {}
 
 
 def _started(start: str) -> str:

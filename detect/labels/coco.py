@@ -35,6 +35,7 @@ def read_coco(path: Path, pictures: Pictures, reference: Path | None = None) -> 
             _locate(found, entry, pictures, path)
         names = {number: str(entry["file_name"]) for number, entry in images.items()}
         enumerated = list(enumerate(entries, start=1))
+        found.declared += categories.values()
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise UnreadableFileError(f"This is not COCO ({error!r})", where=str(path)) from error
     for number, entry in enumerated:

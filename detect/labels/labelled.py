@@ -55,13 +55,14 @@ class LabelSet:
 
 @dataclass
 class Gathered:
-    """What a reader finds, row by row; `label_set` makes values of it."""
+    """What a reader finds, row by row; `label_set` makes values of it. `declared` are labels that the file lists."""
 
     rows: dict[str, list[tuple[str, float, tuple[float, float, float, float]]]] = field(default_factory=dict)
     sizes: dict[str, tuple[int, int]] = field(default_factory=dict)
     paths: dict[str, Path] = field(default_factory=dict)
     skips: list[Skip] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    declared: list[str] = field(default_factory=list)
 
     def see(self, image: str) -> None:
         """A picture that was looked at, with or without marks."""
@@ -100,7 +101,14 @@ class Gathered:
             self.rows = {image: [r for r in rows if not _is_flat(r[2])] for image, rows in self.rows.items()}
         images = {image: self._image(image, names) for image in sorted(self.rows)}
         found = sorted({label for marked in images.values() for label in marked.labels})
-        return LabelSet(images, tuple(found), points, tuple(self.skips), tuple(self.notes))
+        return LabelSet(images, tuple(found), points, tuple(self.skips), (*self.notes, *self._unmarked(found, names)))
+
+    def _unmarked(self, found: list[str], names: Mapping[str, str]) -> list[str]:
+        empty = sorted({names.get(label, label) for label in self.declared} - set(found))
+        if not empty:
+            return []
+        listed = ", ".join(empty[:5]) + (", ..." if len(empty) > 5 else "")
+        return [f"no picture has a mark of {len(empty)} of the labels that are listed: {listed}"]
 
     def _image(self, image: str, names: Mapping[str, str]) -> ImageLabels:
         rows = self.rows[image]

@@ -49,6 +49,7 @@ def read_labels(
         if not known and reference is not None and reference.exists():
             known = class_names(reference if reference.is_dir() else reference.parent)
         found = read_yolo(files, folder, pictures, known)
+        found.declared += [(names or {}).get(number, label) for number, label in known.items()]
         see_unlabelled(found, [p for p in _files(folder, SUFFIXES) if not p.name.startswith("._")], folder)
     return replace(found.label_set(source, names or {}), silence_is_empty=kind == "txt")
 
