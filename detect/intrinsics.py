@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 from detect.fields import Fields
 from detect.metadata import Metadata
@@ -13,6 +14,10 @@ from flightplan.cameras import camera_for
 _MM_PER_UNIT = {2: 25.4, 3: 10.0, 4: 1.0, 5: 0.001}
 _FULL_FRAME_DIAGONAL_MM = math.hypot(36.0, 24.0)
 _SAME_SHAPE = 0.01
+
+
+# The pictures of a flight have one camera.
+_camera_for = lru_cache(maxsize=256)(camera_for)
 
 
 @dataclass(frozen=True)
@@ -203,7 +208,7 @@ def _focal_plane(metadata: Metadata) -> _Lens | None:
 
 def _library(metadata: Metadata) -> _Lens | None:
     width, height = _written_size(metadata)
-    known = camera_for(
+    known = _camera_for(
         metadata.text("Make"), metadata.text("Model"), round(width), round(height), metadata.number("FocalLength")
     )
     if known is None:
