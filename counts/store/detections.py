@@ -49,7 +49,7 @@ class DetectionRunInfo:
 
 @dataclass(frozen=True)
 class DetectionTable:
-    """Detections as arrays with one row each, ordered by key. `label_ids` points into `labels`.
+    """Detections as arrays with one row each, ordered by capture and key. `label_ids` points into `labels`.
 
     `outlines_px` has, by row, the (K, 2) corners of those that are no upright box: an oriented box, or one point.
     """
@@ -243,13 +243,16 @@ def count_detections(session: Session, run_id: int) -> dict[str, int]:
 
 
 def read_detections(session: Session, run_id: int) -> DetectionTable:
-    """Return what a run found, as arrays; captures that were refused since are left out."""
+    """Return what a run found, as arrays, capture by capture; captures that were refused since are left out.
+
+    The order is the same whether one process wrote them or several at once.
+    """
     return _table(
         session,
         select(*(getattr(Detection, name) for name in _COLUMNS))
         .join(Capture, Detection.capture_id == Capture.fid)
         .where(Detection.run_id == run_id, Capture.refused.is_(None))
-        .order_by(Detection.fid),
+        .order_by(Detection.capture_id, Detection.fid),
     )
 
 
@@ -277,7 +280,7 @@ def read_reviewed(session: Session, run_id: int) -> DetectionTable:
             Capture.refused.is_(None),
             or_(seen.action.is_(None), seen.action.in_(COUNTED)),
         )
-        .order_by(Detection.fid),
+        .order_by(Detection.capture_id, Detection.fid),
     )
 
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from sqlalchemy import Exists, bindparam, func, select, update
 from sqlalchemy.orm import Session
 
-from counts.schema import Capture, DetectionRun, DetectionRunCapture, SkippedItem
+from counts.schema import Capture, Detection, DetectionRun, DetectionRunCapture, SkippedItem
+from counts.store.tallies import rebuild_tallies
 
 _STAGE = "detect"
 _CHUNK = 5_000
@@ -79,10 +80,15 @@ def read_content_hashes(session: Session, survey_id: int) -> tuple[str, ...]:
 def readmit_captures(session: Session, capture_ids: Iterable[int]) -> None:
     """Take captures back that were set aside: their pictures can be used after all."""
     rows = [{"key": int(key)} for key in capture_ids]
-    if rows:
-        session.connection().execute(
-            update(Capture).where(Capture.fid == bindparam("key")).values(refused=None, on_effort=None), rows
-        )
+    if not rows:
+        return
+    session.connection().execute(
+        update(Capture).where(Capture.fid == bindparam("key")).values(refused=None, on_effort=None), rows
+    )
+    # Other runs' detections in them count again.
+    keys = [row["key"] for row in rows]
+    for run_id in session.scalars(select(Detection.run_id).where(Detection.capture_id.in_(keys)).distinct()).all():
+        rebuild_tallies(session, run_id)
 
 
 def _looked_at(run_id: int) -> Exists:

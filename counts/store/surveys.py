@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 import shapely
 from shapely.geometry import LineString, MultiPolygon, Point
-from sqlalchemy import insert, select
+from sqlalchemy import insert, or_, select
 from sqlalchemy.orm import Session
 
 from counts.columns import canonical_json
 from counts.schema import (
+    Capture,
     Exclusion,
     Import,
     LaunchSite,
@@ -279,8 +280,18 @@ def add_skips(session: Session, survey_id: int, stage: str, skips: Iterable[Skip
 
 
 def read_skips(session: Session, survey_id: int) -> tuple[tuple[str, Skip], ...]:
-    """Return (stage, skip) of every item of the survey that could not be used."""
-    rows = session.scalars(select(SkippedItem).where(SkippedItem.survey_id == survey_id).order_by(SkippedItem.fid))
+    """Return (stage, skip) of every item of the survey that could not be used.
+
+    A picture that a detector failed on and could use when it was tried again is not among them.
+    """
+    used = select(Capture.fid).where(
+        Capture.survey_id == survey_id, Capture.path == SkippedItem.item, Capture.refused.is_(None)
+    )
+    rows = session.scalars(
+        select(SkippedItem)
+        .where(SkippedItem.survey_id == survey_id, or_(SkippedItem.stage != "detect", ~used.exists()))
+        .order_by(SkippedItem.fid)
+    )
     return tuple((row.stage, Skip(row.item, row.reason)) for row in rows)
 
 
