@@ -53,6 +53,10 @@ _REASONS = {
 }
 
 
+_LEAST_PIECE_M2 = 1e-6
+"""A piece of ground smaller than that is a rounding of coordinates."""
+
+
 @dataclass(frozen=True)
 class TransectLines:
     """The plan's segments as arrays: starts and ends (S, 2) in metres, and the transect (S,) each belongs to."""
@@ -370,13 +374,23 @@ def _slabs(lines: TransectLines, transect: int, cuts_m: Floats, reach_m: float =
 def _share_leftovers(zones: Polygons, footprints: Polygons, members: Ints) -> None:
     """Give what no zone holds to the first capture that saw it, in place."""
     left = shapely.difference(shapely.union_all(footprints[members]), shapely.union_all(zones[members]))
-    if shapely.area(left) < 1e-6:
-        return
-    for index in members[shapely.intersects(footprints[members], left)]:
-        piece = shapely.intersection(footprints[index], left)
-        if shapely.area(piece) > 0:
-            zones[index] = shapely.union(zones[index], piece)
-            left = shapely.difference(left, footprints[index])
+    # Piece by piece, each beside the few captures that saw it: all at once would grow with the square of the line.
+    pieces = shapely.get_parts(left)
+    pieces = pieces[shapely.area(pieces) >= _LEAST_PIECE_M2]
+    found, seen_by = shapely.STRtree(footprints[members]).query(pieces, predicate="intersects")
+    order = np.lexsort((seen_by, found))
+    found, seen_by = found[order], members[seen_by[order]]
+    turn = np.arange(len(found)) - np.searchsorted(found, found)
+    given: dict[int, list[Any]] = {}
+    for now in range(int(turn.max()) + 1 if len(turn) else 0):
+        rows = np.flatnonzero(turn == now)
+        taken = shapely.intersection(pieces[found[rows]], footprints[seen_by[rows]])
+        for index, piece in zip(seen_by[rows].tolist(), taken, strict=True):
+            if shapely.area(piece) > 0:
+                given.setdefault(index, []).append(piece)
+        pieces[found[rows]] = shapely.difference(pieces[found[rows]], footprints[seen_by[rows]])
+    for index, parts in given.items():
+        zones[index] = shapely.union_all([zones[index], *parts])
 
 
 def _gaps(strips: Polygons, lines: TransectLines, land: Polygons | None, width_m: float | None) -> Polygons:
