@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -15,6 +14,7 @@ import pyproj
 from PIL import ExifTags, Image
 from PIL.TiffImagePlugin import IFDRational
 
+from detect.jpeg_writing import put_position, write_jpeg
 from flightplan.camera import Camera
 from sim.camera import Pose
 
@@ -93,15 +93,8 @@ def write_frame(path: Path, image: npt.NDArray[np.uint8], shot: Shot, camera: Ca
     EXIF after CIPA DC-008, XMP in DJI's namespace. Heights: `RelativeAltitude` is above the ground, which is flat;
     `AbsoluteAltitude` and GPSAltitude are left out where the height above sea level is not known.
     """
-    content = io.BytesIO()
-    packet = b"http://ns.adobe.com/xap/1.0/\0" + _xmp(shot, camera).encode()
-    marker = b"\xff\xe1" + (len(packet) + 2).to_bytes(2, "big") + packet
-    Image.fromarray(image).save(
-        content, "JPEG", quality=_JPEG_QUALITY, exif=_exif(shot, camera, image.shape[1], image.shape[0]), extra=marker
-    )
-    partial = path.with_name(f".{path.name}.part")
-    partial.write_bytes(content.getvalue())
-    partial.replace(path)
+    exif = _exif(shot, camera, image.shape[1], image.shape[0])
+    write_jpeg(path, image, exif, _dji(shot, camera), quality=_JPEG_QUALITY)
 
 
 def with_lens(camera: Camera) -> Camera:
@@ -138,29 +131,14 @@ def _exif(shot: Shot, camera: Camera, width_px: int, height_px: int) -> Image.Ex
     details[ExifTags.Base.FocalLengthIn35mmFilm] = round(lens.focal_length_mm * _FULL_FRAME_DIAGONAL_MM / diagonal_mm)
     details[ExifTags.Base.ExifImageWidth] = width_px
     details[ExifTags.Base.ExifImageHeight] = height_px
-    place = exif.get_ifd(ExifTags.IFD.GPSInfo)
-    place[ExifTags.GPS.GPSVersionID] = b"\x02\x03\x00\x00"
-    place[ExifTags.GPS.GPSLatitudeRef] = "N" if shot.reported.latitude_deg >= 0 else "S"
-    place[ExifTags.GPS.GPSLatitude] = _sexagesimal(shot.reported.latitude_deg)
-    place[ExifTags.GPS.GPSLongitudeRef] = "E" if shot.reported.longitude_deg >= 0 else "W"
-    place[ExifTags.GPS.GPSLongitude] = _sexagesimal(shot.reported.longitude_deg)
-    if shot.altitude_msl_m is not None:
-        place[ExifTags.GPS.GPSAltitudeRef] = b"\x01" if shot.altitude_msl_m < 0 else b"\x00"
-        place[ExifTags.GPS.GPSAltitude] = IFDRational(round(abs(shot.altitude_msl_m) * 1000), 1000)
+    put_position(exif, shot.reported.longitude_deg, shot.reported.latitude_deg, shot.altitude_msl_m)
     if shot.accuracy_m is not None:
+        place = exif.get_ifd(ExifTags.IFD.GPSInfo)
         place[ExifTags.GPS.GPSHPositioningError] = IFDRational(round(shot.accuracy_m * 1000), 1000)
     return exif
 
 
-def _sexagesimal(angle_deg: float) -> tuple[IFDRational, IFDRational, IFDRational]:
-    """Degrees, minutes, seconds; the seconds to a millionth, 0.03 mm on the ground."""
-    micro_seconds = round(abs(angle_deg) * 3600e6)
-    minutes, rest = divmod(micro_seconds, 60_000_000)
-    degrees, minutes = divmod(minutes, 60)
-    return IFDRational(degrees, 1), IFDRational(minutes, 1), IFDRational(rest, 1_000_000)
-
-
-def _xmp(shot: Shot, camera: Camera) -> str:
+def _dji(shot: Shot, camera: Camera) -> dict[str, str]:
     pose = shot.reported
     yaw = (pose.yaw_deg + 180.0) % 360.0 - 180.0
     cx, cy = camera.principal_point_px or ((camera.image_width_px - 1) / 2, (camera.image_height_px - 1) / 2)
@@ -182,12 +160,4 @@ def _xmp(shot: Shot, camera: Camera) -> str:
     if shot.altitude_msl_m is not None:
         fields["AbsoluteAltitude"] = f"{shot.altitude_msl_m:+.3f}"
         fields["AltitudeType"] = "GpsFusionAlt"
-    attributes = "\n".join(f'   drone-dji:{name}="{value}"' for name, value in fields.items())
-    return (
-        '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>\n'
-        '<x:xmpmeta xmlns:x="adobe:ns:meta/">\n'
-        ' <rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">\n'
-        '  <rdf:Description rdf:about="" xmlns:drone-dji="http://www.dji.com/drone-dji/1.0/"\n'
-        f"{attributes}/>\n </rdf:RDF>\n</x:xmpmeta>\n"
-        '<?xpacket end="w"?>'
-    )
+    return fields
