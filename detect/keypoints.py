@@ -19,6 +19,7 @@ from flightplan.camera import Camera, rotation
 from flightplan.frames import Floats
 
 Grey = npt.NDArray[np.float32]
+Descriptors = npt.NDArray[np.float16]
 
 ACROSS_PX = 900
 """Pixels of a level picture along the root of its area: enough for bushes and tracks, few enough to be quick."""
@@ -49,7 +50,7 @@ class Keypoints:
 
     level: Floats
     pixels: Floats
-    descriptors: Grey
+    descriptors: Descriptors
 
     def __len__(self) -> int:
         return len(self.level)
@@ -62,7 +63,7 @@ def find_keypoints(
     turned = rotation(0.0, pitch_deg, roll_deg)
     layout = _laid_level(pixels, camera, turned, height_m, cell_m)
     if layout is None:
-        return Keypoints(np.empty((0, 2)), np.empty((0, 2)), np.empty((0, 16 * _BINS), dtype=np.float32))
+        return Keypoints(np.empty((0, 2)), np.empty((0, 2)), np.empty((0, 16 * _BINS), dtype=np.float16))
     level, shown, (back, left) = layout
     places, descriptors = _described(level, shown)
     # Rows run backwards, columns to the right.
@@ -136,9 +137,9 @@ def _between(nodes: Floats, count: int) -> Floats:
     return np.asarray(nodes[whole] * (1 - share) + nodes[whole + 1] * share)
 
 
-def _described(level: Grey, shown: npt.NDArray[np.bool_]) -> tuple[Floats, Grey]:
+def _described(level: Grey, shown: npt.NDArray[np.bool_]) -> tuple[Floats, Descriptors]:
     """Keypoints (K, 2) as column and row of a level picture, and their descriptors, over `_SCALES` octaves."""
-    parts: list[tuple[Floats, Floats, Grey]] = []
+    parts: list[tuple[Floats, Floats, Descriptors]] = []
     image, seen = level, shown
     for octave in range(_SCALES):
         if min(image.shape) < 32:
@@ -153,7 +154,7 @@ def _described(level: Grey, shown: npt.NDArray[np.bool_]) -> tuple[Floats, Grey]
         image = _shrunk((image * 1.0)[:, :, None], 2)  # type: ignore[arg-type]
         seen = seen[: image.shape[0] * 2 : 2, : image.shape[1] * 2 : 2]
     if not parts:
-        return np.empty((0, 2)), np.empty((0, 16 * _BINS), dtype=np.float32)
+        return np.empty((0, 2)), np.empty((0, 16 * _BINS), dtype=np.float16)
     places, strength, descriptors = (np.concatenate(column) for column in zip(*parts, strict=True))
     best = _spread(places, strength, level.shape)
     return places[best], descriptors[best]
@@ -191,10 +192,10 @@ def _extrema(smooth: list[Grey], shown: npt.NDArray[np.bool_]) -> tuple[Floats, 
     return places, _FIRST_SIGMA * 2 ** (n[corner] / _LEVELS), np.abs(here[corner]).astype(np.float64)
 
 
-def _descriptors(smooth: Grey, places: Floats, sigma: Floats) -> tuple[Floats, Grey, npt.NDArray[np.int64]]:
+def _descriptors(smooth: Grey, places: Floats, sigma: Floats) -> tuple[Floats, Descriptors, npt.NDArray[np.int64]]:
     """Keypoints, their descriptors, and which of those given each is: one with two directions comes twice."""
     if not len(places):
-        return places, np.empty((0, 16 * _BINS), dtype=np.float32), np.empty(0, dtype=np.int64)
+        return places, np.empty((0, 16 * _BINS), dtype=np.float16), np.empty(0, dtype=np.int64)
     gradient = (
         scipy.ndimage.correlate1d(smooth, [-0.5, 0.0, 0.5], axis=1),
         scipy.ndimage.correlate1d(smooth, [-0.5, 0.0, 0.5], axis=0),
@@ -221,7 +222,7 @@ def _descriptors(smooth: Grey, places: Floats, sigma: Floats) -> tuple[Floats, G
     flat = flat / np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-9)
     flat = np.minimum(flat, 0.2)
     flat = flat / np.maximum(flat.sum(axis=1, keepdims=True), 1e-9)
-    return places, np.sqrt(flat), origin
+    return places, np.sqrt(flat).astype(np.float16), origin
 
 
 def _directions(gradient: tuple[Grey, Grey], places: Floats, sigma: Floats) -> tuple[npt.NDArray[np.int64], Floats]:

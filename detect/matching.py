@@ -117,7 +117,7 @@ def _pair(a: Keypoints, b: Keypoints, width_m: float, pair: tuple[int, int]) -> 
 
 def _alike(a: Keypoints, b: Keypoints) -> tuple[Ints, Ints]:
     """Keypoints that are each other's likest by far (Lowe 2004, section 7.1)."""
-    likeness = a.descriptors @ b.descriptors.T
+    likeness = a.descriptors.astype(np.float32) @ b.descriptors.astype(np.float32).T
     best = likeness.argmax(axis=1)
     mutual = likeness.argmax(axis=0)[best] == np.arange(len(a))
     two = -np.partition(-likeness, 1, axis=1)[:, :2]

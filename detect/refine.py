@@ -20,7 +20,7 @@ import numpy.typing as npt
 from detect.bundle import Adjusted, Station, above_ground_m, adjust, gaps_m
 from detect.captures import Capture
 from detect.engine import processors
-from detect.findings import YAW_FLIPPED, PoseFinding, repaired
+from detect.findings import YAW_FLIPPED, PoseFinding, Repair, repaired
 from detect.georef import pose_of
 from detect.images import Pixels, decode
 from detect.keypoints import Keypoints, find_keypoints, ground_cell_m
@@ -49,6 +49,11 @@ _CLEAR = 3.0
 _LEAST_SCALE, _LEAST_HEIGHT, _LEAST_RISE = 0.03, 0.05, 4.0
 _HEIGHTS = ("altitude_takeoff_m", "altitude_msl_m", "altitude_ellipsoid_m")
 
+POSE_FIELDS = frozenset(
+    {"longitude_deg", "latitude_deg", "yaw_deg", "pitch_deg", "roll_deg", "pose_covariance", *_HEIGHTS}
+)
+"""Fields of a capture that a refinement repairs."""
+
 Read = Callable[[Path], Pixels]
 Progress = Callable[[int, int], None]
 
@@ -61,7 +66,7 @@ class Refinement:
     how far apart the two places of a ground point lie (median), over matches that the adjustment never saw; None
     without any. `turned` are indices of captures whose yaw the pictures contradict. `applied` is False when nothing was
     gained: then `captures` are `repaired`. `scale` is the size of the ground shown against heights as read.
-    `findings` say all of this, with the repairs: applied in their order to the captures as read they give `captures`.
+    `findings` say all of this; `repairs` lead from the captures as read to `captures`, the last one of a field holding.
     `between` are covariances (6, 6) of one refined pose with another, by content hashes, where the two were matched.
     """
 
@@ -75,6 +80,7 @@ class Refinement:
     applied: bool
     scale: GroundScale | None = None
     findings: tuple[PoseFinding, ...] = ()
+    repairs: tuple[Repair, ...] = ()
     skipped: tuple[Skip, ...] = ()
     between: Mapping[tuple[str, str], Floats] = field(default_factory=dict)
 
@@ -90,7 +96,7 @@ def refine(
 ) -> Refinement:
     """Refine position and attitude of overlapping captures of one flight.
 
-    Pictures are read once and one after the other, and only their keypoints are kept: half a megabyte for each.
+    Pictures are read once and one after the other, and only their keypoints are kept: 0.2 MB for each.
     Captures that cannot be placed or read are skipped and come back as they are. `read` gives a capture's pixels.
     """
     flight = _Flight.of(captures, terrain, takeoff, ground_msl_m)
@@ -232,7 +238,7 @@ def _judged(captures: Sequence[Capture], flight: _Flight, matches: Matches, noth
     findings = [*_turn_findings(captures, flight, quarters), *_scale_findings(captures, flight, scale)]
     trusted = [_loosened(s, scale) for s in start]
     before, put_right = (float(np.median(gaps_m(s, matches.rows(held), frame))) for s in (read, start))
-    fixed, _ = repaired(captures, findings)
+    fixed, turns = repaired(captures, findings)
     trial = adjust(trusted, matches.rows(~held), frame, match_m=match_m)
     after = float(np.median(gaps_m(trial.stations, matches.rows(held), frame)))
     turned = tuple(flight.used[n] for n in np.flatnonzero(quarters))
@@ -247,6 +253,7 @@ def _judged(captures: Sequence[Capture], flight: _Flight, matches: Matches, noth
         turned=turned,
         scale=scale,
         findings=tuple(findings),
+        repairs=turns,
     )
     if not after < put_right:
         return result
@@ -263,12 +270,17 @@ def _judged(captures: Sequence[Capture], flight: _Flight, matches: Matches, noth
         _repairs([captures[n] for n in flight.used], read, whole),
         is_proved=True,
     )
-    # The first finding to repair a field keeps it, and a refined yaw has its turn in it.
-    findings = [moved, *findings]
-    final, _ = repaired(captures, findings)
+    final, moves = repaired(fixed, [moved])
     names = [captures[n].content_hash for n in flight.used]
     between = {(names[a], names[b]): joint for (a, b), joint in whole.between.items()}
-    return replace(result, captures=final, applied=True, findings=tuple(findings), between=between)
+    return replace(
+        result,
+        captures=final,
+        applied=True,
+        findings=(*findings, moved),
+        repairs=(*result.repairs, *moves),
+        between=between,
+    )
 
 
 def _match_m(flight: _Flight) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import partial
 from itertools import groupby, islice
 from pathlib import Path
@@ -41,6 +42,7 @@ from flightplan.errors import CaptureError, GeoreferenceError, Skip
 from flightplan.plan import SurveyPlan
 from flightplan.terrain import Terrain
 from overfly.chain.looks_so_far import LooksSoFar
+from overfly.chain.refining import not_refined_away, refine_flights, refined_before, without_refinement
 
 _BATCH = 200
 Progress = Callable[[int, int], None]
@@ -77,6 +79,8 @@ def ingest(
     repair: Collection[str] = (),
     logs: Sequence[Path] = (),
     pixels: bool = False,
+    refine: bool = False,
+    clock_utc_offset: timedelta | None = None,
     progress: Progress | None = None,
 ) -> Ingested:
     """Bring pictures into a survey, making it (with its plan, if given) when it is not there yet.
@@ -84,12 +88,13 @@ def ingest(
     What is there already is not read into it twice. A picture that cannot be read is named and left out; one whose
     place is unknown is kept, for it can still be looked at, and named. A folder named like a sortie of the plan says
     that its pictures are that sortie's. `ground_msl_m` is the level of the ground where pictures have no height above
-    take-off.
+    take-off; `clock_utc_offset` is how far the cameras' clocks run ahead of UTC, where a file names no zone.
 
     Pictures are found in the flight logs `logs` by time, and get from them what they do not know themselves. The
     flights are checked, folder by folder, against `terrain` too where it is given, and their pictures for blur,
     exposure and missing data with `pixels`. Repairs are applied that are proved or of a kind in `repair`, also to
-    pictures that are there already; each is written down.
+    pictures that are there already; each is written down. With `refine` the poses of overlapping pictures are adjusted
+    to each other, where that proves a gain.
     """
     named = list(sources)
     paths, skips = find_images(named)
@@ -98,10 +103,12 @@ def ingest(
             session, plan, name=survey, protected_area=protected_area, code_version=overfly.__version__
         )
         sorties = read_sortie_ids(session, survey_id)
-        earlier = repairs_by_capture(session, survey_id)
+        ever = repairs_by_capture(session, survey_id)
         there = frozenset(read_content_hashes(session, survey_id))
+    # A flight is checked, and refined again, from what was read and not from what its pictures made of that.
+    earlier, refined = {h: without_refinement(made) for h, made in ever.items()}, refined_before(ever)
     kept = LooksSoFar(census.where) if pixels else None
-    reader = partial(_read_or_skip, kept=kept, there=there)
+    reader = partial(_read_or_skip, kept=kept, there=there, clock=clock_utc_offset)
     added = known = done = 0
     findings: list[PoseFinding] = []
     repairs: list[Repair] = []
@@ -129,7 +136,11 @@ def ingest(
         checked = [*check_captures(once, terrain=terrain), *check_pictures(once, looks)]
         found = [*matched, *checked]
         mended, mends = repaired(logged, checked, kinds=repair)
-        changes = [*filled, *mends]
+        changes = not_refined_away([*filled, *mends], refined)
+        if refine:
+            better = refine_flights(_each_once(mended), done=refined, ground_msl_m=ground_msl_m, progress=progress)
+            found, changes = [*found, *better.findings], [*changes, *better.repairs]
+            skips += better.skips
         entries = [CaptureEntry(capture, sortie=_sortie_of(capture.path, sorties)) for capture in mended]
         with census.writing() as session:
             result = add_captures(session, survey_id, entries)
@@ -173,12 +184,12 @@ def _each_once(captures: Iterable[Capture]) -> list[Capture]:
 
 
 def _read_or_skip(
-    path: Path, *, kept: LooksSoFar | None, there: Collection[str]
+    path: Path, *, kept: LooksSoFar | None, there: Collection[str], clock: timedelta | None
 ) -> tuple[Capture, PictureLook | None] | Skip:
     try:
         # An absolute path finds the picture again from whatever folder the next verb is run in.
         data = read(path)
-        capture = capture_of(real_path(path), data)
+        capture = capture_of(real_path(path), data, clock_utc_offset=clock)
     except CaptureError as error:
         return Skip(shown(path), error.what if error.hint is None else f"{error.what}. {error.hint}")
     if kept is None or capture.content_hash in there:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+import re
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,17 @@ from counts.census import Census
 from detect.findings import PoseFinding
 from detect.flight_checks import KINDS
 from detect.sources import shown
+from detect.video import VIDEO_SUFFIXES, extract_frames
 from flightplan.console import OverflyCommand, finish, json_option, say
+from flightplan.errors import Skip
 from flightplan.plan import SurveyPlan
 from flightplan.plan_files import load_plan
 from flightplan.terrain import Terrain
 from overfly.chain import Ingested, ingest
 from overfly.commands.places import as_sources, find_places, survey_option, workspace_option
 from overfly.commands.progress import counted_progress
+
+_STEP = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m)")
 
 
 @click.command("ingest", cls=OverflyCommand)
@@ -67,6 +72,32 @@ from overfly.commands.progress import counted_progress
     show_default=True,
     help="Look at the pixels too, at half their size: blur, exposure, missing data.",
 )
+@click.option(
+    "--refine",
+    is_flag=True,
+    help="Adjust position and attitude so that overlapping pictures of a flight agree, where that proves a gain.",
+)
+@click.option(
+    "--every",
+    default="2s",
+    show_default=True,
+    metavar="STEP",
+    help="Of a video: a frame each so many seconds (2s) or metres flown (15m).",
+)
+@click.option(
+    "--frames",
+    "frames_folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Where frames of videos are written, instead of a folder beside each.",
+)
+@click.option(
+    "--utc-offset",
+    "utc_offset_h",
+    type=click.FloatRange(-24, 24),
+    metavar="HOURS",
+    help="How far the cameras' clocks run ahead of UTC, where a file names no zone.",
+)
 @workspace_option
 @json_option
 def ingest_command(
@@ -79,6 +110,10 @@ def ingest_command(
     terrain_file: Path | None,
     repair: tuple[str, ...],
     pixels: bool,
+    refine: bool,
+    every: str,
+    frames_folder: Path | None,
+    utc_offset_h: float | None,
     workspace_folder: Path | None,
     as_json: bool,
 ) -> None:
@@ -86,6 +121,12 @@ def ingest_command(
 
     SOURCE is a folder, a picture, or a URL of either (s3://, zip://photos.zip). What is in the census already is not
     brought in twice. A picture that cannot be read, or not placed on the ground, is named; the rest is done.
+
+    With --refine the pictures of each flight are compared: headings they contradict are turned, and poses are adjusted
+    to the ground that two of them show. What is then found in them is placed with what is left of the errors.
+
+    A video (.mp4, .mov) with the drone's .SRT beside it is cut into frames first, which are pictures like any other
+    from then on (extra `video`).
 
     With --log pictures that know too little get position, heights and attitude from the log. The offset of the camera's
     clock is found from the pattern of exposures, or the log is refused.
@@ -99,12 +140,16 @@ def ingest_command(
     Examples:
       overfly ingest 2026-wet/images
       overfly ingest 2026-wet/images --repair yaw-flipped --repair clock-step
+      overfly ingest 2026-wet/images --refine
       overfly ingest /media/card/DCIM --log flight.tlog --log 00000042.BIN
       overfly ingest /media/card/DCIM --census census.gpkg --survey 2026-wet
+      overfly ingest DJI_0001.MP4 --every 15m --utc-offset 3
     """  # noqa: D301 (click's own mark)
     places = find_places(census, workspace_folder, survey)
     name = places.survey or "survey"
     plan = _plan(plan_folder, places.folder.plan if places.folder else None)
+    clock = None if utc_offset_h is None else timedelta(hours=utc_offset_h)
+    sources, passed_over = _pictures(sources, every, frames_folder, clock)
     with Census.open(places.census) as opened, counted_progress("pictures") as progress:
         result = ingest(
             opened,
@@ -117,6 +162,7 @@ def ingest_command(
             repair=KINDS if "all" in repair else repair,
             logs=logs,
             pixels=pixels,
+            refine=refine,
             progress=progress,
         )
     for finding in result.findings:
@@ -146,8 +192,30 @@ def ingest_command(
         text=f"{result.found} pictures found, {result.added} added to the survey {name}, {result.known} known already; "
         f"{result.placed} of the survey's pictures are placed on the ground; {len(result.findings)} findings, "
         f"{len({r.capture for r in result.repairs})} pictures repaired",
-        skipped=result.skips,
+        skipped=(*passed_over, *result.skips),
     )
+
+
+def _pictures(
+    sources: tuple[Path | str, ...], every: str, folder: Path | None, clock: timedelta | None
+) -> tuple[tuple[Path | str, ...], list[Skip]]:
+    """The sources with videos replaced by folders of their frames, and what was passed over in them."""
+    step = _STEP.fullmatch(every)
+    if step is None or float(step[1]) <= 0:
+        raise click.BadParameter("a step is like 2s (seconds) or 15m (metres)", param_hint="--every")
+    by = {"every_s": float(step[1])} if step[2] == "s" else {"every_s": None, "every_m": float(step[1])}
+    pictures: list[Path | str] = []
+    skips: list[Skip] = []
+    for source in sources:
+        if not isinstance(source, Path) or source.suffix.lower() not in VIDEO_SUFFIXES:
+            pictures.append(source)
+            continue
+        into = folder / source.stem if folder else source.with_name(f"{source.stem}_frames")
+        with counted_progress(f"frames of {source.name}") as progress:
+            frames = extract_frames(source, into, **by, utc_offset=clock, progress=progress)
+        skips += frames.skips
+        pictures += frames.paths
+    return tuple(pictures), skips
 
 
 def _plan(named: Path | None, of_survey: Path | None) -> SurveyPlan | None:

@@ -12,10 +12,10 @@ from PIL import Image
 
 from detect.captures import Capture
 from detect.evaluate_georef import evaluate_flight
-from detect.findings import YAW_FLIPPED, repaired
+from detect.findings import YAW_FLIPPED, with_repairs
 from detect.georef import place, pose_of
 from detect.pose_errors import PoseErrors
-from detect.refine import GROUND_SCALE, REFINED, YAW_TURNED, refine
+from detect.refine import GROUND_SCALE, POSE_FIELDS, REFINED, YAW_TURNED, refine
 from flightplan.camera import rotation
 from flightplan.cameras import camera_named
 from flightplan.frames import Floats, LocalFrame
@@ -112,14 +112,16 @@ def test_refining_twice_gives_the_same_to_the_last_bit(tmp_path):
     assert refine(captures).captures == refine(captures).captures
 
 
-def test_what_was_refined_is_a_finding_that_gives_the_same_captures_again(tmp_path):
+def test_what_was_refined_is_told_as_repairs_that_give_the_same_captures_again(tmp_path):
     captures = _fly(tmp_path, _ground(1), {2: 180.0})
     result = refine(captures)
-    assert [finding.kind for finding in result.findings] == [REFINED, YAW_FLIPPED]
-    again, repairs = repaired(captures, result.findings)
-    assert again == result.captures
+    assert [finding.kind for finding in result.findings] == [YAW_FLIPPED, REFINED]
+    for before, after in zip(captures, result.captures, strict=True):
+        mine = [repair for repair in result.repairs if repair.capture == before.content_hash]
+        assert with_repairs(before, mine) == after
     assert result.captures[0].sources["yaw_deg"] == "repaired: XMP; pose-refined"
-    assert {r.field for r in repairs} >= {"longitude_deg", "latitude_deg", "yaw_deg", "pose_covariance"}
+    assert result.captures[2].sources["yaw_deg"] == "repaired: repaired: XMP; yaw-flipped; pose-refined"
+    assert {r.field for r in result.repairs} == POSE_FIELDS - {"altitude_msl_m", "altitude_ellipsoid_m"}
     # A census keeps values as JSON.
     assert tuple(json.loads(json.dumps(result.captures[0].pose_covariance))) == result.captures[0].pose_covariance
 
@@ -165,7 +167,7 @@ def test_heights_that_the_size_of_the_ground_contradicts_are_named(tmp_path):
     assert result.scale.ratio == pytest.approx(1 / 0.75, abs=3 * result.scale.error)
     text = next(finding.text for finding in result.findings if finding.kind == GROUND_SCALE)
     assert "larger than heights and focal length say: at 60 m that is" in text
-    assert refine(_fly(tmp_path, _ground(3))).findings[1:] == ()
+    assert [f.kind for f in refine(_fly(tmp_path, _ground(3))).findings] == [REFINED]
 
 
 def test_pictures_without_anything_to_match_stay_as_they_were_read(tmp_path):
