@@ -84,7 +84,8 @@ def _uneven(flight: Flight) -> list[PoseFinding]:
         rows = np.unique(np.concatenate([gaps, gaps + 1]))
         text = (
             f"{flight.name}: on its lines a picture comes every {usual_m:.1f} m, and about {missing} "
-            f"{'is' if missing == 1 else 'are'} missing: gaps of {_metres(apart[gaps])} beside {flight.names(rows)}"
+            f"{'is' if missing == 1 else 'are'} missing or never taken: gaps of {_metres(apart[gaps])} beside "
+            f"{flight.names(rows)}"
         )
         findings.append(PoseFinding(FRAMES_MISSING, flight.hashes(rows), text))
     if len(doubles):

@@ -32,6 +32,7 @@ PICTURE_REWRITTEN = "picture-rewritten"
 _LEAST_ON_LINE, _LONE_SHARE = 4, 1 / 3
 _OUTLIER_DEG, _OUTLIER_SPREADS, _FLIPPED_DEG = 45.0, 6.0, 135.0
 _STEADY = 0.9
+_LEFT_STEPS = 3.0
 _LEAST_OFFSET_DEG, _BOTH_WAYS_DEG = 8.0, 6.0
 _QUARTERS_DEG = (-180.0, -90.0, 0.0, 90.0, 180.0)
 # Programs that people look at, turn, cut and export pictures with. A camera's firmware is a version number.
@@ -65,6 +66,8 @@ def _lone(flight: Flight) -> list[PoseFinding]:
         away = turn_deg(relative[rows], usual)
         spread = 1.4826 * float(np.median(np.abs(away)))
         odd = np.abs(away) > max(_OUTLIER_DEG, _OUTLIER_SPREADS * spread)
+        ends = _ends(flight, rows)
+        odd[ends] &= ~_still_turning(flight, rows[ends], away[ends])
         if odd.sum() <= _LONE_SHARE * len(rows):
             off[rows[odd]] = away[odd]
     findings = []
@@ -95,6 +98,23 @@ def _lone(flight: Flight) -> list[PoseFinding]:
             )
         )
     return findings
+
+
+def _ends(flight: Flight, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    """Which captures of a line begin or end a stretch of it: at its ends, and where it was left and joined again."""
+    step = np.hypot(*np.diff(flight.position_m[rows], axis=0).T)
+    left = np.concatenate([[True], step > _LEFT_STEPS * np.median(step), [True]])
+    return np.asarray(left[1:] | left[:-1])
+
+
+def _still_turning(flight: Flight, ends: npt.NDArray[np.int64], away: Floats) -> npt.NDArray[np.bool_]:
+    """Whether pictures at the ends of a line may really look another way: the aircraft comes out of its turn there."""
+    camera = turn_deg(flight.azimuth_deg, flight.airframe_deg)
+    known = np.isfinite(camera)
+    if not known.any():
+        return np.asarray(np.abs(away) < _FLIPPED_DEG)
+    with_nose = np.abs(turn_deg(camera[ends], _usual_deg(camera[known]))) < _OUTLIER_DEG
+    return np.where(np.isfinite(camera[ends]), with_nose, np.abs(away) < _FLIPPED_DEG)
 
 
 def _usual_deg(angles: Floats) -> float:
