@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from detect.detections import Detections
+from detect.detectors.base import is_rounded
 from detect.detectors.model_facts import Thresholds
 from flightplan.errors import DetectorError
 from flightplan.frames import Floats
@@ -123,6 +124,7 @@ class CalibratedDetector:
         self._detector, self._calibration = detector, calibration
         self.names, self.facts = detector.names, detector.facts
         self.fixed_tile_px = detector.fixed_tile_px
+        self.rounded = is_rounded(detector)
         self.backend = type(detector).__module__.rpartition(".")[2]
         self._kept = least
         self.thresholds = least or Thresholds(

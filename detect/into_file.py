@@ -10,7 +10,7 @@ from typing import Any
 
 from detect.detection_files import write_detections
 from detect.detections import Detections
-from detect.detectors import Detector, named_thresholds
+from detect.detectors import Detector, is_rounded, named_thresholds
 from detect.engine import Ask, Crew, Recipe, look, policy_for
 from detect.journal import Journal, Order
 from detect.shards import Shard, Wanted
@@ -65,6 +65,7 @@ def detect_into_file(
         "names": list(detector.names),
         "threshold": detector.threshold,
         "thresholds": dict(named_thresholds(detector)),
+        "rounded": is_rounded(detector),
         "tiles": _plain(policy_for(detector, policy)),
     }
     path = Journal.beside(out, shard)

@@ -51,6 +51,7 @@ def load_detector(
     threads: int | None = None,
     backend: str | None = None,
     calibrated: bool = False,
+    fast: bool = False,
 ) -> Detector:
     """Load a model: `.onnx`, or OpenVINO's `.xml` (its folder will do); anything else through ultralytics.
 
@@ -58,7 +59,9 @@ def load_detector(
     model's own (see `model_facts.py`), else 0.25. `iou` (0.7) is the overlap above which the weaker of two boxes of one
     tile is dropped. `threads` is how many the network may use itself. `backend` ("onnx", "openvino" or "ultralytics")
     forces one. `calibrated` makes scores, and thresholds asked for, the probability that a detection is right, by what
-    `overfly train` wrote into the model. Raises DetectorError for a file that is no model, or one that cannot be used.
+    `overfly train` wrote into the model. `fast` computes with 16 bits where OpenVINO is there and the processor can
+    (bfloat16: Intel's from 2020 on, and from 2023 on by matrices): scores differ in the third digit, boxes by a pixel.
+    Raises DetectorError for a file that is no model, or one that cannot be used.
 
     What runs an ONNX model was measured (docs/decisions/0009): OpenVINO where it is installed, and finds the same
     boxes. ONNX Runtime runs the model that ships, so that a demo gives the same figures everywhere, networks that
@@ -69,10 +72,10 @@ def load_detector(
     if calibrated:
         from detect.calibration import calibrated_detector
 
-        load = functools.partial(load_detector, path, iou=iou, threads=threads, backend=backend)
+        load = functools.partial(load_detector, path, iou=iou, threads=threads, backend=backend, fast=fast)
         return calibrated_detector(load, threshold, thresholds)
     path = _model_file(Path(path))
-    asked = Asked(threshold, thresholds, DEFAULT_IOU if iou is None else iou)
+    asked = Asked(threshold, thresholds, DEFAULT_IOU if iou is None else iou, fast=fast)
     suffix = path.suffix.lower()
     chosen = backend or {".onnx": "onnx", ".xml": "openvino"}.get(suffix, "ultralytics")
     if chosen not in BACKENDS:
@@ -93,6 +96,11 @@ def named_thresholds(detector: Detector) -> Mapping[str, float]:
     """The thresholds of labels that have one of their own."""
     thresholds: Thresholds | None = getattr(detector, "thresholds", None)
     return {} if thresholds is None else thresholds.named
+
+
+def is_rounded(detector: Detector) -> bool:
+    """Whether the network computes with 16 bits, so that its figures are not those of single precision."""
+    return bool(getattr(detector, "rounded", False))
 
 
 def task_of(detector: Detector) -> str:

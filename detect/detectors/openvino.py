@@ -34,7 +34,7 @@ class OpenVinoDetector(NetworkDetector):
     ONNX Runtime's only by the order in which sums are taken. Any number of threads may call one detector at once; as
     many tiles are in work side by side as there are streams, each on threads of its own, and one call's tiles too.
     `quantised` says that the network computes in integers: each rounding then magnifies such differences, and its boxes
-    are others than those of ONNX Runtime.
+    are others than those of ONNX Runtime. `rounded` says that it was asked to be fast and computes with 16 bits.
     """
 
     def __init__(self, path: Path, asked: Asked | None = None, *, threads: int | None = None) -> None:
@@ -52,12 +52,14 @@ class OpenVinoDetector(NetworkDetector):
             facts = ModelFacts.read(read_metadata(path.with_name("metadata.yaml")), str(path))
         else:
             facts, *_ = read_onnx_facts(content, path)
-        self._streams, settings = _settings(threads)
+        asked = asked or Asked()
         with _FIRST_ARRAY:
             # OpenVINO 2026.4 hangs for ever when two threads hand it their first array at once (pybind11's guards).
             openvino.Tensor(np.zeros(1, np.float32))
         try:
             core = openvino.Core()
+            self.rounded = asked.fast and "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+            streams, settings = _settings(threads, rounded=self.rounded)
             # From bytes: what is run is what was hashed, and it cannot refer to other files.
             model = core.read_model(io.BytesIO(content), io.BytesIO(weights))
             _check(model)
@@ -66,7 +68,7 @@ class OpenVinoDetector(NetworkDetector):
             )
             compiled: Any = core.compile_model(model, "CPU", settings)
             self._requests: queue.SimpleQueue[Any] = queue.SimpleQueue()
-            for _ in range(self._streams):
+            for _ in range(streams):
                 self._requests.put(compiled.create_infer_request())
             port = model.inputs[0]
             shape = [size.get_length() if size.is_static else str(size) for size in port.get_partial_shape()]
@@ -80,7 +82,7 @@ class OpenVinoDetector(NetworkDetector):
         if kind not in ("f32", "f16"):
             raise DetectorError(f"The model takes {kind}, not floats", where=str(path))
         super().__init__(
-            path, content_hash, facts, asked or Asked(), shape=shape, half=kind == "f16", runtime="OpenVINO",
+            path, content_hash, facts, asked, shape=shape, half=kind == "f16", runtime="OpenVINO",
             run=self._answer,
         )  # fmt: skip
 
@@ -93,7 +95,7 @@ class OpenVinoDetector(NetworkDetector):
             self._requests.put(request)
 
 
-def _settings(threads: int | None) -> tuple[int, dict[str, str]]:
+def _settings(threads: int | None, *, rounded: bool) -> tuple[int, dict[str, str]]:
     """How many streams, and OpenVINO's settings: one stream for each caller that may come at once, sharing the threads.
 
     This is what the hint THROUGHPUT chooses on two processors; it is spelt out because callers are counted on it.
@@ -103,8 +105,8 @@ def _settings(threads: int | None) -> tuple[int, dict[str, str]]:
     return streams, {
         "NUM_STREAMS": str(streams),
         "INFERENCE_NUM_THREADS": str(processors),
-        # Some processors would round to 16 bits otherwise, and the same model would find other animals there.
-        "INFERENCE_PRECISION_HINT": "f32",
+        # Some processors would round to 16 bits unasked, and the same model would find other animals there.
+        "INFERENCE_PRECISION_HINT": "bf16" if rounded else "f32",
         # A thread that is tied to one processor waits there for whatever else runs on it.
         "ENABLE_CPU_PINNING": "NO",
     }

@@ -14,7 +14,7 @@ from detect.engine import Crew, Recipe
 from detect.into_file import detect_into_file
 from detect.models import shipped_model
 from detect.shards import Shard
-from detect.tiles import TilePolicy
+from detect.tiles import OVERLAP_PX, TilePolicy
 from flightplan.console import OverflyCommand, finish, json_option, say
 from flightplan.errors import Skip
 from overfly.chain import detect_survey, ingest
@@ -72,6 +72,15 @@ def _thresholds(ctx: click.Context, param: click.Parameter, values: tuple[str, .
     help="Scores, and --threshold, are the probability of being right, as overfly train measured it.",
 )
 @click.option("--backend", type=click.Choice(["onnx", "openvino", "ultralytics"]), help="Which runs the model.")
+@click.option("--fast", is_flag=True, help="Compute with 16 bits where OpenVINO can: scores differ by thousandths.")
+@click.option(
+    "--overlap-px",
+    type=click.IntRange(0, 320),
+    default=OVERLAP_PX,
+    show_default=True,
+    metavar="PX",
+    help="How much tiles overlap: the length of the largest animal, in pixels as the model knows them.",
+)
 @click.option(
     "--out",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -109,6 +118,8 @@ def detect_command(
     gsd_cm: float | None,
     calibrated: bool,
     backend: str | None,
+    fast: bool,
+    overlap_px: int,
     out: Path | None,
     census: str | None,
     survey: str | None,
@@ -141,14 +152,15 @@ def detect_command(
             raise click.UsageError("--out needs a SOURCE: a folder or a picture.")
         if out.suffix.lower() not in (".csv", ".json"):
             raise click.BadParameter("name a .csv or a .json file", param_hint="--out")
-        recipe, detector = _load(model, thresholds, backend, calibrated)
-        _into_file(sources, recipe, detector, TilePolicy(target_gsd_cm=gsd_cm), out, crew, shard, retry, as_json)
+        recipe, detector = _load(model, thresholds, backend, calibrated=calibrated, fast=fast)
+        policy = TilePolicy(overlap_px=overlap_px, target_gsd_cm=gsd_cm)
+        _into_file(sources, recipe, detector, policy, out, crew, shard, retry, as_json)
         return
     places = find_places(census, workspace_folder, survey)
     if places.workspace is not None and model is None and places.workspace.model is not None:
         model, gsd_cm = Path(places.workspace.model), gsd_cm or places.workspace.gsd_cm
         thresholds = thresholds or places.workspace.thresholds
-    recipe, detector = _load(model, thresholds, backend, calibrated)
+    recipe, detector = _load(model, thresholds, backend, calibrated=calibrated, fast=fast)
     skips: list[Skip] = []
     with Census.open(places.census, create=bool(sources)) as opened:
         if sources:
@@ -164,7 +176,7 @@ def detect_command(
                 crew=crew,
                 shard=shard,
                 retry=retry,
-                policy=TilePolicy(target_gsd_cm=gsd_cm),
+                policy=TilePolicy(overlap_px=overlap_px, target_gsd_cm=gsd_cm),
                 progress=progress,
             )
     _say_unscaled(result.unscaled)
@@ -197,12 +209,14 @@ def _crew(workers: int | None, processes: int, cluster: str | None) -> Crew:
     return Crew(workers, processes, cluster)
 
 
-def _load(model: Path | None, thresholds: Thresholds, backend: str | None, calibrated: bool) -> tuple[Recipe, Detector]:
+def _load(
+    model: Path | None, thresholds: Thresholds, backend: str | None, *, calibrated: bool, fast: bool
+) -> tuple[Recipe, Detector]:
     if model is None:
         say("The shipped detector is used: it is for simulation and demonstration, not for real animals.")
     named = {label: score for label, score in thresholds.items() if label}
-    settings = {"threshold": thresholds.get(""), "thresholds": named, "backend": backend, "calibrated": calibrated}
-    recipe = Recipe(model or shipped_model(), settings)
+    how = {"backend": backend, "calibrated": calibrated, "fast": fast}
+    recipe = Recipe(model or shipped_model(), {"threshold": thresholds.get(""), "thresholds": named, **how})
     return recipe, recipe.load()
 
 
