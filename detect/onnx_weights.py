@@ -6,6 +6,7 @@ a scale. Both are undone here as far as they can be: integers times their scale 
 
 from __future__ import annotations
 
+import importlib
 import json
 import re
 from collections.abc import Mapping
@@ -100,23 +101,34 @@ def _arrays(raw: Mapping[str, npt.NDArray[Any]]) -> tuple[dict[str, Weights], bo
 
 
 def _architecture(metadata: Mapping[str, str], path: Path) -> str | Mapping[str, Any]:
-    told = metadata.get(ARCHITECTURE_KEY)
+    """As the file tells it, else as a .yaml of the same name beside it does, else by its name."""
+    told, beside = metadata.get(ARCHITECTURE_KEY), path.with_suffix(".yaml")
     if told:
         try:
-            layers = json.loads(told)
+            return _network(json.loads(told), path)
         except (ValueError, RecursionError) as error:
             raise DetectorError("The model's architecture cannot be read", where=str(path)) from error
-        if not _is_network(layers):
-            raise DetectorError("The model's architecture is none that can be trained", where=str(path))
-        return {key: value for key, value in layers.items() if key in NETWORK_KEYS}
+    if beside.is_file():
+        yaml = importlib.import_module("yaml")
+        try:
+            return _network(yaml.safe_load(beside.read_text(encoding="utf-8")), beside)
+        except (yaml.YAMLError, OSError, UnicodeDecodeError, RecursionError) as error:
+            raise DetectorError("The model's architecture cannot be read", where=str(beside)) from error
     named = re.search(r"Ultralytics (YOLO[\w-]+) model", metadata.get("description", ""))
     if named is None:
         raise DetectorError(
             "This ONNX file does not say what network it is",
             where=str(path),
-            hint="Start from a .pt or from an export whose description names it, as 'Ultralytics YOLOv8n model'.",
+            hint="Start from a .pt, from an export whose description names it, as 'Ultralytics YOLOv8n model', or put "
+            f"its architecture beside it as {beside.name}.",
         )
     return f"{named.group(1).lower()}.yaml"
+
+
+def _network(layers: Any, path: Path) -> Mapping[str, Any]:
+    if not _is_network(layers):
+        raise DetectorError("The model's architecture is none that can be trained", where=str(path))
+    return {key: value for key, value in layers.items() if key in NETWORK_KEYS}
 
 
 def _is_network(layers: Any) -> bool:

@@ -121,7 +121,12 @@ def train(data: Path, folder: Path, recipe: Recipe) -> Trained:
             model.add_callback("on_train_epoch_end", _stopper(recipe.stop_after))
         results = model.train(**arguments, trainer=keeping_trainer() if recipe.start.endswith(".pt") else None)
     except (OSError, RuntimeError, SyntaxError, ValueError, KeyError, AssertionError) as error:
-        raise DetectorError(f"training failed: {_first_line(error)}", where=str(data)) from error
+        fetched = recipe.start.endswith(".pt") and not Path(recipe.start).is_file()
+        raise DetectorError(
+            f"training failed: {_first_line(error)}",
+            where=str(data),
+            hint=f"{recipe.start} is downloaded; without a network start from a file: --start." if fetched else None,
+        ) from error
     weights = folder / "weights" / "best.pt"
     if not weights.is_file():
         raise DetectorError("training ended without weights", where=str(folder))

@@ -20,6 +20,7 @@ from detect.ground_pixel import median_gsd_cm
 from detect.judging import Judgement, judge
 from detect.labels import read_labels
 from detect.model_card import Training, training_card
+from detect.onnx_weights import read_onnx_weights
 from detect.starting import start_from_onnx
 from detect.train import Augment, Recipe, export_onnx, require_ultralytics, train
 from detect.training_set import TrainingRecipe, TrainingSet, write_training_set
@@ -144,9 +145,10 @@ def train_command(
         require_ultralytics()
     if (out / "model.onnx").exists() or (out / "tiles").exists():
         begun = "A model was trained here already" if (out / "model.onnx").exists() else "A training was begun here"
-        raise DetectorError(begun, where=str(out), hint="Name another folder with --out.")
+        raise DetectorError(begun, where=str(out), hint="Name another folder with --out, or remove it.")
     if tile_px % 32:
         raise click.BadParameter("a tile measures a multiple of 32 pixels", param_hint="--tile")
+    _check_start(start)
     began = time.monotonic()
     known = names_of(names)
     labels = read_labels(data, images=images, names=known)
@@ -216,6 +218,17 @@ def _metadata(judged: Judgement, gsd_cm: float | None) -> dict[str, str]:
 def _ground(gsd_cm: float | None) -> dict[str, str]:
     """Pictures are brought to this size of pixel, where they are judged as in a survey."""
     return {"gsd_cm": f"{gsd_cm:.2f}"} if gsd_cm else {}
+
+
+def _check_start(start: str) -> None:
+    """What cannot be started from is told before the work of cutting tiles."""
+    path = Path(start)
+    if path.suffix.lower() == ".onnx":
+        read_onnx_weights(path)
+    elif path.suffix.lower() not in (".pt", ".yaml", ".yml"):
+        raise DetectorError("Training starts from a .pt, an .onnx or a .yaml", where=start)
+    elif len(path.parts) > 1 and not path.is_file():
+        raise DetectorError("There is nothing to start from", where=start)
 
 
 def _started(start: str) -> str:

@@ -92,8 +92,6 @@ def test_real_crowns_give_one_training_set_whatever_they_are_written_in(
     second = write_training_set(again, tmp_path / "again", recipe, held_out=[other])
     assert second.content_hash == first.content_hash
     assert first.boxes["train"]["Tree"] > 279
-    moved = write_training_set(labels, tmp_path / "moved", TrainingRecipe(tile_px=320), held_out=[other])
-    assert moved.content_hash != first.content_hash
 
 
 def test_points_of_a_size_are_the_boxes_of_that_size(tmp_path: Path, flights: Path) -> None:
@@ -221,11 +219,11 @@ def test_labels_listed_and_never_marked_are_noted(tmp_path: Path, flights: Path)
 
 def test_empty_tiles_are_kept_in_the_share_asked_for(tmp_path: Path) -> None:
     for number in (1, 2):
-        picture(tmp_path / "p" / f"{number}" / "0.png", number, (900, 600))
-    rows = [f"{n}/0.png,kob,{x},20,{x + 10},40" for n in (1, 2) for x in (20, 400, 800)]
+        picture(tmp_path / "p" / f"{number}" / "0.png", number, (480, 320))
+    rows = [f"{n}/0.png,kob,{x},20,{x + 10},40" for n in (1, 2) for x in (20, 220, 420)]
     labels = read_labels(table(tmp_path, *rows), images=[tmp_path / "p"])
     for share, wanted in ((0.0, 0), (1.0, 3), (50.0, 12)):
-        recipe = TrainingRecipe(tile_px=224, overlap_px=32, empty_share=share)
+        recipe = TrainingRecipe(tile_px=128, overlap_px=16, empty_share=share)
         made = write_training_set(labels, tmp_path / f"{share}", recipe)
         with_animals, empty = made.tiles["train"]
         assert with_animals == 3
