@@ -33,7 +33,7 @@ from counts.store.looking import (
     readmit_captures,
 )
 from detect.detections import Detections
-from detect.detectors import Detector, named_thresholds, task_of
+from detect.detectors import Detector, is_rounded, named_thresholds, task_of
 from detect.engine import Ask, Crew, Looked, Recipe, look, policy_for
 from detect.shards import Shard
 from detect.sources import is_remote
@@ -42,7 +42,6 @@ from flightplan.errors import CaptureError, Skip
 
 _BATCH = 128
 _BATCH_S = 1.0
-_GONE = 16
 Progress = Callable[[int, int], None]
 _Done = tuple[CaptureToLookAt, Looked]
 
@@ -116,12 +115,18 @@ def detect_survey(
         for batch in _batched(zip(todo, results, strict=True)):
             if writing is not None:
                 writing.result()
-            if len(batch) >= _GONE and all(isinstance(looked.result, Skip) for _, looked in batch):
-                _check_there([capture for capture, _ in batch])
-            writing = writer.submit(write, batch)
-            skips += [looked.result for _, looked in batch if isinstance(looked.result, Skip)]
-            unscaled += sum(isinstance(looked.result, Detections) and not looked.result.scaled for _, looked in batch)
-            done += len(batch)
+            there = [(capture, looked) for capture, looked in batch if not _is_gone(capture, looked)]
+            writing = writer.submit(write, there)
+            skips += [looked.result for _, looked in there if isinstance(looked.result, Skip)]
+            unscaled += sum(isinstance(looked.result, Detections) and not looked.result.scaled for _, looked in there)
+            done += len(there)
+            if len(there) < len(batch):
+                writing.result()
+                raise CaptureError(
+                    f"The folder of the pictures is gone, after {done} of {len(todo)}",
+                    where=next(capture.path for capture, looked in batch if _is_gone(capture, looked)),
+                    hint="Connect the card or the drive again, and go on with the same command.",
+                )
             if progress is not None:
                 progress(done, len(todo))
         if writing is not None:
@@ -137,6 +142,8 @@ def _parameters(detector: Detector, policy: TilePolicy) -> dict[str, Any]:
     parameters: dict[str, Any] = {"tile_px": policy.max_px, "overlap_px": policy.overlap_px}
     if named := named_thresholds(detector):
         parameters["thresholds"] = dict(named)
+    if is_rounded(detector):
+        parameters["bits"] = 16
     if policy.target_gsd_cm is not None:
         parameters["target_gsd_cm"] = policy.target_gsd_cm
     return parameters
@@ -172,7 +179,7 @@ class _Writer:
 
 
 def _check_there(todo: Sequence[CaptureToLookAt]) -> None:
-    """A card that is not in its slot, or is pulled out, is no reason to set every picture aside."""
+    """A card that is not in its slot is no reason to set every picture aside."""
     if not todo or any(is_remote(capture.path) or Path(capture.path).exists() for capture in todo):
         return
     raise CaptureError(
@@ -180,6 +187,13 @@ def _check_there(todo: Sequence[CaptureToLookAt]) -> None:
         where=todo[0].path,
         hint="Connect the card or the drive, or bring the pictures in from where they are now.",
     )
+
+
+def _is_gone(capture: CaptureToLookAt, looked: Looked) -> bool:
+    """Whether a picture failed because a card was pulled out: that is no fault of the picture."""
+    if not isinstance(looked.result, Skip) or is_remote(capture.path):
+        return False
+    return not Path(capture.path).parent.exists()
 
 
 def _batched(items: Iterable[_Done]) -> Iterator[list[_Done]]:
