@@ -14,6 +14,7 @@ from detect.intrinsics import read_camera
 from detect.metadata import read_metadata
 from detect.poses import read_pose
 from detect.sources import IMAGE_SUFFIXES, list_remote, local_path, read, real_path, shown
+from detect.thermal import read_spectrum
 from flightplan.camera import Camera
 from flightplan.errors import CaptureError, Skip
 
@@ -30,7 +31,7 @@ class Capture:
     `airframe_yaw_deg` is where the nose pointed, whatever the gimbal did. `findings` are doubts about what was read,
     one sentence each. `pose_covariance` is set where the pose was refined, see `detect.pose_errors.packed`.
     `camera_clock` is what the camera's own clock showed, without a zone, right or wrong; `software` is what wrote the
-    file last: the camera's firmware, or the program it was saved from.
+    file last: the camera's firmware, or the program it was saved from. `spectrum` is "thermal" for a picture of heat.
     """
 
     path: Path
@@ -59,6 +60,7 @@ class Capture:
     camera_clock: datetime | None = None
     software: str | None = None
     vertical_accuracy_m: float | None = None
+    spectrum: str | None = None
 
 
 def find_images(sources: Iterable[Path | str]) -> tuple[list[Path], list[Skip]]:
@@ -151,6 +153,7 @@ def capture_of(path: Path, data: bytes, *, clock_utc_offset: timedelta | None = 
     metadata = read_metadata(path, data)
     fields = read_pose(metadata, clock_utc_offset=clock_utc_offset)
     read_camera(metadata, fields)
+    read_spectrum(metadata, data, fields)
     for name, tag in (("maker", "Make"), ("model", "Model")):
         text = metadata.text(tag)
         if text is not None:
