@@ -130,7 +130,7 @@ def _observed(
     for number, row in enumerate(rows, start=1):
         try:
             fixes.append(_observation(row, f"observation {number}", periods, subjects, subject_type))
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
             reason = str(error) if type(error) is ValueError else "it has no place, time or source that can be read"
             skips.append(Skip(f"observation {number}", reason))
     return make_tracks(fixes, skips)

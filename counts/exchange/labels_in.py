@@ -133,7 +133,7 @@ def _read_coco(path: Path, pictures: _Pictures) -> _Read:
             x, y, width, height = (float(v) for v in row["bbox"])
             label = labels[row["category_id"]]
             found[of_image[row["image_id"]]].append(Box(label, _score(row.get("score")), (x, y, x + width, y + height)))
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, OverflowError) as error:
             reason = str(error) if type(error) is ValueError else "it has no picture, category or box that is known"
             skips.append(Skip(f"annotation {number}", reason))
     info = document.get("info")

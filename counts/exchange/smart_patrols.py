@@ -152,7 +152,8 @@ def _read_csv(
             if not said["identifier"]:
                 raise ValueError("it names no patrol")
             place = checked_place(float(said["longitude"]), float(said["latitude"]))
-            points.setdefault(said["identifier"], []).append((moment(said["time"], zone), *place))
+            time = moment(said["time"], zone)
+            points.setdefault(said["identifier"], []).append((time, *place))
             if said.get("transport"):
                 transports.setdefault(said["identifier"], said["transport"])
         except ValueError as error:
@@ -200,12 +201,20 @@ def _read_geojson(features: list[dict[str, Any]], zone: tzinfo) -> tuple[list[Pa
                 raise ValueError("it names no patrol")
             if shape.geom_type == "Point":
                 place = checked_place(shape.x, shape.y)
-                points.setdefault(said["identifier"], []).append((moment(said.get("time", ""), zone), *place))
+                time = moment(said.get("time", ""), zone)
+                points.setdefault(said["identifier"], []).append((time, *place))
                 if said.get("transport"):
                     transports.setdefault(said["identifier"], said["transport"])
             else:
                 patrols.append(_line(shape, said, zone))
-        except (ValueError, TypeError, KeyError, AttributeError, shapely.errors.ShapelyError) as error:
+        except (
+            ValueError,
+            TypeError,
+            LookupError,
+            AttributeError,
+            OverflowError,
+            shapely.errors.ShapelyError,
+        ) as error:
             reason = str(error) if type(error) is ValueError else "it has no geometry that can be read"
             skips.append(Skip(f"feature {number}", reason))
     return [*patrols, *_from_points(points, transports)], skips

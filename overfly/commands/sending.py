@@ -54,6 +54,7 @@ def send_survey(
     token_file: Path | None,
 ) -> tuple[dict[str, Any], str, list[Skip]]:
     """Queue what a survey has to tell and send all that waits: document, text, and what was not sent, by name."""
+    services.check_target(target)
     token = services.read_token(services.SERVICES[standard], token_file)
     with services.open_service(
         standard,

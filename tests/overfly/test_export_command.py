@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -105,3 +106,68 @@ def test_an_export_never_takes_the_place_of_the_census(census_file: Path) -> Non
     code, _, said = run("geopackage", census_file, "--out", census_file)
     assert code == 1
     assert "is a census" in said
+
+
+def send(census: Path, *words: object) -> tuple[int, str, str]:
+    return run("earthranger", census, "--survey", "beach", "--to", "http://127.0.0.1:9", *words)
+
+
+def test_a_dry_run_shows_what_would_be_sent_and_leaves_no_trace(census_file: Path) -> None:
+    before = census_file.read_bytes()
+    code, said, _ = send(census_file, "--dry-run", "--json", "--sensitive", "rhino")
+    assert code == 0
+    document = json.loads(said)
+    events = [i["body"] for i in document["items"] if i["path"].endswith("/events")]
+    assert [e["title"] for e in events] == ["1 rhino (aerial survey)", "1 hare (aerial survey)"]
+    assert events[0]["location"] == {"latitude": -2.05, "longitude": 34.05}, "the rhino's cell"
+    assert census_file.read_bytes() == before
+
+
+def test_without_a_line_all_of_it_waits_in_the_census(census_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OVERFLY_EARTHRANGER_TOKEN", "t0ken")
+    monkeypatch.setattr("counts.exchange.services.Patience", lambda: None)
+    monkeypatch.setattr("counts.exchange.services.client.Patience.first_wait_s", 0.0)
+    monkeypatch.setattr("counts.exchange.services.client.Patience.__init__.__defaults__", (2, 1.0, 0.0, 1.0))
+    for known in (0, 3):
+        code, said, skipped = send(census_file, "--json")
+        assert code == 3
+        document = json.loads(said)
+        assert (document["queued"], document["known"], document["delivered"]) == (3 - known, known, 0)
+        assert document["waiting"] == 3
+        assert "they wait in the outbox of the census: http://127.0.0.1:9: did not answer" in skipped
+        assert "t0ken" not in said + skipped
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "sentence"),
+    [
+        (["csv", "--to", "https://x.example"], 2, "goes to --out PATH"),
+        (["earthranger"], 2, "--out PATH, or --to URL"),
+        (["earthranger", "--to", "https://x.example", "--out", "x"], 2, "--out PATH, or --to URL"),
+        (["earthranger", "--to", "http://park.example"], 1, "in the clear"),
+        (["earthranger", "--to", "https://park.example"], 1, "OVERFLY_EARTHRANGER_TOKEN"),
+        (["smart", "--to", "https://park.example", "--dry-run"], 1, "wants a conservation area"),
+    ],
+)
+def test_what_cannot_be_sent_is_said(
+    census_file: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], code: int, sentence: str
+) -> None:
+    monkeypatch.delenv("OVERFLY_EARTHRANGER_TOKEN", raising=False)
+    left, _, said = run(words[0], census_file, *words[1:])
+    assert left == code
+    assert sentence in " ".join(said.split())
+
+
+def test_a_checklist_gives_names_keys_and_what_to_blur(census_file: Path, tmp_path: Path) -> None:
+    (tmp_path / "species.csv").write_text(
+        "scientificName,vernacularName,gbifKey,listed\nDiceros bicornis,rhino,2440897,CITES I\n"
+    )
+    words = ["--checklist", tmp_path / "species.csv", "--blur-listed", "--licence", "CC-BY-4.0", "--json"]
+    code, said, notes = run("darwincore", census_file, "--out", tmp_path / "a.zip", *words)
+    assert code == 0
+    assert json.loads(said)["unresolved"] == [{"name": "hare", "reason": "species.csv does not have it"}]
+    assert "hare: species.csv does not have it" in notes
+    with zipfile.ZipFile(tmp_path / "a.zip") as archive:
+        text = archive.read("occurrence.txt").decode()
+    assert "https://www.gbif.org/species/2440897" in text
+    assert "34.01234" not in text
