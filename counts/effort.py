@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import shapely
 
+from counts.overlay import overlay
 from flightplan.design import Transect
 from flightplan.frames import Floats, LocalFrame
 
@@ -200,8 +201,8 @@ def core_zones(
         cuts = _cuts(assignment.along_m[ordered])
         from_m[ordered], to_m[ordered] = cuts[:-1], cuts[1:]
         if land is not None:
-            clipped[ordered] = shapely.intersection(footprints[ordered], land[index])
-        zones[ordered] = shapely.intersection(clipped[ordered], _slabs(lines, index, cuts))
+            clipped[ordered] = overlay(shapely.intersection, footprints[ordered], land[index])
+        zones[ordered] = overlay(shapely.intersection, clipped[ordered], _slabs(lines, index, cuts))
         _share_leftovers(zones, clipped, ordered)
         areas[ordered] = shapely.area(zones[ordered])
     return CoreZones(zones, from_m, to_m, areas)
@@ -261,11 +262,11 @@ def measure_effort(
     captures = np.zeros(number, dtype=np.int64)
     for members in _groups(assignment.transect):
         index = assignment.transect[members[0]]
-        strips[index] = shapely.union_all(footprints[members])
+        strips[index] = overlay(shapely.union_all, footprints[members])
         captures[index] = len(members)
     ground = None if land is None else np.array(land, dtype=object)
     if ground is not None:
-        strips = shapely.intersection(strips, ground)
+        strips = overlay(shapely.intersection, strips, ground)
     area = shapely.area(strips)
     gaps = _gaps(strips, lines, ground, planned_width_m)
     gaps_m2 = shapely.area(gaps)
@@ -281,7 +282,7 @@ def measure_effort(
         area_m2=area,
         captures=captures,
         strata_m2={name: float(area[of[name]].sum()) for name in strata},
-        union_m2={name: float(shapely.area(shapely.union_all(strips[of[name]]))) for name in strata},
+        union_m2={name: float(shapely.area(overlay(shapely.union_all, strips[of[name]]))) for name in strata},
         strips=strips,
         gaps=gaps,
         gaps_m2=gaps_m2,
@@ -373,7 +374,9 @@ def _slabs(lines: TransectLines, transect: int, cuts_m: Floats, reach_m: float =
 
 def _share_leftovers(zones: Polygons, footprints: Polygons, members: Ints) -> None:
     """Give what no zone holds to the first capture that saw it, in place."""
-    left = shapely.difference(shapely.union_all(footprints[members]), shapely.union_all(zones[members]))
+    left = overlay(
+        shapely.difference, overlay(shapely.union_all, footprints[members]), overlay(shapely.union_all, zones[members])
+    )
     # Piece by piece, each beside the few captures that saw it: all at once would grow with the square of the line.
     pieces = shapely.get_parts(left)
     pieces = pieces[shapely.area(pieces) >= _LEAST_PIECE_M2]
@@ -384,13 +387,13 @@ def _share_leftovers(zones: Polygons, footprints: Polygons, members: Ints) -> No
     given: dict[int, list[Any]] = {}
     for now in range(int(turn.max()) + 1 if len(turn) else 0):
         rows = np.flatnonzero(turn == now)
-        taken = shapely.intersection(pieces[found[rows]], footprints[seen_by[rows]])
+        taken = overlay(shapely.intersection, pieces[found[rows]], footprints[seen_by[rows]])
         for index, piece in zip(seen_by[rows].tolist(), taken, strict=True):
             if shapely.area(piece) > 0:
                 given.setdefault(index, []).append(piece)
-        pieces[found[rows]] = shapely.difference(pieces[found[rows]], footprints[seen_by[rows]])
+        pieces[found[rows]] = overlay(shapely.difference, pieces[found[rows]], footprints[seen_by[rows]])
     for index, parts in given.items():
-        zones[index] = shapely.union_all([zones[index], *parts])
+        zones[index] = overlay(shapely.union_all, [zones[index], *parts])
 
 
 def _gaps(strips: Polygons, lines: TransectLines, land: Polygons | None, width_m: float | None) -> Polygons:
@@ -400,7 +403,7 @@ def _gaps(strips: Polygons, lines: TransectLines, land: Polygons | None, width_m
     segments = shapely.linestrings(np.stack([lines.starts, lines.ends], axis=1))
     planned = shapely.buffer(segments, width_m / 2, cap_style="flat")
     for members in _groups(lines.transect):
-        gaps[lines.transect[members[0]]] = shapely.union_all(planned[members])
-    gaps = gaps if land is None else shapely.intersection(gaps, land)
-    missing: Polygons = shapely.difference(gaps, strips)
+        gaps[lines.transect[members[0]]] = overlay(shapely.union_all, planned[members])
+    gaps = gaps if land is None else overlay(shapely.intersection, gaps, land)
+    missing: Polygons = overlay(shapely.difference, gaps, strips)
     return missing
