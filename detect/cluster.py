@@ -59,15 +59,15 @@ def look_at_on_cluster(
     if not listed:
         return
     with _connected(address, workers) as ray:
-        model, content_hash = read_model(recipe.model)
         count = workers or max(1, int(ray.cluster_resources().get("CPU", 1)))
         looker = {
-            "model": ray.put(model),
-            "content_hash": content_hash,
-            "recipe": recipe,
+            "model": ray.put(_model_files(recipe.model)),
+            # A folder goes by the name of the worker's own.
+            "recipe": replace(recipe, model=Path() if recipe.model.is_dir() else recipe.model),
             "policy": policy,
             "wanted": wanted,
             "hashed": hashed,
+            "folder": Path.cwd(),
         }
         batch = max(1, min(_BATCH, -(-len(listed) // count)))
         rows = [{"number": number, "ask": pickle.dumps(ask)} for number, ask in enumerate(listed)]
@@ -91,20 +91,19 @@ class _Looker:
     """A worker: the detector, loaded once, and batches of pictures to look at."""
 
     def __init__(
-        self,
-        model: Any,
-        content_hash: str,
-        recipe: Recipe,
-        policy: TilePolicy,
-        wanted: Wanted | None,
-        hashed: bool,
+        self, model: Any, recipe: Recipe, policy: TilePolicy, wanted: Wanted | None, hashed: bool, folder: Path
     ) -> None:
         import ray
 
-        with tempfile.TemporaryDirectory(prefix="overfly-") as folder:
-            file = Path(folder) / f"{content_hash}{recipe.model.suffix}"
-            file.write_bytes(ray.get(model))
-            self._detector = replace(recipe, model=file).load()
+        if folder.is_dir():
+            os.chdir(folder)
+
+        # As long as the worker lives: some runtimes read weights when they need them.
+        self._folder = tempfile.TemporaryDirectory(prefix="overfly-")
+        for name, content in ray.get(model).items():
+            Path(self._folder.name, name).write_bytes(content)
+        here = Path(self._folder.name)
+        self._detector = replace(recipe, model=here / recipe.model.name if recipe.model.name else here).load()
         self._policy, self._wanted, self._hashed = policy, wanted, hashed
 
     def __call__(self, batch: Batch) -> Batch:
@@ -117,6 +116,18 @@ class _Looker:
             "number": batch["number"],
             "looked": np.array([pickle.dumps(results.get(ask)) for ask in asks], dtype=object),
         }
+
+
+def _model_files(model: Path) -> dict[str, bytes]:
+    """The files of a model by name: itself, the weights beside an OpenVINO `.xml`, or all in a folder."""
+    if model.is_dir():
+        files = [path for path in sorted(model.iterdir()) if path.is_file()]
+    elif model.suffix.lower() == ".xml":
+        beside = (model, model.with_suffix(".bin"), model.with_name("metadata.yaml"))
+        files = [path for path in beside if path.is_file()]
+    else:
+        files = [model]
+    return {path.name: read_model(path)[0] for path in files}
 
 
 def _rows(ray: Any, results: Any) -> Iterator[Mapping[str, Any]]:
