@@ -162,15 +162,16 @@ def _identity(facts: Facts) -> str:
     if facts.identity is None or facts.individuals is None:
         return ""
     across = (
-        " Animals seen from two lines were merged too, because the design covers the whole area; where they walk too "
-        "far between two lines to be known again, each line is counted on the ground nearest to it."
+        " Animals seen from two lines were merged too, because the design covers the whole area; herds that walk too "
+        "far between two lines to be known again are counted by how often their ground was looked at."
         if facts.survey.design_kind == "full"
         else " Nothing was merged across transects: in a sample each transect counts what it saw."
     )
     untold = facts.identity.parameters.get("untold")
     if isinstance(untold, dict) and untold:
         names = listed([f"{number} {name}" for name, number in sorted(untold.items())])
-        across += f" That could not be told of {names} (tracks, before they were counted on one ground only)."
+        across += f" That could not be told of {names} (tracks, of which one animal may have several)."
+    across += _merging(facts)
     sightings = int(facts.individuals.sightings.sum())
     outside = len(facts.individuals) - (facts.individuals_counted or 0)
     beyond = f" {outside} of them stand outside the strips and are not counted." if outside else ""
@@ -179,6 +180,28 @@ def _identity(facts: Facts) -> str:
         f"in several pictures of a transect were merged ({facts.identity.method}): "
         f"{plural(sightings, 'sighting')} are {plural(len(facts.individuals), 'individual')}.{beyond}{across}"
     )
+
+
+def _merging(facts: Facts) -> str:
+    """What the count would have been otherwise, and what walking does to it."""
+    assert facts.identity is not None
+    said = ""
+    merging = facts.identity.parameters.get("merging")
+    if isinstance(merging, dict) and merging:
+        counts = [f"{name} {chosen} ({fewest} to {most})" for name, (chosen, fewest, most) in sorted(merging.items())]
+        said += (
+            f" Counted were {listed(counts)}; in brackets, if all sightings that could be one animal were, and if none"
+            " were."
+        )
+    movement = facts.counting.parameters.get("movement") if facts.counting else None
+    for name, walked in sorted(movement.items()) if isinstance(movement, dict) else ():
+        error = "" if walked["bias_error"] is None else f" ± {walked['bias_error']:.1%}"
+        said += (
+            f" Of {walked['worlds']} simulated surveys over {name} of which 95 % walk slower than"
+            f" {walked['speed_mps']:g} m/s the mean was {walked['bias']:+.1%}{error} off; the count is not corrected"
+            " for that."
+        )
+    return said
 
 
 def _effort(facts: Facts) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from counts.availability import Availability
 from counts.census import Census
 from counts.columns import canonical_json
 from counts.effort import Effort, core_zones, measure_effort
+from counts.movement import Movement
 from counts.population import Estimation
 from counts.store import (
     CorrectionEntry,
@@ -23,6 +24,7 @@ from counts.store import (
     EstimateEntry,
     GapEntry,
     add_estimate_run,
+    answers_for,
     find_survey,
     latest_detection_run,
     latest_survey,
@@ -43,14 +45,15 @@ from overfly.chain.ground import SurveyGround, place_detections, read_ground
 from overfly.chain.passes_flown import LONGEST_GAP_S
 from overfly.chain.resolving import (
     identity_entry,
+    pairs_to_ask,
     resolve_individuals,
     transects_of,
     write_assignment,
     write_identity,
 )
 from overfly.chain.verifying import Verification, Verifier, checked_sample, corrections, verify
+from overfly.chain.walking import SPEED_LIMIT_MPS, movement_of, walking_speeds
 
-SPEED_LIMIT_MPS = 1.5
 VERIFY_POSITIVE = 80
 VERIFY_ZERO = 60
 
@@ -67,6 +70,9 @@ class Counted:
 
     `estimates` are per species and stratum, then per species in all; empty without a design, and `reason` says so.
     `not_looked_at` captures wait for the detector: the run is not complete, and they are not in the area searched.
+    `merge_counts` are, by label, the individuals as chosen, with all merged that could be one, and with none merged.
+    `movement` is what walking does to them, where it was simulated. `pair_answers` of people about pairs were heeded,
+    but for those `pairs_contradicting` others; `ambiguous_pairs` wait for one.
     """
 
     survey: str
@@ -92,6 +98,9 @@ class Counted:
     provenance_hash: str
     reason: str | None = None
     not_looked_at: int = 0
+    movement: Mapping[str, Movement] = field(default_factory=dict)
+    pair_answers: int = 0
+    pairs_contradicting: int = 0
 
 
 def count_survey(
@@ -108,12 +117,14 @@ def count_survey(
     ground_msl_m: float | None = None,
     how: Estimation | None = None,
     availability: Availability | None = None,
+    worlds: int | None = None,
 ) -> Counted:
     """Count a survey from its newest detection run: individuals, effort, corrections, estimates.
 
     What people decided about detections holds. `species` are the labels to estimate, all of the detector's when None:
     one never seen gets an estimate of 0. Without a `verifier`, a sample that people checked before corrects. The same
-    counting again adds nothing to the census. Raises CensusError when nothing was detected yet.
+    counting again adds nothing to the census. `worlds` surveys are simulated for what walking does to the count: see
+    `overfly.chain.walking`. Raises CensusError when nothing was detected yet.
     """
     with census.reading() as session:
         info = find_survey(session, survey) if survey else latest_survey(session)
@@ -129,10 +140,14 @@ def count_survey(
         left = count_not_looked_at(session, run.run_id)
         raw = read_detections(session, run.run_id)
         table = read_reviewed(session, run.run_id)
+        answers = answers_for(session, run.run_id)
+        speeds = walking_speeds(session, sorted(set(table.labels)), speed_limit_mps)
     sightings = place_detections(ground, table)
     names = tuple(species or dict.fromkeys((*run.detector.labels, *table.labels)))
-    individuals, members = resolve_individuals(ground, sightings, speed_limit_mps)
+    told = resolve_individuals(ground, sightings, speeds, answers, table.detection_id)
+    individuals, members = told.individuals, told.members
     transect = transects_of(ground, individuals)
+    walked = movement_of(ground, sightings, members, individuals, told.passes, speeds, worlds)
     parameters = {
         "speed_limit_mps": speed_limit_mps,
         "longest_gap_s": LONGEST_GAP_S,
@@ -140,13 +155,16 @@ def count_survey(
         "detections": len(table),
         "merging": {k: [v.chosen, v.merge_all, v.merge_none] for k, v in individuals.counts.items()},
         "untold": {k: v.untold for k, v in individuals.counts.items() if v.untold},
+        **({"speeds_mps": speeds} if any(v != speed_limit_mps for v in speeds.values()) else {}),
+        **({"answers": len(answers)} if answers else {}),
     }
     layer = identity_entry(ground, table.detection_id, sightings, individuals, members, transect)
     # Only now, so that nobody else waits to write while animals are told apart.
     with census.writing() as session:
         write_assignment(session, ground)
-        identity_run_id = write_identity(session, run, parameters, layer)
-    return _estimate(
+        pairs = pairs_to_ask(told, sightings, table.detection_id)
+        identity_run_id = write_identity(session, run, parameters, layer, pairs)
+    counted = _estimate(
         census,
         Resolved(
             info, run, identity_run_id, ground, raw.capture_id, len(table), sightings, individuals, transect, names
@@ -155,11 +173,12 @@ def count_survey(
         who=who,
         sample=(verify_positive, verify_zero),
         seed=seed,
-        parameters=parameters,
+        parameters={**parameters, "movement": {k: asdict(v) for k, v in walked.items()}} if walked else parameters,
         left=left,
         how=how,
         availability=availability,
     )
+    return replace(counted, movement=walked, pair_answers=len(answers), pairs_contradicting=len(individuals.contradict))
 
 
 def _estimate(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,11 +14,13 @@ from sqlalchemy.orm import Session
 
 import overfly
 from counts.columns import canonical_json
-from counts.identity import Individuals, resolve
+from counts.identity import Doubt, Individuals, resolve
+from counts.passes import Passes
 from counts.population import on_land
 from counts.schema import IdentityRun
 from counts.store import IdentityEntry, TransectAssignment, add_identity_run, assign_transects
 from counts.store.detections import DetectionRunInfo
+from counts.store.pairs import DIFFERENT, SAME, PairEntry, add_pairs
 from flightplan.design import FULL
 from overfly.chain.ground import Ints, Sightings, SurveyGround
 from overfly.chain.passes_flown import LONGEST_GAP_S, passes_of
@@ -43,8 +46,23 @@ def write_assignment(session: Session, ground: SurveyGround) -> None:
     )
 
 
-def resolve_individuals(ground: SurveyGround, sightings: Sightings, speed_limit_mps: float) -> tuple[Individuals, Ints]:
-    """Resolve the sightings that count; returns the individuals, and the rows of those sightings.
+@dataclass(frozen=True)
+class Told:
+    """Individuals, the rows of the sightings that count (`members`), and the passes where lines see each other's."""
+
+    individuals: Individuals
+    members: Ints
+    passes: Passes | None
+
+
+def resolve_individuals(
+    ground: SurveyGround,
+    sightings: Sightings,
+    speed_limit_mps: Mapping[str, float] | float,
+    answers: Mapping[tuple[int, int], str] | None = None,
+    detection_id: Ints | None = None,
+) -> Told:
+    """Resolve the sightings that count into individuals, as `answers` have it about pairs of detections by their keys.
 
     A sample's units are its transects. In full coverage, and where there is no design, the whole survey is one unit.
     """
@@ -55,6 +73,12 @@ def resolve_individuals(ground: SurveyGround, sightings: Sightings, speed_limit_
         unit = np.zeros(len(sightings), dtype=np.int64)
         passes = passes_of(ground, sightings.capture[members])
     times = ground.times_s[sightings.capture[members]]
+    said: dict[str, list[tuple[int, int]]] = {SAME: [], DIFFERENT: []}
+    if answers and detection_id is not None:
+        row = {key: i for i, key in enumerate(detection_id[sightings.detection[members]].tolist())}
+        for (first, second), answer in answers.items():
+            if answer in said and first in row and second in row:
+                said[answer].append((row[first], row[second]))
     individuals = resolve(
         sightings.local_m[members],
         sightings.independent_m2[members],
@@ -68,8 +92,26 @@ def resolve_individuals(ground: SurveyGround, sightings: Sightings, speed_limit_
         longest_gap_s=LONGEST_GAP_S,
         footprints=ground.footprints[sightings.capture[members]],
         passes=passes,
+        same=said[SAME],
+        different=said[DIFFERENT],
     )
-    return individuals, members
+    return Told(individuals, members, passes)
+
+
+def pairs_to_ask(told: Told, sightings: Sightings, detection_id: Ints) -> tuple[PairEntry, ...]:
+    """Return the pairs of detections that a person should look at."""
+    key = detection_id[sightings.detection[told.members]]
+    return tuple(
+        PairEntry(
+            first_id=int(key[pair.first]),
+            second_id=int(key[pair.second]),
+            together=pair.doubt is Doubt.FAR,
+            distance_m=round(pair.distance_m, 3),
+            probability=round(pair.probability, 4),
+            reason=str(pair.doubt),
+        )
+        for pair in told.individuals.ambiguous
+    )
 
 
 def transects_of(ground: SurveyGround, individuals: Individuals) -> Ints:
@@ -113,8 +155,14 @@ def identity_entry(
     )
 
 
-def write_identity(session: Session, run: DetectionRunInfo, parameters: Mapping[str, Any], entry: IdentityEntry) -> int:
-    """Write the individuals as a layer, unless the newest layer is this one."""
+def write_identity(
+    session: Session,
+    run: DetectionRunInfo,
+    parameters: Mapping[str, Any],
+    entry: IdentityEntry,
+    pairs: Sequence[PairEntry] = (),
+) -> int:
+    """Write the individuals as a layer, and the pairs to ask about, unless the newest layer is this one."""
     print_ = hashlib.sha256()
     for array in (entry.detection_id, entry.individual, entry.sighting_lonlat, entry.individual_lonlat):
         print_.update(np.ascontiguousarray(array).tobytes())
@@ -125,7 +173,7 @@ def write_identity(session: Session, run: DetectionRunInfo, parameters: Mapping[
     ).one_or_none()
     if newest is not None and newest.parameters == signed:
         return newest.fid
-    return add_identity_run(
+    identity_run_id = add_identity_run(
         session,
         run.run_id,
         entry,
@@ -133,3 +181,5 @@ def write_identity(session: Session, run: DetectionRunInfo, parameters: Mapping[
         parameters=signed,
         code_version=overfly.__version__,
     )
+    add_pairs(session, identity_run_id, pairs)
+    return identity_run_id

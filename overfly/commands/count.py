@@ -53,6 +53,14 @@ MOST_GAPS = 5
 )
 @click.option("--seed", type=int, default=1, show_default=True, help="Of the sample.")
 @click.option(
+    "--simulate-movement",
+    "worlds",
+    type=click.IntRange(min=0, max=1000),
+    metavar="WORLDS",
+    help="Simulate the survey so many times over animals that walk, and say what walking does to the count. "
+    "Without it: a few times in full coverage that has not too many sightings.",
+)
+@click.option(
     "--estimator",
     type=click.Choice([kind.value for kind in SampleEstimator]),
     help="From transects to the stratum; by default Jolly 2, in full coverage the total count.",
@@ -98,6 +106,7 @@ def count_command(
     who: str,
     sample: tuple[int, int],
     seed: int,
+    worlds: int | None,
     estimator: str | None,
     spread: str | None,
     limits: str | None,
@@ -119,6 +128,7 @@ def count_command(
       overfly count --draw check.csv
       overfly count --verified check.csv --who "A. Ranger"
       overfly count --not-habitat lakes.gpkg --availability dives.toml
+      overfly count --simulate-movement 20
     """  # noqa: D301 (click's own mark)
     if draw is not None and verified is not None:
         raise click.UsageError("--draw writes the sample, --verified reads it: use one at a time.")
@@ -155,6 +165,7 @@ def count_command(
             seed=seed,
             how=how,
             availability=availability,
+            worlds=worlds,
         )
     if draw is not None:
         _write_sample(draw, drawn, sorted({c.species for c in counted.estimates}))
@@ -253,12 +264,7 @@ def _text(counted: Counted, draw: Path | None) -> str:
             else f"95 % limits {e.lower:.0f} to {e.upper:.0f}, CV {e.cv or 0:.0%}"
         )
         lines.append(f"{e.species:<12} {where:<14} {e.value:>8.0f}   {limits}")
-    for name, untold in counted.untold.items():
-        _, fewest, most = counted.merge_counts[name]
-        lines.append(
-            f"{name}: it cannot be told whether other lines saw some of them too, so each line was counted on its own"
-            f" ground ({untold} tracks); {fewest} if all that could be one are, {most} if none are"
-        )
+    lines += _identity(counted)
     if counted.reason:
         lines.append(f"No estimate: {counted.reason}.")
     elif not any(c.kind == "detection" for c in counted.corrections):
@@ -266,6 +272,31 @@ def _text(counted: Counted, draw: Path | None) -> str:
     if draw is not None:
         lines.append(f"Frames to check: {draw}")
     return "\n".join(lines)
+
+
+def _identity(counted: Counted) -> list[str]:
+    """How sure it is who is who, and what that and walking do to the count."""
+    lines = []
+    for name, (chosen, fewest, most) in counted.merge_counts.items():
+        lines.append(f"{name}: {chosen} animals; {fewest} if all that could be one are, {most} if none are")
+        if untold := counted.untold.get(name):
+            lines.append(
+                f"  of {untold} tracks it cannot be told whether other lines saw them too: they were counted by how"
+                " often their ground was looked at, which is right on average"
+            )
+        if (walked := counted.movement.get(name)) is not None:
+            error = "" if walked.bias_error is None else f" ± {walked.bias_error:.1%}"
+            spread = "" if walked.spread is None else f", a single count {walked.spread:.1%} to either side"
+            lines.append(
+                f"  where 95 % walk slower than {walked.speed_mps:g} m/s, {walked.worlds} simulated surveys counted"
+                f" {walked.bias:+.1%}{error}{spread}; not corrected for"
+            )
+    if counted.ambiguous_pairs:
+        lines.append(f"{counted.ambiguous_pairs} pairs may be one animal or two; people can say: overfly review")
+    if counted.pair_answers:
+        but = f", but for {counted.pairs_contradicting} that contradict others" if counted.pairs_contradicting else ""
+        lines.append(f"{counted.pair_answers} answers about pairs were heeded{but}")
+    return lines
 
 
 def _flown(counted: Counted) -> list[str]:
