@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 
 import numpy as np
 import numpy.typing as npt
 
+from detect.captures import Capture
 from detect.findings import PoseFinding
 from detect.flights import Flight
 from flightplan.frames import Floats
@@ -20,7 +22,11 @@ CLOCK_STEP = "clock-step"
 CLOCK_STANDS = "clock-stands"
 """Many pictures from different places that say the same moment."""
 
+CLOCK_OFFSET = "clock-offset"
+"""A clock that puts pictures outside the time in which their flight was flown."""
+
 _BACK_S = -1.0
+_SLACK_S, _QUARTER_S, _LARGEST_ZONE_S = 120.0, 900.0, 14 * 3600.0
 _SECONDS_PER_DAY = 86_400.0
 _AFTER_RESET = timedelta(hours=36)
 _FIRST_DAYS = frozenset({1970, 1980, 2000, 2001, 2005, 2008, 2010, 2012, 2013, 2014, 2015, 2016, 2017, 2018, 2020})
@@ -36,6 +42,35 @@ def check_clock(flight: Flight) -> list[PoseFinding]:
     reset = _reset(flight)
     rest = ~np.isin([c.content_hash for c in flight.captures], [h for f in reset for h in f.captures])
     return [*reset, *_steps(flight, rest), *_stands(flight, rest)]
+
+
+def check_flown(captures: Sequence[Capture], started_utc: datetime, ended_utc: datetime) -> list[PoseFinding]:
+    """Hold the times of a flight's pictures against when it was flown, and propose the time zone that was forgotten.
+
+    Two minutes on either side are allowed. A zone is proposed where exactly one whole quarter of an hour fits.
+    """
+    timed = [c for c in captures if c.time_utc is not None]
+    if not timed:
+        return []
+    times = np.array([c.time_utc.timestamp() for c in timed if c.time_utc is not None])
+    first, last = started_utc.timestamp() - _SLACK_S, ended_utc.timestamp() + _SLACK_S
+    if 2 * ((times < first) | (times > last)).sum() <= len(times):
+        return []
+    # The shifts that bring all of them into the flight.
+    low, high = np.ceil((times.max() - last) / _QUARTER_S), np.floor((times.min() - first) / _QUARTER_S)
+    text = (
+        f"{timed[0].path.parent.name}/{timed[0].path.name}: {_pictures(len(timed))} say that they were taken between "
+        f"{min(filter(None, (c.time_utc for c in timed))):%Y-%m-%d %H:%M:%S} and "
+        f"{max(filter(None, (c.time_utc for c in timed))):%H:%M:%S} UTC, and the flight went from "
+        f"{started_utc:%Y-%m-%d %H:%M:%S} to {ended_utc:%H:%M:%S}"
+    )
+    hashes = tuple(c.content_hash for c in timed)
+    if low != high or abs(low) > _LARGEST_ZONE_S / _QUARTER_S:
+        return [PoseFinding(CLOCK_OFFSET, hashes, text)]
+    ahead = timedelta(seconds=float(low) * _QUARTER_S)
+    times_utc = tuple(None if c.time_utc is None else c.time_utc - ahead for c in timed)
+    zone = f"{text}: a time zone of {ahead / timedelta(hours=1):+g} h is missing"
+    return [PoseFinding(CLOCK_OFFSET, hashes, zone, {"time_utc": times_utc})]
 
 
 def _reset(flight: Flight) -> list[PoseFinding]:

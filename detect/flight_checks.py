@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from detect.captures import Capture
-from detect.clock_checks import CLOCK_RESET, CLOCK_STEP, check_clock
+from detect.clock_checks import CLOCK_OFFSET, CLOCK_RESET, CLOCK_STEP, check_clock
 from detect.findings import YAW_FLIPPED, PoseFinding
 from detect.flights import Flight, flights_of
 from detect.height_checks import HEIGHT_DATUM, HEIGHT_JUMP, HEIGHT_OFFSET, HEIGHT_OUTLIER, HEIGHT_SIGN, check_heights
@@ -20,6 +20,7 @@ KINDS = (
     YAW_REVERSED,
     CLOCK_RESET,
     CLOCK_STEP,
+    CLOCK_OFFSET,
     HEIGHT_OUTLIER,
     HEIGHT_JUMP,
     HEIGHT_OFFSET,

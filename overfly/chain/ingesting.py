@@ -16,6 +16,7 @@ import overfly
 from counts.census import Census
 from counts.store import (
     CaptureEntry,
+    FlightInfo,
     FootprintEntry,
     add_captures,
     add_findings,
@@ -24,12 +25,14 @@ from counts.store import (
     add_survey,
     put_footprints,
     read_captures,
+    read_flights,
     read_footprints,
 )
 from counts.store.captures import read_sortie_ids
 from counts.store.looking import read_content_hashes
 from counts.store.repairs import repairs_by_capture
 from detect.captures import Capture, capture_of, find_images
+from detect.clock_checks import check_flown
 from detect.engine import processors
 from detect.findings import PoseFinding, Repair, repaired, with_repairs
 from detect.flight_checks import check_captures
@@ -104,6 +107,7 @@ def ingest(
         )
         sorties = read_sortie_ids(session, survey_id)
         ever = repairs_by_capture(session, survey_id)
+        flown = {f.sortie: f for f in read_flights(session, survey_id)}
         there = frozenset(read_content_hashes(session, survey_id))
     # A flight is checked, and refined again, from what was read and not from what its pictures made of that.
     earlier, refined = {h: without_refinement(made) for h, made in ever.items()}, refined_before(ever)
@@ -133,7 +137,7 @@ def ingest(
         # A flight is checked with what its log knows: where it was, and when.
         logged, filled = repaired(captures, matched)
         once = _each_once(logged)
-        checked = [*check_captures(once, terrain=terrain), *check_pictures(once, looks)]
+        checked = [*check_captures(once, terrain=terrain), *_check_flown(once, flown), *check_pictures(once, looks)]
         found = [*matched, *checked]
         mended, mends = repaired(logged, checked, kinds=repair)
         changes = not_refined_away([*filled, *mends], refined)
@@ -178,6 +182,16 @@ def _batches(paths: Iterable[Path]) -> Iterator[list[Path]]:
         yield batch
 
 
+def _check_flown(captures: Sequence[Capture], flown: Mapping[str, FlightInfo]) -> list[PoseFinding]:
+    """Hold the pictures of each sortie against when it was flown, where the census knows that."""
+    findings: list[PoseFinding] = []
+    for name, flight in flown.items():
+        mine = [c for c in captures if _sortie_of(c.path, flown) == name]
+        if mine and flight.started_utc is not None and flight.ended_utc is not None:
+            findings += check_flown(mine, flight.started_utc, flight.ended_utc)
+    return findings
+
+
 def _each_once(captures: Iterable[Capture]) -> list[Capture]:
     """The same picture twice in a folder is one exposure."""
     return list({capture.content_hash: capture for capture in captures}.values())
@@ -216,7 +230,7 @@ def _known(result: tuple[Capture, PictureLook | None] | Skip, looks: dict[str, P
     return capture
 
 
-def _sortie_of(path: Path, sorties: dict[str, int]) -> str | None:
+def _sortie_of(path: Path, sorties: Collection[str]) -> str | None:
     return next((part for part in reversed(path.parts[:-1]) if part in sorties), None)
 
 

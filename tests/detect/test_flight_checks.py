@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detect.captures import Capture, find_images, read_capture
-from detect.clock_checks import CLOCK_RESET, CLOCK_STANDS, CLOCK_STEP
+from detect.clock_checks import CLOCK_OFFSET, CLOCK_RESET, CLOCK_STANDS, CLOCK_STEP, check_flown
 from detect.findings import YAW_FLIPPED, PoseFinding, repaired
 from detect.flight_checks import check_captures
 from detect.flights import flight_of, flights_of
@@ -266,6 +266,22 @@ def test_a_clock_that_steps_within_a_flight_is_set_right_by_the_longer_side(seco
     assert finding.repair is not None
     off = [(t - c.time_utc).total_seconds() for t, c in zip(finding.repair["time_utc"], fly(), strict=False)]
     assert off == pytest.approx([0.0] * 6, abs=0.01)
+
+
+@pytest.mark.parametrize("hours", [3.0, -5.75])
+def test_pictures_outside_their_flight_are_named_with_the_zone_that_is_missing(hours: float) -> None:
+    captures = fly(3, 20, change=spoil(range(99), time_utc=timedelta(hours=hours, seconds=8)))
+    flown = (START - timedelta(minutes=2), START + timedelta(minutes=5))
+    assert check_flown(fly(3, 20), *flown) == []
+    finding = only(check_flown(captures, *flown), CLOCK_OFFSET)
+    assert f"{hours:+g} h is missing" in finding.text
+    assert finding.repair is not None
+    assert finding.repair["time_utc"][0] == START + timedelta(seconds=8)
+
+
+def test_pictures_of_another_day_are_named_without_a_zone() -> None:
+    flown = (START + timedelta(days=3, minutes=-1), START + timedelta(days=3, minutes=4))
+    assert only(check_flown(fly(), *flown), CLOCK_OFFSET).repair is None
 
 
 def test_a_clock_that_stands_still_is_named() -> None:

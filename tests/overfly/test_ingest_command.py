@@ -1,7 +1,7 @@
 """`overfly ingest` names what is wrong with a flight and repairs it when told to, and the census remembers both."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,15 @@ from PIL import Image
 
 from counts.audit import verify
 from counts.census import Census
-from counts.store import read_captures, read_findings, read_footprints, read_repairs
+from counts.schema import Sortie
+from counts.store import (
+    add_survey,
+    read_captures,
+    read_findings,
+    read_footprints,
+    read_repairs,
+    record_flight,
+)
 from flightplan.vehicle.logs import FlightCapture, FlightLog, iso_utc
 from overfly.cli import main
 
@@ -184,3 +192,21 @@ def test_one_name_in_two_folders_is_two_pictures_and_one_picture_twice_is_one(tm
     twice = [s for s in said["skipped"] if "the same picture" in s["reason"]]
     assert [Path(s["item"]).parent.name for s in twice] == ["backup"]
     assert twice[0]["reason"].endswith("all/100MEDIA/DJI_0001.JPG")
+
+
+def test_pictures_outside_the_time_their_sortie_was_flown_get_the_missing_zone(tmp_path: Path) -> None:
+    census, sortie = tmp_path / "census.gpkg", "sortie-01"
+    photographs(tmp_path / sortie, [1.5e9 + 3 * n for n in range(6)])
+    started = datetime.fromtimestamp(1.5e9 - 60, UTC)
+    with Census.open(census) as opened, opened.writing() as session:
+        survey = add_survey(session, None, name="survey")
+        session.add(Sortie(survey_id=survey, identifier=sortie, status="planned"))
+        session.flush()
+        record_flight(session, survey, sortie, started_utc=started, ended_utc=started + timedelta(minutes=5))
+    said = ingest(tmp_path / sortie, "--census", census, "--no-pixels", "--repair", "clock-offset", code=3)
+    (finding,) = said["findings"]
+    assert (finding["kind"], finding["repaired"]) == ("clock-offset", True)
+    assert "a time zone of +2 h is missing" in finding["text"]
+    with Census.open(census) as opened, opened.reading() as session:
+        times = [c.capture.time_utc for c in read_captures(session, 1)]
+    assert all(started <= t <= started + timedelta(minutes=5) for t in times if t is not None)
