@@ -13,6 +13,7 @@ from counts.exchange.files import csv_bytes, json_bytes, one_line, write_whole
 from counts.exchange.records import SurveyRecords
 from counts.store import DetectionRunInfo, DetectionTable, StoredCapture
 from detect.captures import Capture
+from detect.sources import location
 from flightplan.errors import CensusError, Skip
 from flightplan.frames import Floats
 
@@ -128,7 +129,7 @@ def _pictures(records: SurveyRecords, table: DetectionTable) -> Iterator[tuple[S
 def _reference(records: SurveyRecords, capture: Capture) -> str:
     if records.sensitive:
         return f"{capture.content_hash}{capture.path.suffix}"
-    return capture.path.as_posix()
+    return location(capture.path)
 
 
 def _label_path(picture: str, content_hash: str, taken: set[str]) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import shapely
 
 from counts.exchange.records import Animal, SurveyRecords
+from detect.sources import location
 from flightplan.errors import CensusError
 
 TEXT, INTEGER, REAL, TIME = "text", "integer", "real", "time"
@@ -116,7 +117,7 @@ def _footprints(records: SurveyRecords) -> Layer:
         stored = records.captures[key]
         rows.append(
             (
-                records.survey.name, stored.capture.path.as_posix(), stored.capture.content_hash, stored.transect,
+                records.survey.name, location(stored.capture.path), stored.capture.content_hash, stored.transect,
                 stored.capture.time_utc, None if stored.on_effort is None else int(stored.on_effort),
                 _known(table.altitude_agl_m[row]), _known(table.gsd_cm[row]),
             )
@@ -137,7 +138,7 @@ LAYERS: dict[str, Callable[[SurveyRecords], Layer]] = {
 
 def _path(records: SurveyRecords, capture_id: int | None) -> str | None:
     stored = None if capture_id is None else records.captures.get(capture_id)
-    return stored.capture.path.as_posix() if stored else None
+    return location(stored.capture.path) if stored else None
 
 
 def _known(value: Any) -> float | None:

@@ -16,6 +16,7 @@ from counts.estimators import EncounterVariance, LimitForm
 from counts.masks import NO_HABITAT, NOT_SEEN, read_masks_file
 from counts.population import Estimation, SampleEstimator
 from counts.store import add_masks, find_survey, latest_survey, read_area
+from detect.sources import location
 from flightplan.console import OverflyCommand, finish, json_option
 from flightplan.errors import CensusError, UnreadableFileError
 from overfly.chain import Counted, FrameToCheck, Verifier, count_survey
@@ -204,7 +205,7 @@ def _write_sample(path: Path, frames: Sequence[FrameToCheck], species: Sequence[
         writer.writerow(["picture", "content_hash", "zone_px", *species])
         for frame in frames:
             zone = frame.zone_px.simplify(1.0).wkt
-            writer.writerow([frame.path, frame.content_hash, zone, *([""] * len(species))])
+            writer.writerow([location(frame.path), frame.content_hash, zone, *([""] * len(species))])
 
 
 def _answers(path: Path) -> Verifier:
