@@ -24,6 +24,7 @@ from counts.exchange.generalise import STATEMENT
 from counts.exchange.names import Names, find_licence, resolve_names
 from counts.exchange.records import Animal, SurveyRecords
 from counts.store import EffortEntry
+from flightplan.errors import CensusError
 
 DWC, ECO = "http://rs.tdwg.org/dwc/terms/", "http://rs.tdwg.org/eco/terms/"
 _ELSEWHERE = {"license": "http://purl.org/dc/terms/"}
@@ -71,6 +72,8 @@ def export_darwincore(records: SurveyRecords, out: Path, options: ExportOptions)
     _inventories(records, names, humboldt, occurrences)
     for row in (*events, *occurrences):
         row["license"] = licence.url if licence else None
+    for row in events:
+        row["countryCode"] = _country(options.country)
     members = {
         "meta.xml": _meta(),
         "eml.xml": eml(records, options.publisher, licence, names).encode(),
@@ -221,7 +224,9 @@ def _present(records: SurveyRecords, names: Names) -> Iterable[_Row]:
             "geodeticDatum": "EPSG:4326",
             "coordinateUncertaintyInMeters": animal.uncertainty_m,
             "identifiedBy": f"detector {records.run.detector.name}" if records.run else None,
-            "identificationVerificationStatus": "identified by a detector, not verified",
+            "identificationVerificationStatus": (
+                "confirmed by a person" if animal.confirmed else "identified by a detector, not verified"
+            ),
             "dataGeneralizations": STATEMENT if animal.generalised else None,
             "informationWithheld": "time of day; transect; picture" if animal.generalised else None,
         }
@@ -271,6 +276,12 @@ def _taxon(label: str, names: Names) -> _Row:
         "kingdom": taxon.kingdom,
         "family": taxon.family,
     }
+
+
+def _country(code: str | None) -> str | None:
+    if code is not None and not (len(code) == 2 and code.isascii() and code.isalpha()):
+        raise CensusError(f"{code!r} is no country code", hint="Name one of ISO 3166 with two letters, like TZ")
+    return None if code is None else code.upper()
 
 
 def _times(records: SurveyRecords) -> dict[str, _Times]:

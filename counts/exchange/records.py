@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from counts import store
 from counts.exchange.generalise import cell_radius_m, coarsen
-from counts.schema import IdentityRun
+from counts.schema import IdentityRun, ReviewState
 from counts.store import (
     CorrectionEntry,
     DetectionRunInfo,
@@ -28,6 +28,7 @@ from counts.store import (
 )
 from counts.store.captures import Keys
 from counts.store.sightings import SightingTable, read_sightings
+from counts.store.verdicts import COUNTED
 from flightplan.areas import StudyArea
 from flightplan.design import StratumDesign
 from flightplan.errors import CensusError
@@ -42,7 +43,8 @@ class Animal:
     """An individual, or a sighting, as others may know it.
 
     `number` is its number in the census, counted anew where a sensitive species is hidden between them.
-    `uncertainty_m` is the radius of the circle that holds its place (95 %, or a whole cell). Of a `generalised` one
+    `uncertainty_m` is the radius of the circle that holds its place (95 %, or a whole cell). `confirmed`: a person has
+    judged a picture of it, and let it stand. Of a `generalised` one
     `longitude_deg` and `latitude_deg` are a cell's centre, `day` is all there is of the time, and number, transect,
     stratum, capture, score and number of sightings are None.
     """
@@ -60,6 +62,7 @@ class Animal:
     sightings: int | None
     score: float | None
     generalised: bool
+    confirmed: bool = False
 
 
 @dataclass(frozen=True)
@@ -123,6 +126,7 @@ def gather(
     _check_labels(frozenset(sensitive), labels)
     hidden = frozenset(sensitive) | frozenset(also(labels) if also else ())
     of_transect = {line.identifier: s.name for s in strata for line in s.transects}
+    judged = _confirmed(session, run)
     undone = set() if run is None else {c.capture_id for c in store.captures_without_detections(session, run.run_id)}
     return SurveyRecords(
         survey=survey,
@@ -134,8 +138,8 @@ def gather(
         run=run,
         detections=None if run is None else store.read_detections(session, run.run_id),
         searched=() if run is None else tuple(key for key in captures if key not in undone),
-        individuals=_individuals(individuals, sightings, captures, of_transect, hidden),
-        sightings=_sightings(individuals, sightings, captures, of_transect, hidden),
+        individuals=_individuals(individuals, sightings, captures, of_transect, hidden, judged),
+        sightings=_sightings(individuals, sightings, captures, of_transect, hidden, judged),
         effort=() if counting is None else store.read_effort(session, counting.estimate_run_id),
         corrections=() if counting is None else store.read_corrections(session, counting.estimate_run_id),
         estimates=estimates,
@@ -148,6 +152,14 @@ def _detection_run(session: Session, survey_id: int, identity: int | None) -> De
         return store.latest_detection_run(session, survey_id)
     run_id = session.scalars(select(IdentityRun.detection_run_id).where(IdentityRun.fid == identity)).one()
     return store.read_detection_run(session, run_id)
+
+
+def _confirmed(session: Session, run: DetectionRunInfo | None) -> Keys:
+    """Return the detections that a person has judged and let stand."""
+    if run is None:
+        return np.empty(0, dtype=np.int64)
+    query = select(ReviewState.detection_id).where(ReviewState.run_id == run.run_id, ReviewState.action.in_(COUNTED))
+    return np.array(session.scalars(query).all(), dtype=np.int64)
 
 
 def _labels(
@@ -174,6 +186,7 @@ def _individuals(
     captures: Mapping[int, StoredCapture],
     of_transect: Mapping[str, str],
     sensitive: frozenset[str],
+    judged: Keys,
 ) -> tuple[Animal, ...]:
     if table is None or sightings is None:
         return ()
@@ -196,6 +209,7 @@ def _individuals(
         captures,
         of_transect,
         hidden,
+        np.isin(table.individual_id, sightings.individual_id[np.isin(sightings.detection_id, judged)]),
     )
 
 
@@ -205,6 +219,7 @@ def _sightings(
     captures: Mapping[int, StoredCapture],
     of_transect: Mapping[str, str],
     sensitive: frozenset[str],
+    judged: Keys,
 ) -> tuple[Animal, ...]:
     if table is None or individuals is None:
         return ()
@@ -225,6 +240,7 @@ def _sightings(
         captures,
         of_transect,
         np.isin(table.label, np.array(sorted(sensitive), dtype=np.str_)) | np.array(by_animal, dtype=bool),
+        np.isin(table.detection_id, judged),
     )
 
 
@@ -240,6 +256,7 @@ def _told(
     captures: Mapping[int, StoredCapture],
     of_transect: Mapping[str, str],
     hidden: npt.NDArray[np.bool_],
+    confirmed: npt.NDArray[np.bool_],
 ) -> tuple[Animal, ...]:
     """Return what may be told; the hidden come last, in an order that says nothing of where they were."""
     places = np.where(hidden[:, None], coarsen(lonlat), np.asarray(lonlat).reshape(-1, 2))
@@ -264,6 +281,7 @@ def _told(
             sightings=None if secret else sightings[row],
             score=None if secret else scores[row],
             generalised=secret,
+            confirmed=bool(confirmed[row]),
         )
         (coarse if secret else shown).append(animal)
     coarse.sort(key=lambda a: (a.species, a.day or "", a.longitude_deg, a.latitude_deg))

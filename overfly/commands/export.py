@@ -54,6 +54,7 @@ _MAX_MAPPING_BYTES = 1 << 20
 @click.option("--checklist", type=click.Path(path_type=Path), metavar="FILE", help="Names of species, with their keys.")
 @click.option("--licence", type=click.Choice(list(LICENCES)), help="The data's licence (darwincore).")
 @click.option("--publisher", metavar="NAME", help="Who publishes the data (darwincore).")
+@click.option("--country", metavar="CC", help="The country's code with two letters (darwincore).")
 @click.option(
     "--mapping",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
@@ -86,6 +87,7 @@ def export_command(
     checklist: Path | None,
     licence: str | None,
     publisher: str | None,
+    country: str | None,
     mapping: Path | None,
     data_model: Path | None,
     zone: str,
@@ -119,6 +121,7 @@ def export_command(
         layers=layers,
         taxa=_taxa(taxa),
         publisher=publisher,
+        country=country,
         mapping={} if mapping is None else _read_mapping(mapping),
         zone=zone,
         checklist=None if checklist is None else read_checklist(checklist),

@@ -7,11 +7,13 @@ import re
 import subprocess
 import warnings
 import zipfile
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from defusedxml import ElementTree
 
+from counts import store
 from counts.census import Census
 from counts.exchange import ExportOptions, export_survey
 from counts.exchange.checklist import read_checklist
@@ -93,7 +95,7 @@ def archive(census, out, sensitive=(), **options):
     return export_survey(census, SURVEY, "darwincore", out, sensitive=sensitive, options=ExportOptions(**options))
 
 
-def table(path, name):
+def table_of(path, name):
     with zipfile.ZipFile(path) as opened:
         header, *lines = opened.read(f"{name}.txt").decode().removesuffix("\n").split("\n")
     return [dict(zip(header.split("\t"), line.split("\t"), strict=True)) for line in lines]
@@ -112,7 +114,7 @@ def test_every_column_of_the_archive_is_a_published_term():
 def test_a_species_has_its_keys_where_each_reader_looks_for_them(opened, tmp_path, checklist):
     out = tmp_path / "a.zip"
     done = archive(opened, out, checklist=checklist)
-    rows = {r["vernacularName"]: r for r in table(out, "occurrence")}
+    rows = {r["vernacularName"]: r for r in table_of(out, "occurrence")}
     assert {
         k: rows["elephant"][k] for k in ("scientificName", "taxonID", "scientificNameID", "family", "taxonRank")
     } == {
@@ -132,25 +134,23 @@ def test_a_species_has_its_keys_where_each_reader_looks_for_them(opened, tmp_pat
 def test_a_name_said_by_hand_goes_first_and_takes_the_checklist_s_keys(opened, tmp_path, checklist):
     done = archive(opened, tmp_path / "a.zip", checklist=checklist, taxa={"zebra": "Loxodonta africana"})
     assert done.unresolved == ()
-    rows = {r["vernacularName"]: r for r in table(tmp_path / "a.zip", "occurrence")}
+    rows = {r["vernacularName"]: r for r in table_of(tmp_path / "a.zip", "occurrence")}
     assert rows["zebra"]["taxonID"] == "https://www.gbif.org/species/2435350"
 
 
 def test_the_census_own_checklist_is_used_where_none_is_named(filled, tmp_path):
-    from datetime import UTC, datetime
-
     path = tmp_path / "species.csv"
     path.write_text(CHECKLIST)
     import_standard(filled, "checklist", path, now=datetime(2026, 3, 1, tzinfo=UTC))
     archive(filled, tmp_path / "a.zip")
-    rows = {r["vernacularName"]: r for r in table(tmp_path / "a.zip", "occurrence")}
+    rows = {r["vernacularName"]: r for r in table_of(tmp_path / "a.zip", "occurrence")}
     assert rows["elephant"]["scientificName"] == "Loxodonta africana"
 
 
 def test_listed_species_are_blurred_on_request_and_only_then(opened, tmp_path, checklist):
     for blurred in (False, True):
         archive(opened, tmp_path / "a.zip", checklist=checklist, blur_listed=blurred)
-        rows = table(tmp_path / "a.zip", "occurrence")
+        rows = table_of(tmp_path / "a.zip", "occurrence")
         coarse = {r["vernacularName"] for r in rows if r["dataGeneralizations"]}
         assert coarse == ({"elephant"} if blurred else set())
     with pytest.raises(CensusError, match="no checklist that lists"):
@@ -162,7 +162,7 @@ def test_the_licence_is_in_every_row_and_twice_in_the_description(opened, tmp_pa
     done = archive(opened, out, licence="CC-BY-4.0")
     url = "http://creativecommons.org/licenses/by/4.0/legalcode"
     assert not any("licence" in note for note in done.notes)
-    assert {r["license"] for name in ("event", "occurrence") for r in table(out, name)} == {url}
+    assert {r["license"] for name in ("event", "occurrence") for r in table_of(out, name)} == {url}
     root = member(out, "eml.xml")
     assert root.find(".//intellectualRights/para/ulink").attrib["url"] == url
     assert [root.find(f".//licensed/{tag}").text for tag in ("url", "identifier")] == [url, "CC-BY-4.0"]
@@ -222,6 +222,28 @@ def test_the_archive_with_keys_is_read_by_an_independent_reader(opened, tmp_path
     assert {r["http://purl.org/dc/terms/license"] for r in rows} == {
         "http://creativecommons.org/licenses/by/4.0/legalcode"
     }
+
+
+def test_what_a_person_let_stand_is_confirmed_and_the_rest_is_the_detector_s_word(filled, tmp_path):
+    with filled.writing() as session:
+        run = store.latest_detection_run(session, 1)
+        table = store.read_detections(session, run.run_id)
+        for row, action in ((0, "accept"), (1, "reject")):
+            entry = store.VerdictEntry(
+                int(table.capture_id[row]), int(table.detection_id[row]), action, "A. Ranger",
+                datetime(2026, 3, 1, tzinfo=UTC),
+            )  # fmt: skip
+            store.add_verdict(session, entry)
+    archive(filled, tmp_path / "a.zip", country="tz")
+    present = [r for r in table_of(tmp_path / "a.zip", "occurrence") if r["occurrenceStatus"] == "present"]
+    said = [r["identificationVerificationStatus"] for r in present]
+    assert said.count("confirmed by a person") == 1
+    assert said.count("identified by a detector, not verified") == len(present) - 1
+    assert {r["countryCode"] for r in table_of(tmp_path / "a.zip", "event")} == {"TZ"}
+    with zipfile.ZipFile(tmp_path / "a.zip") as read:
+        assert not any(b"Ranger" in read.read(name) for name in read.namelist()), "a person's name is not published"
+    with pytest.raises(CensusError, match="no country code"):
+        archive(filled, tmp_path / "b.zip", country="Tanzania")
 
 
 # SMART's data model
