@@ -7,11 +7,12 @@ either.
 from __future__ import annotations
 
 import io
+import mmap
 import os
 import re
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
@@ -34,7 +35,10 @@ from flightplan.frames import Floats
 Pixels = npt.NDArray[np.uint8]
 
 MAX_PIXELS = 300_000_000
-"""The largest picture that is decoded whole: 0.9 GB of RGB. Larger ones are read by windows, which takes a TIFF."""
+"""The largest picture that is decoded whole: 0.9 GB of RGB. Larger ones can only be read by windows."""
+
+WINDOWED_PIXELS = 48_000_000
+"""A JPEG of more pixels stays on disk and is read by windows: it is decoded from the top down as tiles need it."""
 
 # GDAL keeps blocks up to a twentieth of the memory otherwise; it reads this once, at its first block. A row of
 # tiles across an untiled mosaic 130 000 px wide fits into 256 MB.
@@ -43,6 +47,15 @@ os.environ.setdefault("GDAL_CACHEMAX", "256")
 TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 """How a TIFF starts; it is read by windows."""
 
+OTHER_DRIVERS = {
+    ".jp2": "JP2OpenJPEG", ".j2k": "JP2OpenJPEG", ".webp": "WEBP", ".bmp": "BMP", ".img": "HFA", ".ntf": "NITF",
+    ".vrt": "VRT",
+}  # fmt: skip
+"""What GDAL reads beside TIFF, by suffix; no driver that goes out to the network or runs what a file says."""
+
+_JPEG_MAGIC = b"\xff\xd8\xff"
+_MAX_VRT_BYTES = 64 << 20
+_FAR = (b"/vsi", b"://", b"pixelfunction", b"<sourcedataset>", b"<!entity", b".vrt<", b'.vrt"')
 _BLOCK_PX = 8
 # Not stuffed zeros, restart markers or fill bytes, which belong to the coded data.
 _NEXT_MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
@@ -80,6 +93,28 @@ class Picture:
         return None
 
 
+class Turned:
+    """A raster as it is seen: EXIF orientation applied to each window that is read."""
+
+    def __init__(self, raster: Raster, orientation: int) -> None:
+        self._raster, self._orientation = raster, orientation
+        size = (raster.width_px, raster.height_px)
+        self.width_px, self.height_px = size[::-1] if orientation >= 5 else size
+
+    def read(self, x_px: int, y_px: int, width_px: int, height_px: int) -> Pixels | None:
+        """A window of what is seen, as (height, width, 3); None where it holds no data at all."""
+        vertical, horizontal = _flips(self._orientation)
+        x = self.width_px - x_px - width_px if horizontal else x_px
+        y = self.height_px - y_px - height_px if vertical else y_px
+        window = (y, x, height_px, width_px) if self._orientation >= 5 else (x, y, width_px, height_px)
+        pixels = self._raster.read(*window)
+        return None if pixels is None else turned(pixels, self._orientation)
+
+    def to_lonlat(self, points_px: Floats) -> Floats | None:
+        """None: what is georeferenced has no orientation."""
+        return None
+
+
 class Mosaic:
     """A raster on disk, read by windows through GDAL: its size does not matter.
 
@@ -88,10 +123,11 @@ class Mosaic:
     overview. Raises CaptureError for a file that GDAL cannot open as pixels.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, driver: str = "GTiff") -> None:
         self.path = path
         try:
-            self._file = _open_quietly(path)
+            with rasterio.Env(GDAL_ERROR_ON_LIBJPEG_WARNING=True):
+                self._file = _open_quietly(path, driver)
         except (RasterioError, OSError) as error:
             raise CaptureError(f"The raster cannot be opened ({error})", where=str(path)) from error
         # GDAL's files are not for two threads at once.
@@ -109,7 +145,8 @@ class Mosaic:
         """A window as (height, width, 3), None where mask, alpha or nodata leave nothing of it."""
         window = Window(x_px, y_px, width_px, height_px)
         try:
-            with self._reading:
+            # What a lenient decoder would paint grey is an error here too.
+            with self._reading, rasterio.Env(GDAL_ERROR_ON_LIBJPEG_WARNING=True):
                 valid = self._file.dataset_mask(window=window) if self._masked else None
                 if valid is not None and not valid.any():
                     return None
@@ -157,10 +194,12 @@ class Mosaic:
         self.close()
 
 
-def _open_quietly(source: Path | MemoryFile) -> rasterio.DatasetReader:
-    """Open without rasterio's warning that a picture has no coordinates."""
+def _open_quietly(source: Path | MemoryFile, driver: str = "JPEG") -> rasterio.DatasetReader:
+    """Open without rasterio's warning that a picture has no coordinates, by the driver that its content is for."""
     with noted_warnings([]):
-        return source.open(driver="JPEG") if isinstance(source, MemoryFile) else rasterio.open(source)
+        if isinstance(source, MemoryFile):
+            return source.open(driver=driver)
+        return rasterio.open(source, driver=driver)
 
 
 def _colour_bands(file: rasterio.DatasetReader) -> list[int]:
@@ -172,22 +211,74 @@ def _colour_bands(file: rasterio.DatasetReader) -> list[int]:
 
 
 @contextmanager
-def open_raster(path: Path, data: bytes | None = None) -> Iterator[Picture | Mosaic]:
-    """Open a picture for reading by windows: a JPEG or PNG is decoded whole, a TIFF stays on disk.
+def open_raster(path: Path, data: bytes | None = None) -> Iterator[Raster]:
+    """Open a picture for reading by windows, as it is seen.
 
-    `data` is the file's content when the caller holds it. A TIFF that is elsewhere is read from a copy in the cache.
+    A JPEG or PNG is decoded whole; a TIFF, a JPEG of more than `WINDOWED_PIXELS` and the other formats of
+    `OTHER_DRIVERS` stay on disk. `data` is the file's content when the caller holds it. What is elsewhere and stays on
+    disk is read from a copy in the cache. Raises CaptureError for a file that is none of these, or damaged.
     """
     if data is None:
-        path = on_disk(path)
-        with path.open("rb") as stream:
+        with on_disk(path).open("rb") as stream:
             start = stream.read(4)
     else:
         start = data[:4]
-    if start in TIFF_MAGIC:
-        with Mosaic(on_disk(path)) as mosaic:
-            yield mosaic
+    other = OTHER_DRIVERS.get(path.suffix.lower())
+    if start in TIFF_MAGIC or (other is not None and start[:3] != _JPEG_MAGIC):
+        here = on_disk(path)
+        if other == "VRT":
+            _refuse_far_sources(here)
+        with Mosaic(here, driver="GTiff" if other is None else other) as mosaic:
+            orientation = _stored_orientation(here) if start in TIFF_MAGIC and mosaic.transform is None else 1
+            yield mosaic if orientation == 1 else Turned(mosaic, orientation)
+    elif start[:3] == _JPEG_MAGIC and (seen := _by_windows(path, data)) is not None:
+        with Mosaic(on_disk(path), driver="JPEG") as mosaic:
+            yield mosaic if seen == 1 else Turned(mosaic, seen)
     else:
         yield Picture(decode(path, data))
+
+
+def _by_windows(path: Path, data: bytes | None) -> int | None:
+    """The orientation of a JPEG that is too large to be decoded whole, None for one that is not.
+
+    A progressive one has to be decoded whole: each of its scans has all of its rows. Raises CaptureError for one that
+    is cut short.
+    """
+    with ExitStack() as resources:
+        source = io.BytesIO(data) if data is not None else resources.enter_context(on_disk(path).open("rb"))
+        with noted_warnings([]):
+            image = open_header(source, path)
+        if image.size[0] * image.size[1] <= WINDOWED_PIXELS or image.info.get("progressive"):
+            return None
+        content = data
+        if content is None:
+            content = resources.enter_context(mmap.mmap(source.fileno(), 0, access=mmap.ACCESS_READ))  # type: ignore[assignment]
+        if not ends_properly(content):  # type: ignore[arg-type]
+            raise CaptureError("The picture is cut short: its data never ends", where=str(path), hint=_DAMAGED)
+        return orientation_of(image)
+
+
+def _stored_orientation(path: Path) -> int:
+    """The orientation tag of a TIFF, which GDAL leaves to others."""
+    try:
+        with path.open("rb") as stream, noted_warnings([]):
+            return orientation_of(open_header(stream, path))
+    except CaptureError:
+        return 1
+
+
+def _refuse_far_sources(path: Path) -> None:
+    """Refuse a virtual raster that would have GDAL open addresses, archives or code: only files that lie here."""
+    if path.stat().st_size > _MAX_VRT_BYTES:
+        raise CaptureError(f"The virtual raster is over {_MAX_VRT_BYTES >> 20} MB", where=str(path))
+    text = path.read_bytes().lower()
+    far = next((word for word in _FAR if word in text), None)
+    if far is not None:
+        raise CaptureError(
+            f"The virtual raster has {far.decode()!r} in it: only plain files on this machine are read",
+            where=str(path),
+            hint="Make a tiled GeoTIFF of it: gdal_translate -co TILED=YES in.vrt out.tif",
+        )
 
 
 def decode(path: Path, data: bytes | None = None) -> Pixels:
@@ -209,10 +300,9 @@ def decode(path: Path, data: bytes | None = None) -> Pixels:
             hint="Convert a mosaic to a tiled GeoTIFF; leave out a picture that was never this large.",
         )
     if image.format == "TIFF":
-        with Mosaic(on_disk(path)) as mosaic:
-            pixels = mosaic.read(0, 0, mosaic.width_px, mosaic.height_px)
-            blank = np.zeros((mosaic.height_px, mosaic.width_px, 3), np.uint8)
-            return blank if pixels is None else pixels
+        with open_raster(path) as raster:
+            pixels = raster.read(0, 0, raster.width_px, raster.height_px)
+            return np.zeros((raster.height_px, raster.width_px, 3), np.uint8) if pixels is None else pixels
     try:
         image.load()
         # Where 16 bits have to become 8 the upper byte is what a viewer shows.
@@ -235,9 +325,13 @@ def turned(pixels: Pixels, orientation: int) -> Pixels:
     """A stored picture as it is seen: EXIF orientation 1 to 8 (Exif 3.0, 4.6.5.1) applied, as a view."""
     if orientation >= 5:
         pixels = pixels.transpose(1, 0, 2)
-    vertical = {3: True, 4: True, 7: True, 8: True}.get(orientation, False)
-    horizontal = {2: True, 3: True, 6: True, 7: True}.get(orientation, False)
+    vertical, horizontal = _flips(orientation)
     return pixels[:: -1 if vertical else 1, :: -1 if horizontal else 1]
+
+
+def _flips(orientation: int) -> tuple[bool, bool]:
+    """Whether rows and columns run the other way, once they have been exchanged where the orientation is 5 or more."""
+    return orientation in (3, 4, 7, 8), orientation in (2, 3, 6, 7)
 
 
 def ends_properly(data: bytes) -> bool:

@@ -21,10 +21,10 @@ from pathlib import Path
 from detect.detections import Detections
 from detect.detectors import Detector
 from detect.detectors.model_facts import ModelFacts
-from detect.images import TIFF_MAGIC, Raster, open_raster
+from detect.images import TIFF_MAGIC, Picture, Raster, open_raster
 from detect.merge import merge_tiles
 from detect.resampling import Resampled, at_target, known_gsd_cm
-from detect.sources import TIFF_SUFFIXES, hash_file, on_disk, read, shown
+from detect.sources import RASTER_SUFFIXES, TIFF_SUFFIXES, hash_file, is_remote, on_disk, read, shown
 from detect.tiles import Tile, TilePolicy, read_tile
 from flightplan.errors import CaptureError, Skip
 
@@ -32,6 +32,8 @@ Wanted = Callable[[str], bool]
 """Whether a picture of this content hash is to be looked at; has to be picklable where processes share the work."""
 
 _READERS = 4
+_LONG_BYTES = 40_000_000
+_CAMERA_SUFFIXES = (".jpg", ".jpeg")
 _AHEAD_PX = 48e6
 _AHEAD_PER_WORKER = 16
 
@@ -109,7 +111,11 @@ def at_scale(raster: Raster, policy: TilePolicy, ask: Ask, data: bytes | None = 
     target = policy.target_gsd_cm
     if target is None:
         return raster, True
-    gsd_cm = known_gsd_cm(raster, ask.path, data) if ask.gsd_cm is None else ask.gsd_cm
+    gsd_cm = ask.gsd_cm
+    if gsd_cm is None:
+        if data is None and ask.path.suffix.lower() in _CAMERA_SUFFIXES:
+            data = read(ask.path)
+        gsd_cm = known_gsd_cm(raster, ask.path, data)
     return at_target(raster, target, gsd_cm), gsd_cm is not None
 
 
@@ -151,6 +157,11 @@ def skip_of(path: Path, error: BaseException) -> Skip | None:
     if isinstance(error, MemoryError):
         return Skip(shown(path), "The picture does not fit into memory. Convert it to a tiled GeoTIFF.")
     return None
+
+
+def _is_long(path: Path) -> bool:
+    """Whether a file is too long to be held beside its pixels, as pictures are that have to be read by windows."""
+    return not is_remote(path) and path.is_file() and path.stat().st_size > _LONG_BYTES
 
 
 class _Line:
@@ -219,7 +230,7 @@ class _Job:
     def _content(self) -> tuple[bytes | None, str | None]:
         path, line = self._ask.path, self._line
         needed = line.hashed or line.wanted is not None or self._ask.content_hash is not None
-        if path.suffix.lower() in TIFF_SUFFIXES:
+        if path.suffix.lower() in TIFF_SUFFIXES | RASTER_SUFFIXES or _is_long(path):
             here = on_disk(path)
             return None, hash_file(here) if needed else None
         data = read(path)
@@ -234,7 +245,7 @@ class _Job:
             opened = self._resources.enter_context(open_raster(self._ask.path, data))
             raster, self._scaled = at_scale(opened, self._line.policy, self._ask, data)
             tiles = self._line.policy.cut(raster.width_px, raster.height_px)
-            self._line.opened(0 if data is None else opened.width_px * opened.height_px)
+            self._line.opened(opened.width_px * opened.height_px if isinstance(opened, Picture) else 0)
             self._parts = [(tile, None) for tile in tiles]
             self._left = len(tiles)
             if len(tiles) == 1:

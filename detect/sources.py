@@ -23,6 +23,8 @@ MAX_FILE_BYTES = 2 << 30
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff"})
 TIFF_SUFFIXES = frozenset({".tif", ".tiff"})
+RASTER_SUFFIXES = frozenset({".jp2", ".j2k", ".webp", ".bmp", ".img", ".ntf", ".vrt"})
+"""Other rasters, which are looked at where they are named one by one."""
 
 CACHE_VARIABLE, CACHE_LIMIT_VARIABLE = "OVERFLY_CACHE", "OVERFLY_CACHE_GB"
 _CACHE_GB = 10.0

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
+import rasterio.shutil
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
@@ -178,3 +179,90 @@ def test_a_tiff_that_is_none_is_refused(tmp_path: Path) -> None:
     path.write_bytes(b"II*\0" + b"\0" * 40)
     with pytest.raises(CaptureError, match="cannot be opened"), open_raster(path):
         pass
+
+
+def write_jpeg(path: Path, orientation: int, size: tuple[int, int] = (330, 250), **options: object) -> Path:
+    rng = np.random.default_rng(9)
+    coarse = Image.fromarray(rng.integers(0, 255, (size[1] // 10, size[0] // 10, 3), dtype=np.uint8))
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    coarse.resize(size, Image.Resampling.BICUBIC).save(path, exif=exif, quality=92, subsampling=0, **options)
+    return path
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_huge_jpeg_is_read_by_windows_as_it_is_seen(
+    orientation: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_jpeg(tmp_path / "huge.jpg", orientation)
+    whole = decode(path).astype(int)
+    monkeypatch.setattr(images, "WINDOWED_PIXELS", 1000)
+    for data in (None, path.read_bytes()):
+        with open_raster(path, data) as raster:
+            assert not isinstance(raster, images.Picture)
+            assert (raster.height_px, raster.width_px) == whole.shape[:2]
+            # Upwards too: what was read before may be asked for again.
+            for x, y, width, height in ((100, 130, 90, 100), (0, 0, 40, 30), (17, 5, 200, 60)):
+                part = raster.read(x, y, width, height)
+                assert part is not None
+                assert part.shape == (height, width, 3)
+                assert np.abs(part - whole[y : y + height, x : x + width]).max() <= 3
+
+
+@pytest.mark.parametrize("tail", [b"", b"\xff\xd9"])
+def test_a_huge_jpeg_that_is_cut_short_is_refused(tail: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write_jpeg(tmp_path / "cut.jpg", 1)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2] + tail)
+    monkeypatch.setattr(images, "WINDOWED_PIXELS", 1000)
+    with pytest.raises(CaptureError, match=r"cut short|damaged"), open_raster(path) as raster:
+        raster.read(0, 200, 330, 50)
+
+
+def test_a_progressive_jpeg_is_decoded_whole_however_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write_jpeg(tmp_path / "progressive.jpg", 1, progressive=True)
+    monkeypatch.setattr(images, "WINDOWED_PIXELS", 1000)
+    with open_raster(path) as raster:
+        assert isinstance(raster, images.Picture)
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6])
+def test_a_tiff_from_a_camera_is_turned_as_a_jpeg_is(orientation: int, tmp_path: Path) -> None:
+    stored = np.zeros((20, 30, 3), np.uint8)
+    stored[:5, :5] = 200
+    path = tmp_path / "camera.tif"
+    Image.fromarray(stored).save(path, tiffinfo={274: orientation})
+    with open_raster(path) as raster:
+        pixels = raster.read(0, 0, raster.width_px, raster.height_px)
+    assert pixels is not None
+    assert np.array_equal(pixels, turned(stored, orientation))
+    assert np.array_equal(decode(path), turned(stored, orientation))
+
+
+@pytest.mark.parametrize(("suffix", "lossless"), [(".jp2", False), (".bmp", True), (".webp", False), (".img", True)])
+def test_what_else_gdal_reads_is_read_by_windows(suffix: str, lossless: bool, tmp_path: Path) -> None:
+    rng = np.random.default_rng(2)
+    smooth = Image.fromarray(rng.integers(0, 255, (20, 30, 3), dtype=np.uint8)).resize((300, 200))
+    bands = np.moveaxis(np.asarray(smooth), -1, 0)
+    path = tmp_path / f"land{suffix}"
+    write_mosaic(tmp_path / "land.tif", bands)
+    options = {"QUALITY": "100"} if suffix in (".webp", ".jp2") else {}
+    rasterio.shutil.copy(tmp_path / "land.tif", path, driver=images.OTHER_DRIVERS[suffix], **options)
+    with open_raster(path) as raster:
+        assert (raster.width_px, raster.height_px) == (300, 200)
+        part = raster.read(50, 60, 100, 80)
+    assert part is not None
+    assert np.abs(part.astype(int) - np.moveaxis(bands, 0, -1)[60:140, 50:150]).max() <= (0 if lossless else 24)
+
+
+def test_a_virtual_mosaic_of_files_is_read_and_one_of_addresses_is_refused(tmp_path: Path) -> None:
+    write_mosaic(tmp_path / "part.tif", np.full((3, 30, 40), 77, np.uint8))
+    rasterio.shutil.copy(tmp_path / "part.tif", tmp_path / "whole.vrt", driver="VRT")
+    with open_raster(tmp_path / "whole.vrt") as raster:
+        pixels = raster.read(5, 5, 10, 8)
+    assert pixels is not None
+    assert (pixels == 77).all()
+    text = (tmp_path / "whole.vrt").read_text()
+    for far in ("/vsicurl/http://example.org/part.tif", "http://example.org/part.tif", "other.vrt"):
+        (tmp_path / "far.vrt").write_text(text.replace("part.tif", far))
+        with pytest.raises(CaptureError, match="only plain files"), open_raster(tmp_path / "far.vrt"):
+            pass
