@@ -32,6 +32,9 @@ from counts.spatial_index import register_functions, write_extents
 from flightplan.errors import CensusError, OverflyError
 
 BUSY_TIMEOUT_S = 60.0
+CACHE_KB = 65_536
+"""Pages that SQLite keeps in memory: with its own 2 MB an index of millions of rows is read from disk row by row."""
+
 _WRITERS_LOCK = 0x6F766572
 _NOT_OURS = frozenset({"alembic_version", "spatial_ref_sys"})
 _SQLITE_MAGIC = b"SQLite format 3\x00"
@@ -272,6 +275,7 @@ def _tune_sqlite(engine: Engine) -> None:
             "journal_mode = WAL",
             "synchronous = FULL",
             "foreign_keys = ON",
+            f"cache_size = -{CACHE_KB}",
         ):
             dbapi_connection.execute(f"PRAGMA {pragma}").close()
 

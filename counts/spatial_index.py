@@ -76,9 +76,8 @@ def create_index(connection: Connection, table: str, column: str) -> None:
         f'INSERT INTO "{rtree}" SELECT fid, {_bounds(column, "")} FROM "{table}" '  # noqa: S608
         f'WHERE "{column}" NOTNULL AND NOT ST_IsEmpty("{column}")'
     )
-    for name, body in _TRIGGERS.items():
-        filled = body.format(t=table, c=column, r=rtree, bounds=_bounds(column, "NEW."))
-        connection.exec_driver_sql(f'CREATE TRIGGER "{rtree}_{name}" {filled}')
+    for name in _TRIGGERS:
+        _create_trigger(connection, table, column, name)
     connection.execute(
         text("INSERT INTO gpkg_extensions VALUES (:table, :column, 'gpkg_rtree_index', :definition, 'write-only')"),
         {"table": table, "column": column, "definition": _DEFINITION},
@@ -97,6 +96,16 @@ def drop_index(connection: Connection, table: str, column: str) -> None:
         connection.exec_driver_sql(f'DROP TRIGGER IF EXISTS "{rtree}_{name}"')
     connection.exec_driver_sql(f'DROP TABLE "{rtree}"')
     connection.execute(text("DELETE FROM gpkg_extensions WHERE table_name = :table"), {"table": table})
+
+
+def drop_insert_trigger(connection: Connection, table: str, column: str) -> None:
+    """Have new rows of a GeoPackage's layer not indexed, until `create_insert_trigger` in the same transaction."""
+    connection.exec_driver_sql(f'DROP TRIGGER "rtree_{table}_{column}_insert"')
+
+
+def create_insert_trigger(connection: Connection, table: str, column: str) -> None:
+    """Have new rows indexed again."""
+    _create_trigger(connection, table, column, "insert")
 
 
 def write_extents(connection: Connection) -> None:
@@ -139,6 +148,12 @@ def register_functions(dbapi_connection: Any) -> None:
     }
     for name, function in functions.items():
         dbapi_connection.create_function(name, 1, function, deterministic=True)
+
+
+def _create_trigger(connection: Connection, table: str, column: str, name: str) -> None:
+    rtree = f"rtree_{table}_{column}"
+    body = _TRIGGERS[name].format(t=table, c=column, r=rtree, bounds=_bounds(column, "NEW."))
+    connection.exec_driver_sql(f'CREATE TRIGGER "{rtree}_{name}" {body}')
 
 
 def _bounds(column: str, row: str) -> str:

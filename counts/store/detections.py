@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from sqlalchemy import case, func, insert, or_, select
+from sqlalchemy import case, func, or_, select
 from sqlalchemy.orm import Session
 
-from counts.schema import Capture, Detection, DetectionRun, DetectionRunCapture, Detector, ReviewState
+from counts.bulk import insert_rows
+from counts.schema import Base, Capture, Detection, DetectionRun, DetectionRunCapture, Detector, ReviewState
 from counts.store.captures import Keys, StoredCapture, captures_not_looked_at
 from counts.store.tallies import UNSEEN, TallyKey, tally
 from counts.store.verdicts import COUNTED, MOVE
@@ -21,6 +22,7 @@ from flightplan.frames import Floats
 
 _CHUNK = 5_000
 _ROWS_AT_A_TIME = 50_000
+_WRITTEN = ("run_id", "capture_id", "label", "score", "x_min_px", "y_min_px", "x_max_px", "y_max_px", "outline_px")
 _COLUMNS = ("fid", "capture_id", "score", "x_min_px", "y_min_px", "x_max_px", "y_max_px", "label", "outline_px")
 
 
@@ -184,50 +186,35 @@ def add_detections(session: Session, run_id: int, found: Mapping[int, Detections
             )
     if not keys:
         return
-    connection = session.connection()
-    connection.execute(
-        insert(DetectionRunCapture),
-        [
-            {"run_id": run_id, "capture_id": key, "detections": len(boxes)}
-            for key, boxes in zip(keys, found.values(), strict=True)
-        ],
+    insert_rows(
+        session,
+        Base.metadata.tables["detection_run_captures"],
+        ("run_id", "capture_id", "detections"),
+        ((run_id, key, len(boxes)) for key, boxes in zip(keys, found.values(), strict=True)),
     )
-    rows: list[dict[str, Any]] = []
+    insert_rows(
+        session,
+        Base.metadata.tables["detections"],
+        _WRITTEN,
+        (row for key, detections in zip(keys, found.values(), strict=True) for row in _rows(run_id, key, detections)),
+    )
     counted: Counter[TallyKey] = Counter()
-    for key, detections in zip(keys, found.values(), strict=True):
-        rows += _rows(run_id, key, detections)
+    for detections in found.values():
         percents = np.clip(np.floor(detections.scores * 100), 0, 100).astype(np.int64).tolist()
         counted.update((run_id, label, p, UNSEEN) for label, p in zip(detections.labels, percents, strict=True))
-        if len(rows) >= _ROWS_AT_A_TIME:
-            connection.execute(insert(Detection), rows)
-            rows = []
-    if rows:
-        connection.execute(insert(Detection), rows)
     tally(session, counted)
 
 
-def _rows(run_id: int, capture_id: int, found: Detections) -> list[dict[str, Any]]:
+def _rows(run_id: int, capture_id: int, found: Detections) -> Iterator[tuple[Any, ...]]:
     outlines: list[Any] = [None] * len(found)
     if found.corners_px is not None:
         outlines = found.corners_px.tolist()
     elif found.points_px is not None:
         outlines = found.points_px.reshape(-1, 1, 2).tolist()
-    return [
-        {
-            "run_id": run_id,
-            "capture_id": capture_id,
-            "label": label,
-            "score": score,
-            "x_min_px": box[0],
-            "y_min_px": box[1],
-            "x_max_px": box[2],
-            "y_max_px": box[3],
-            "outline_px": outline,
-        }
-        for label, score, box, outline in zip(
-            found.labels, found.scores.tolist(), found.boxes_px.tolist(), outlines, strict=True
-        )
-    ]
+    for label, score, box, outline in zip(
+        found.labels, found.scores.tolist(), found.boxes_px.tolist(), outlines, strict=True
+    ):
+        yield (run_id, capture_id, label, score, *box, outline)
 
 
 def count_detections(session: Session, run_id: int) -> dict[str, int]:

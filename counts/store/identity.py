@@ -13,8 +13,9 @@ import shapely
 from sqlalchemy import func, insert, select
 from sqlalchemy.orm import Session
 
+from counts.bulk import insert_points
 from counts.geopackage import decode_many, encode_points, raw
-from counts.schema import DetectionRun, IdentityRun, Individual, Sighting, Transect, VerificationSample
+from counts.schema import Base, DetectionRun, IdentityRun, Individual, Transect, VerificationSample
 from counts.store.captures import Keys
 from flightplan.errors import CensusError
 from flightplan.frames import Floats
@@ -190,23 +191,25 @@ def _add_individuals(session: Session, run_id: int, survey_id: int, entry: Ident
     per_animal = np.bincount(entry.individual[entry.individual >= 0], minlength=len(entry.species))
     points = encode_points(entry.individual_lonlat)
     herds = [-1] * len(points) if entry.herd is None else entry.herd.tolist()
-    rows = [
-        {
-            "identity_run_id": run_id,
-            "number": number,
-            "species": str(species),
-            "transect_id": None if transect is None else transects[transect],
-            "sightings": int(sightings),
-            "herd": None if herd < 0 else herd,
-            "point": point,
-        }
-        for number, (species, transect, sightings, point, herd) in enumerate(
-            zip(entry.species, entry.transect, per_animal, points, herds, strict=True), start=1
-        )
-    ]
-    if not rows:
+    if not points:
         return np.empty(0, dtype=np.int64)
-    session.execute(insert(Individual), rows)
+    rows = zip(
+        range(1, len(points) + 1),
+        map(str, entry.species),
+        (None if name is None else transects[name] for name in entry.transect),
+        per_animal.tolist(),
+        (None if herd < 0 else herd for herd in herds),
+        points,
+        strict=True,
+    )
+    insert_points(
+        session,
+        Base.metadata.tables["individuals"],
+        "point",
+        ("identity_run_id", "number", "species", "transect_id", "sightings", "herd", "point"),
+        ((run_id, *row) for row in rows),
+        np.asarray(entry.individual_lonlat, dtype=np.float64).reshape(-1, 2),
+    )
     keys = session.scalars(
         select(Individual.fid).where(Individual.identity_run_id == run_id).order_by(Individual.number)
     )
@@ -215,7 +218,7 @@ def _add_individuals(session: Session, run_id: int, survey_id: int, entry: Ident
 
 def _add_sightings(session: Session, run_id: int, keys: Keys, entry: IdentityEntry) -> None:
     covariance = np.asarray(entry.covariance_m2, dtype=np.float64).reshape(-1, 2, 2)
-    columns = zip(
+    rows = zip(
         entry.detection_id.tolist(),
         [int(keys[i]) if i >= 0 else None for i in entry.individual.tolist()],
         _none_for_nan(covariance[:, 0, 0]),
@@ -224,20 +227,22 @@ def _add_sightings(session: Session, run_id: int, keys: Keys, entry: IdentityEnt
         encode_points(entry.sighting_lonlat),
         strict=True,
     )
-    rows = [
-        {
-            "identity_run_id": run_id,
-            "detection_id": detection,
-            "individual_id": individual,
-            "variance_east_m2": east,
-            "variance_north_m2": north,
-            "covariance_m2": both,
-            "point": point,
-        }
-        for detection, individual, east, north, both, point in columns
-    ]
-    if rows:
-        session.execute(insert(Sighting), rows)
+    insert_points(
+        session,
+        Base.metadata.tables["sightings"],
+        "point",
+        (
+            "identity_run_id",
+            "detection_id",
+            "individual_id",
+            "variance_east_m2",
+            "variance_north_m2",
+            "covariance_m2",
+            "point",
+        ),
+        ((run_id, *row) for row in rows),
+        np.asarray(entry.sighting_lonlat, dtype=np.float64).reshape(-1, 2),
+    )
 
 
 def _none_for_nan(values: Floats) -> list[float | None]:

@@ -1,0 +1,443 @@
+"""What a census of ten million detections costs: seconds, bytes and memory, and how they grow, as one JSON document.
+
+    python benchmarks/census_scale.py --sizes 10000 100000 1000000
+
+For each size a new census is filled (a tenth as many captures as detections, on a planned survey of two species), then
+counted as `overfly count` does, judged, and asked what the review page asks. Each size runs in a process of its own, so
+that its peak of memory is its own. Beside the insert stands a plain script in the same run: sqlite3's executemany of
+the same boxes into one bare table, with the same durability and the same transactions. An exponent of 1 is growth in
+proportion.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import math
+import resource
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import shapely
+from shapely.geometry import box
+
+from counts import store
+from counts.audit import verify
+from counts.census import Census
+from counts.store import review
+from counts.store.verdicts import VerdictEntry, add_verdicts, undo_last
+from detect.captures import Capture
+from detect.detections import Detections
+from flightplan.areas import Stratum, StudyArea
+from flightplan.camera import Camera
+from flightplan.design import StratumDesign, SurveyDesign, Transect
+from flightplan.frames import LocalFrame
+from flightplan.mission import Mission
+from flightplan.plan import Sortie, SurveyPlan
+
+PER_CAPTURE = 10
+SPECIES = ("elephant", "zebra")
+CAMERA = Camera("overfly-demo", 800, 600, 666.7, min_trigger_interval_s=1.0)
+DETECTOR = store.DetectorInfo(hashlib.sha256(b"scale").hexdigest(), "scale", "detect", SPECIES)
+STEP_M, ACROSS_M, ALONG_M, GSD_M, HEIGHT_M = 57.6, 96.0, 72.0, 0.12, 80.0
+START = datetime(2026, 2, 14, 6, tzinfo=UTC)
+CAPTURES_AT_A_TIME = 5_000
+STAGES = (
+    "read_ground",
+    "read_reviewed",
+    "place_detections",
+    "resolve_individuals",
+    "write_assignment",
+    "write_identity",
+    "core_zones",
+    "measure_effort",
+    "estimate_species",
+    "add_estimate_run",
+)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--sizes", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
+    parser.add_argument("--folder", type=Path, help="Where the censuses are made; a temporary folder by default.")
+    parser.add_argument("--no-count", type=int, default=0, metavar="N", help="Do not count sizes above N.")
+    parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="census-scale-") as made:
+        folder = arguments.folder or Path(made)
+        if arguments.one:
+            count = not arguments.no_count or arguments.one <= arguments.no_count
+            print(json.dumps(measure(arguments.one, folder, count=count)))
+            return
+        runs = []
+        for size in arguments.sizes:
+            command = [sys.executable, __file__, "--one", size, "--folder", folder, "--no-count", arguments.no_count]
+            done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
+            if done.returncode:
+                print(done.stderr[-2000:], file=sys.stderr)
+                runs.append({"detections": size, "failed": done.stderr.strip().splitlines()[-1:]})
+                continue
+            runs.append(json.loads(done.stdout))
+            print(json.dumps(runs[-1]), file=sys.stderr, flush=True)
+    print(json.dumps({"runs": runs, "exponents": exponents([r for r in runs if "failed" not in r])}, indent=1))
+
+
+def measure(size: int, folder: Path, *, count: bool) -> dict[str, Any]:
+    path, plain = folder / f"census-{size}.gpkg", folder / f"plain-{size}.db"
+    for old in folder.glob(f"*-{size}.*"):
+        old.unlink()
+    seconds: dict[str, float] = {}
+    memory: dict[str, float] = {}
+
+    @contextmanager
+    def timed(name: str) -> Iterator[None]:
+        began = time.perf_counter()
+        yield
+        seconds[name] = round(seconds.get(name, 0.0) + time.perf_counter() - began, 4)
+        memory[name] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 0)
+
+    world = World(max(PER_CAPTURE, size) // PER_CAPTURE)
+    with Census.open(path) as census:
+        with census.writing() as session:
+            survey = store.add_survey(session, world.plan, name="scale")
+        keys = fill_captures(census, survey, world, timed)
+        with census.writing() as session:
+            run = store.open_detection_run(session, survey, DETECTOR, threshold=0.25, parameters={})
+        baseline = Baseline(plain)
+        total = 0
+        for some in world.detections(keys):
+            with timed("insert detections"), census.writing() as session:
+                store.add_detections(session, run, some)
+            with timed("insert detections, plain sqlite3"):
+                baseline.add(some)
+            total += sum(map(len, some.values()))
+        baseline.close()
+        sizes = {"census": pages(census), "plain": plain.stat().st_size}
+        plain.unlink()
+        found: dict[str, Any] = {"detections": total, "captures": len(keys), "bytes": sizes}
+        if count:
+            counted = count_it(census, timed)
+            found["individuals"] = counted.individuals
+            sizes["census counted"] = pages(census)
+            found["queries_ms"] = queries(census, run, counted.identity_run_id, timed)
+        else:
+            found["queries_ms"] = queries(census, run, None, timed)
+        with timed("audit verified"), census.reading() as session:
+            assert verify(session).sound
+    began = time.perf_counter()
+    Census.open(path).close()
+    seconds["open"] = round(time.perf_counter() - began, 4)
+    path.unlink()
+    ratio = seconds["insert detections"] / seconds["insert detections, plain sqlite3"]
+    return {
+        **found,
+        "seconds": seconds,
+        "insert_over_plain": round(ratio, 2),
+        "peak_mb": memory,
+        "peak_mb_whole": max(memory.values()),
+    }
+
+
+def pages(census: Census) -> int:
+    """Return the bytes of a census, with what is still in its write-ahead log."""
+    with census.engine.connect() as connection:
+        return int(connection.exec_driver_sql("PRAGMA page_count").scalar_one()) * 4096
+
+
+class World:
+    """A survey of so many captures along north-south lines, with animals in herds under its strips."""
+
+    def __init__(self, captures: int) -> None:
+        self.lines = max(26, round(math.sqrt(captures / 2.2)))
+        self.per_line = math.ceil(captures / self.lines)
+        self.length_m = self.per_line * STEP_M
+        self.spacing_m = 300.0
+        self.width_m = self.lines * self.spacing_m
+        self.captures = self.lines * self.per_line
+        self.frame = LocalFrame(34.83, -2.33)
+        self.plan = self._plan()
+
+    def east(self, line: int) -> float:
+        """Return how far east a line is, in metres."""
+        return -self.width_m / 2 + (line + 0.5) * self.spacing_m
+
+    def along(self) -> Any:
+        """Return how far north the captures of a line are, in metres."""
+        return -self.length_m / 2 + (np.arange(self.per_line) + 0.5) * STEP_M
+
+    def animals(self, line: int) -> tuple[Any, Any]:
+        """Return the places (A, 2) under a line's strip, across it and along it, and the kinds (A,) of its animals."""
+        rng = np.random.default_rng([7, line])
+        wanted = self.per_line * PER_CAPTURE * STEP_M / ALONG_M
+        herds = max(1, round(wanted / 12))
+        places = np.repeat(
+            np.column_stack(
+                [rng.uniform(-0.45, 0.45, herds) * ACROSS_M, rng.uniform(-0.5, 0.5, herds) * self.length_m]
+            ),
+            12,
+            axis=0,
+        )
+        places += rng.normal(0, [8, 60], places.shape)
+        places[:, 0] = np.clip(places[:, 0], -ACROSS_M / 2 + 2, ACROSS_M / 2 - 2)
+        return places, np.repeat(rng.integers(0, 2, herds), 12)
+
+    def detections(self, keys: Any) -> Iterator[dict[int, Detections]]:
+        """Give the detections of so many captures at a time, by the key of the capture."""
+        some: dict[int, Detections] = {}
+        centres = self.along()
+        for line in range(self.lines):
+            places, kinds = self.animals(line)
+            order = np.argsort(places[:, 1])
+            places, kinds = places[order], kinds[order]
+            low = np.searchsorted(places[:, 1], centres - ALONG_M / 2)
+            high = np.searchsorted(places[:, 1], centres + ALONG_M / 2)
+            rng = np.random.default_rng([8, line])
+            for i in range(self.per_line):
+                part = slice(low[i], high[i])
+                local = places[part] - [0.0, centres[i]] + rng.normal(0, 0.3, (high[i] - low[i], 2))
+                pixels = local / GSD_M * [1, -1] + [400, 300]
+                some[int(keys[line * self.per_line + i])] = Detections(
+                    np.hstack([pixels - 10, pixels + 10]),
+                    rng.uniform(0.25, 1.0, len(pixels)),
+                    kinds[part].astype(np.int64),
+                    SPECIES,
+                    DETECTOR.content_hash,
+                )
+                if len(some) == CAPTURES_AT_A_TIME:
+                    yield some
+                    some = {}
+        if some:
+            yield some
+
+    def _plan(self) -> SurveyPlan:
+        half = (self.width_m / 2, self.length_m / 2)
+        polygon = self.frame.delocalise(shapely.segmentize(box(-half[0], -half[1], half[0], half[1]), 2000.0))
+        lines = []
+        for i in range(self.lines):
+            ends = self.frame.to_lonlat([(self.east(i), -half[1]), (self.east(i), half[1])])
+            segment = ((float(ends[0, 0]), float(ends[0, 1])), (float(ends[1, 0]), float(ends[1, 1])))
+            lines.append(Transect(f"line-{i:04d}", "all", i + 1, (segment,), self.length_m, self.length_m * ACROSS_M))
+        return SurveyPlan(
+            area=StudyArea("scale", (Stratum("all", polygon),)),
+            design=SurveyDesign("systematic", 7, 0.0, self.spacing_m, ACROSS_M),
+            camera=CAMERA,
+            strata=(
+                StratumDesign("all", self.width_m * self.length_m, self.width_m, self.width_m / ACROSS_M, tuple(lines)),
+            ),
+            sorties=(Sortie("sortie-01", tuple(t.identifier for t in lines), Mission(()), 1.0, 1.0, 0.5),),
+            altitude_agl_m=HEIGHT_M,
+            speed_mps=12.0,
+            trigger_distance_m=STEP_M,
+            gsd_cm=GSD_M * 100,
+            front_overlap=0.2,
+            metres_outside=0.0,
+        )
+
+
+def fill_captures(census: Census, survey: int, world: World, timed: Callable[[str], Any]) -> Any:
+    keys: list[int] = []
+    entries, footprints = [], []
+    local_box = np.array([[-0.5, -0.5], [0.5, -0.5], [0.5, 0.5], [-0.5, 0.5]]) * [ACROSS_M, ALONG_M]
+    number = 0
+
+    def write() -> None:
+        with timed("insert captures and footprints"), census.writing() as session:
+            added = store.add_captures(session, survey, entries).added
+            store.put_footprints(
+                session,
+                [
+                    store.FootprintEntry(key, polygon, HEIGHT_M, GSD_M * 100, "height above take-off")
+                    for key, polygon in zip(added, footprints, strict=True)
+                ],
+            )
+            keys.extend(added)
+        entries.clear()
+        footprints.clear()
+
+    for line in range(world.lines):
+        centres = np.column_stack([np.full(world.per_line, world.east(line)), world.along()])
+        lonlat = world.frame.to_lonlat(centres)
+        corners = world.frame.to_lonlat((centres[:, None] + local_box).reshape(-1, 2)).reshape(-1, 4, 2)
+        footprints_of_line = shapely.polygons(corners)
+        for i in range(world.per_line):
+            number += 1
+            entries.append(
+                store.CaptureEntry(
+                    Capture(
+                        path=Path(f"images/line-{line:04d}/{i:06d}.jpg"),
+                        content_hash=hashlib.sha256(number.to_bytes(8, "big")).hexdigest(),
+                        width_px=800,
+                        height_px=600,
+                        time_utc=START + timedelta(seconds=4.8 * number),
+                        longitude_deg=float(lonlat[i, 0]),
+                        latitude_deg=float(lonlat[i, 1]),
+                        altitude_takeoff_m=HEIGHT_M,
+                        yaw_deg=0.0,
+                        pitch_deg=-90.0,
+                        roll_deg=0.0,
+                        camera=CAMERA,
+                        maker="overfly",
+                        model="scale",
+                        sources={"position": "capture log"},
+                    ),
+                    sortie="sortie-01",
+                )
+            )
+            footprints.append(footprints_of_line[i])
+            if len(entries) == CAPTURES_AT_A_TIME:
+                write()
+    if entries:
+        write()
+    return np.array(keys)
+
+
+class Baseline:
+    """What a plain script would do: one bare table, sqlite3's executemany, the same durability."""
+
+    def __init__(self, path: Path) -> None:
+        self._database = sqlite3.connect(path, isolation_level=None)
+        for pragma in ("journal_mode = WAL", "synchronous = FULL"):
+            self._database.execute(f"PRAGMA {pragma}")
+        self._database.execute(
+            "CREATE TABLE detections (id INTEGER PRIMARY KEY, capture INTEGER, label TEXT, score REAL,"
+            " x0 REAL, y0 REAL, x1 REAL, y1 REAL)"
+        )
+
+    def add(self, some: dict[int, Detections]) -> None:
+        """Write the boxes in one transaction."""
+        self._database.execute("BEGIN IMMEDIATE")
+        self._database.executemany(
+            "INSERT INTO detections (capture, label, score, x0, y0, x1, y1) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (
+                (key, label, score, *corners)
+                for key, found in some.items()
+                for label, score, corners in zip(
+                    found.labels, found.scores.tolist(), found.boxes_px.tolist(), strict=True
+                )
+            ),
+        )
+        self._database.execute("COMMIT")
+
+    def close(self) -> None:
+        """Bring everything into the file."""
+        self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        self._database.close()
+
+
+def count_it(census: Census, timed: Callable[[str], Any]) -> Any:
+    """Count the survey as `overfly count` does, with the time of each of its steps."""
+    from overfly.chain import counting
+
+    kept = {}
+
+    def watched(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any, **more: Any) -> Any:
+            with timed(f"count: {name}"):
+                return function(*args, **more)
+
+        return call
+
+    for name in STAGES:
+        if hasattr(counting, name):
+            kept[name] = getattr(counting, name)
+            setattr(counting, name, watched(name, kept[name]))
+    try:
+        with timed("count"):
+            return counting.count_survey(census, survey="scale")
+    finally:
+        for name, function in kept.items():
+            setattr(counting, name, function)
+
+
+def queries(census: Census, run: int, identity: int | None, timed: Callable[[str], Any]) -> dict[str, dict[str, float]]:
+    """Return the milliseconds, half of the time and 19 times of 20, of what the review page asks."""
+    rng = np.random.default_rng([3])
+    times: dict[str, list[float]] = {}
+
+    def ask(name: str, question: Callable[[Any], Any], times_over: int = 20) -> None:
+        for _ in range(times_over):
+            with census.reading() as session:
+                began = time.perf_counter()
+                question(session)
+                times.setdefault(name, []).append(1000 * (time.perf_counter() - began))
+
+    def anywhere() -> review.Cursor:
+        return review.Cursor(float(rng.uniform(0.3, 1.0)), 1 << 40)
+
+    ask("counts by species", lambda s: review.progress(s, run))
+    ask("counts from a score up", lambda s: review.progress(s, run, least_score=float(rng.uniform(0.3, 0.9))))
+    ask("next unseen", lambda s: review.next_unseen(s, run, "zebra", after=anywhere()))
+    ask("page of 60, somewhere", lambda s: review.page(s, run, "zebra", after=anywhere()))
+    with census.reading() as session:
+        first = review.unseen_page(session, run, "zebra", limit=1000)
+        captures = [i.capture_id for i in review.unseen_page(session, run, "zebra", after=anywhere(), limit=20)]
+    entries = [
+        VerdictEntry(i.capture_id, i.detection_id, "accept", "amina", START, batch="bench", request="bench")
+        for i in first
+    ]
+    with timed("1,000 verdicts at once"), census.writing() as session:
+        add_verdicts(session, entries)
+    for number in range(20):
+        began = time.perf_counter()
+        with census.writing() as session:
+            item = review.next_unseen(session, run, "elephant")
+            if item is None:
+                break
+            add_verdicts(session, [VerdictEntry(item.capture_id, item.detection_id, "reject", "b", START)])
+        times.setdefault("a verdict, on disk", []).append(1000 * (time.perf_counter() - began))
+        began = time.perf_counter()
+        if number % 2:
+            with census.writing() as session:
+                undo_last(session, run, who="b", time_utc=START)
+            times.setdefault("an undo, on disk", []).append(1000 * (time.perf_counter() - began))
+    ask("next unseen, the best thousand judged", lambda s: review.next_unseen(s, run, "zebra"))
+    ask("page of 60 judged", lambda s: review.judged_page(s, run, "zebra"))
+    ask("a frame's boxes", lambda s: review.in_capture(s, run, captures[int(rng.integers(0, len(captures)))]))
+    if identity is not None:
+        with census.reading() as session:
+            west, south, east, north = store.read_area(session, 1).boundary.bounds
+        side = 0.004
+
+        def window() -> tuple[float, float, float, float]:
+            x, y = rng.uniform(west, east - side), rng.uniform(south, north - side)
+            return (x, y, x + side, y + side)
+
+        ask("sightings in a part of the map", lambda s: review.sightings_in(s, identity, window()))
+    return {
+        name: {"median": round(float(np.median(v)), 2), "p95": round(float(np.percentile(v, 95)), 2)}
+        for name, v in times.items()
+    }
+
+
+def exponents(runs: list[dict[str, Any]]) -> dict[str, float]:
+    """Return the exponent of growth with the number of detections, from the first size to the last."""
+    if len(runs) < 2:
+        return {}
+    first, last = runs[0], runs[-1]
+    scale = math.log(last["detections"] / first["detections"])
+    grown = {
+        name: math.log(last["seconds"][name] / first["seconds"][name]) / scale
+        for name in last["seconds"]
+        if first["seconds"].get(name, 0) > 0.01
+    }
+    grown["bytes"] = math.log(last["bytes"]["census"] / first["bytes"]["census"]) / scale
+    grown["peak memory"] = math.log(last["peak_mb_whole"] / first["peak_mb_whole"]) / scale
+    for name in last["queries_ms"]:
+        grown[f"query: {name}"] = (
+            math.log(last["queries_ms"][name]["median"] / first["queries_ms"][name]["median"]) / scale
+        )
+    return {name: round(value, 2) for name, value in grown.items()}
+
+
+if __name__ == "__main__":
+    main()
