@@ -18,6 +18,7 @@ from counts.geopackage import decode_many, raw
 from counts.schema import Capture, Detection, DetectionRun, Individual, ReviewState, Sighting
 from counts.store.captures import Keys
 from counts.store.tallies import UNSEEN, read_tallies
+from counts.store.verdicts import WITHDRAWN
 from flightplan.errors import CensusError
 from flightplan.frames import Floats
 
@@ -85,6 +86,8 @@ def progress(session: Session, run_id: int, *, least_score: float = 0.0) -> tupl
     """Return each label's progress from a score up (in whole percent, cut off), the most frequent label first."""
     found: dict[str, dict[str, int]] = {}
     for row in read_tallies(session, run_id, least_score=least_score):
+        if row.state == WITHDRAWN:
+            continue  # What was drawn and taken back again is nothing to be seen.
         states = found.setdefault(row.label, {})
         states[row.state] = states.get(row.state, 0) + row.detections
     return tuple(sorted((Progress(k, v) for k, v in found.items()), key=lambda p: (-p.total, p.label)))
@@ -135,8 +138,7 @@ def judged_page(
     """Return the next detections that people gave or left a label, by falling score; only those in `states` if any."""
     query = _judged().where(ReviewState.run_id == run_id, ReviewState.label == label, ReviewState.score >= least_score)
     wanted = tuple(states)
-    if wanted:
-        query = query.where(ReviewState.action.in_(wanted))
+    query = query.where(ReviewState.action.in_(wanted) if wanted else ReviewState.action != WITHDRAWN)
     if after is not None:
         query = query.where(tuple_(ReviewState.score, ReviewState.detection_id) < (after.score, after.detection_id))
     return _items(session, query.order_by(ReviewState.score.desc(), ReviewState.detection_id.desc()), limit)
@@ -180,6 +182,7 @@ def in_capture(session: Session, run_id: int, capture_id: int) -> tuple[ReviewIt
         .where(
             Detection.capture_id == capture_id,
             or_(DetectionRun.fid == run_id, DetectionRun.drawn_over_id == run_id),
+            or_(ReviewState.action.is_(None), ReviewState.action != WITHDRAWN),
         )
         .order_by(Detection.fid)
     )

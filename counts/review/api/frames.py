@@ -1,0 +1,84 @@
+"""Whole frames and crops: sizes, tiles of the pyramid, pictures of detections."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, HTTPException, Query, Response
+from pydantic import BaseModel
+
+from counts.review.api.items import Key
+from counts.review.pictures import CROP_PX, TILE_PX
+from counts.review.place import Here, Viewer
+from counts.review.sessions import Role
+from counts.schema import Capture
+from flightplan.errors import CaptureError
+
+router = APIRouter(tags=["frames"])
+_KEPT = {"Cache-Control": "private, max-age=86400"}
+
+
+class Frame(BaseModel):
+    """A capture as a pyramid of tiles. Time and place are None where unknown, or withheld below manager."""
+
+    capture_id: int
+    name: str
+    width_px: int
+    height_px: int
+    tile_px: int
+    levels: int
+    time_utc: str | None
+    longitude_deg: float | None
+    latitude_deg: float | None
+    withheld: str | None
+
+
+@router.get("/captures/{capture_id}")
+def frame(here: Here, visitor: Viewer, capture_id: Key) -> Frame:
+    """A capture: what it is called, how large it is, when and where it was taken."""
+    with here.census.reading() as session:
+        picture = here.picture(session, capture_id)
+        row = session.get_one(Capture, capture_id)
+        hidden = bool(here.settings.sensitive) and visitor.role < Role.MANAGER
+        point = None if hidden else row.position
+        return Frame(
+            capture_id=capture_id, name=picture.path.name, width_px=picture.width_px, height_px=picture.height_px,
+            tile_px=TILE_PX, levels=picture.levels,
+            time_utc=row.time_utc.isoformat() if row.time_utc and not hidden else None,
+            longitude_deg=point.x if point is not None else None,
+            latitude_deg=point.y if point is not None else None,
+            withheld="time and place are for managers: the survey has sensitive species" if hidden else None,
+        )  # fmt: skip
+
+
+@router.get("/captures/{capture_id}/tiles/{level}/{column}/{row}.jpg", response_class=Response)
+def tile(here: Here, visitor: Viewer, capture_id: Key, level: int, column: int, row: int) -> Response:
+    """One tile of the pyramid: level 0 is the whole frame in one tile, each further one twice as fine."""
+    with here.census.reading() as session:
+        picture = here.picture(session, capture_id)
+    try:
+        content = here.pictures.tile(picture, level, column, row)
+    except (CaptureError, OSError) as error:
+        raise HTTPException(410, _said(error)) from error
+    if content is None:
+        raise HTTPException(404, "there is no such tile")
+    return Response(content, media_type="image/jpeg", headers=_KEPT)
+
+
+@router.get("/detections/{detection_id}/crop.jpg", response_class=Response)
+def crop(
+    here: Here, visitor: Viewer, detection_id: Key, size: Annotated[int, Query(ge=48, le=768)] = CROP_PX
+) -> Response:
+    """A detection with some room around it."""
+    with here.census.reading() as session:
+        picture, box = here.box(session, detection_id)
+    try:
+        content = here.pictures.crop(picture, box, size)
+    except (CaptureError, OSError) as error:
+        raise HTTPException(410, _said(error)) from error
+    # The box may be moved: the address stays, so the browser asks whether it is still this one.
+    return Response(content, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=60"})
+
+
+def _said(error: CaptureError | OSError) -> str:
+    return f"the picture cannot be shown: {error.what if isinstance(error, CaptureError) else error.strerror}"

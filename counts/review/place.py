@@ -1,0 +1,86 @@
+"""Which survey and which run the page is about, and the few things every page asks of the census."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from fastapi import Depends, HTTPException, Request
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from counts.census import Census
+from counts.review.pictures import Picture, PictureStore
+from counts.review.sessions import Role, Sessions, Visitor, at_least
+from counts.review.settings import ReviewSettings
+from counts.schema import Capture, Detection, DetectionRun, ReviewState
+from counts.store import DetectionRunInfo, SurveyInfo, find_survey, latest_detection_run, latest_survey
+from flightplan.errors import CensusError
+
+
+@dataclass(frozen=True)
+class Place:
+    """One server's census with what was drawn from it."""
+
+    settings: ReviewSettings
+    census: Census
+    sessions: Sessions
+    pictures: PictureStore
+
+    def survey(self, session: Session) -> SurveyInfo:
+        """The survey under review. Raises HTTPException (404) where there is none."""
+        try:
+            named = self.settings.survey
+            return find_survey(session, named) if named else latest_survey(session)
+        except CensusError as error:
+            raise HTTPException(404, error.what) from error
+
+    def run(self, session: Session) -> DetectionRunInfo:
+        """The detection run under review, asked for last. Raises HTTPException (404) where nothing was looked for."""
+        run = latest_detection_run(session, self.survey(session).survey_id)
+        if run is None:
+            raise HTTPException(404, "nothing was looked for in this survey yet: run overfly detect")
+        return run
+
+    def picture(self, session: Session, capture_id: int) -> Picture:
+        """A capture of the survey as a picture. Raises HTTPException (404) for any other."""
+        row = session.execute(
+            select(Capture.fid, Capture.content_hash, Capture.path, Capture.width_px, Capture.height_px).where(
+                Capture.fid == capture_id, Capture.survey_id == self.survey(session).survey_id
+            )
+        ).one_or_none()
+        if row is None:
+            raise HTTPException(404, "the survey has no such picture")
+        return Picture(row[0], row[1], Path(row[2]), row[3], row[4])
+
+    def box(self, session: Session, detection_id: int) -> tuple[Picture, tuple[float, float, float, float]]:
+        """A detection of the run (or drawn over it) with its picture, as people left it. Raises HTTPException (404)."""
+        run_id = self.run(session).run_id
+        row = session.execute(
+            select(Detection, ReviewState)
+            .join(DetectionRun, Detection.run_id == DetectionRun.fid)
+            .outerjoin(ReviewState, ReviewState.detection_id == Detection.fid)
+            .where(Detection.fid == detection_id, (DetectionRun.fid == run_id) | (DetectionRun.drawn_over_id == run_id))
+        ).one_or_none()
+        if row is None:
+            raise HTTPException(404, "the run has no such detection")
+        found = row[1] or row[0]
+        return self.picture(session, row[0].capture_id), (
+            found.x_min_px,
+            found.y_min_px,
+            found.x_max_px,
+            found.y_max_px,
+        )
+
+
+def place_of(request: Request) -> Place:
+    """The server's place, for a request."""
+    place: Place = request.app.state.place
+    return place
+
+
+Here = Annotated[Place, Depends(place_of)]
+Viewer = Annotated[Visitor, Depends(at_least(Role.VIEWER))]
+Reviewer = Annotated[Visitor, Depends(at_least(Role.REVIEWER))]
+Manager = Annotated[Visitor, Depends(at_least(Role.MANAGER))]
