@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import file_digest, sha256
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from detect.flight_split import split_by_flight
 from detect.images import Pixels, open_raster
 from detect.labels import ImageLabels, LabelSet
 from detect.tiles import PADDING, TilePolicy, read_tile
@@ -19,7 +20,6 @@ from flightplan.errors import CaptureError, DetectorError, Skip
 from flightplan.frames import Floats
 
 SPLITS = ("train", "val")
-_PURPOSE = {"val": "judge by", "test": "test on"}
 _GRID_PX = 0.1
 """Boxes are rounded to this, so that what a format's own rounding adds does not reach the training set."""
 
@@ -76,47 +76,26 @@ def write_training_set(
 ) -> TrainingSet:
     """Cut labelled pictures into tiles under `folder`: images/ and labels/ per split, and data.yaml.
 
-    A flight is the folder a picture lies in. Whole flights are kept out as `val`, or `held_out` is; `tested` is no part
-    of the tiles. Pictures that cannot be used, or that lie on both sides under two names, are skips. The result depends
-    on the pictures, the boxes and the recipe alone, not on the format of the labels. Raises DetectorError where there
-    is nothing to train on, points have no size, one flight would have to be split, or labels are mixed up.
+    Pictures are shared out by flight (`split_by_flight`); `tested` is no part of the tiles. Pictures that cannot be
+    used are skips. The result depends on the pictures, the boxes and the recipe alone, not on the format of the labels.
+    Raises DetectorError where there is nothing to train on, points have no size, one flight would have to be split, or
+    labels are mixed up.
     """
     chosen = recipe or TrainingRecipe()
     sides = [labels, *held_out, *tested]
     if any(side.points for side in sides) and chosen.point_px is None:
         raise DetectorError("The labels are points, which have no size", hint="Say how large an animal is: --point-px.")
     names = _names(labels, [*held_out, *tested])
-    skips = [skip for side in sides for skip in side.skipped]
-    ours = _with_pictures(labels, skips)
-    if not ours:
-        raise DetectorError("None of the labelled pictures was found", hint="Name their folder with --images.")
-    parts = {
-        "val": [image for side in held_out for image in _with_pictures(side, skips)],
-        "test": [image for side in tested for image in _with_pictures(side, skips)],
-    }
-    for split, given in (("val", held_out), ("test", tested)):
-        if given and not parts[split]:
-            raise DetectorError(f"None of the pictures to {_PURPOSE[split]} was found", hint="Name their --images.")
-    sides_of = [{image.path for image in part} for part in (ours, parts["val"], parts["test"])]
-    shared = (sides_of[0] & sides_of[1]) | (sides_of[0] & sides_of[2]) | (sides_of[1] & sides_of[2])
-    if shared:
-        raise DetectorError("A picture is on both sides", where=str(min(map(str, shared))))
-    if held_out:
-        flights = {"train": _folders(ours), "val": _folders(parts["val"])}
-        parts["train"] = ours
-    else:
-        flights = _flights(ours, chosen)
-        for split in SPLITS:
-            parts[split] = [image for image in ours if _folder(image) in flights[split]]
-    flights["test"] = _folders(parts["test"])
-    parts["train"] = _seen_once(parts["train"], [*parts["val"], *parts["test"]], skips)
+    split_up = split_by_flight(labels, held_out, tested, val_share=chosen.val_share, seed=chosen.seed)
+    parts = split_up.pictures
+    skips = [*(skip for side in sides for skip in side.skipped), *split_up.skipped]
     tiles: dict[str, tuple[int, int]] = {}
     boxes: dict[str, dict[str, int]] = {}
     digest = sha256(repr(names).encode())
     policy = TilePolicy(max_px=chosen.tile_px, overlap_px=chosen.overlap_px)
     side = max(_longest(image, policy) for split in SPLITS for image in parts[split])
     for split in SPLITS:
-        root = Path(os.path.commonpath([_folder(image) for image in parts[split]])) if parts[split] else Path()
+        root = Path(os.path.commonpath(split_up.flights[split]))
         writer = _Tiles(folder, split, root, names, chosen, policy, side)
         for image in parts[split]:
             try:
@@ -138,7 +117,16 @@ def write_training_set(
         if not boxes["val"].get(name)
     ]
     return TrainingSet(
-        data, names, flights, pictures, tiles, boxes, tuple(skips), digest.hexdigest(), side, (*labels.notes, *notes)
+        data,
+        names,
+        split_up.flights,
+        pictures,
+        tiles,
+        boxes,
+        tuple(skips),
+        digest.hexdigest(),
+        side,
+        (*labels.notes, *split_up.notes, *notes),
     )
 
 
@@ -274,70 +262,6 @@ def _longest(image: ImageLabels, policy: TilePolicy) -> int:
     if image.size_px is None:
         return 0
     return max((side for tile in policy.cut(*image.size_px) for side in (tile.width_px, tile.height_px)), default=0)
-
-
-def _with_pictures(labels: LabelSet, skips: list[Skip]) -> list[ImageLabels]:
-    found = [image for image in labels.images.values() if image.path is not None]
-    skips += [Skip(i.image, "its picture was not found") for i in labels.images.values() if i.path is None]
-    return sorted(found, key=lambda image: str(image.path))
-
-
-def _folder(image: ImageLabels) -> str:
-    assert image.path is not None
-    return str(image.path.resolve().parent)
-
-
-def _folders(images: Sequence[ImageLabels]) -> tuple[str, ...]:
-    return tuple(sorted({_folder(image) for image in images}))
-
-
-def _flights(images: Sequence[ImageLabels], recipe: TrainingRecipe) -> dict[str, tuple[str, ...]]:
-    """Whole flights for `val`, drawn until they hold its share of the pictures and some animals.
-
-    A flight stays in `train` where it alone has some label.
-    """
-    folders = _folders(images)
-    if len(folders) < 2:
-        raise DetectorError(
-            "All pictures are of one flight, and frames of one flight are too alike to judge by",
-            where=folders[0],
-            hint="Name labels of another flight with --val, or put each flight's pictures into a folder of its own.",
-        )
-    has = {folder: {n for i in images if _folder(i) == folder for n in i.labels} for folder in folders}
-    count = {folder: sum(_folder(i) == folder for i in images) for folder in folders}
-    everything = set().union(*has.values())
-    order = [folders[i] for i in np.random.default_rng([recipe.seed, 0]).permutation(len(folders))]
-    held: list[str] = []
-    for folder in sorted(order, key=lambda name: not has[name]):
-        if held and sum(count[name] for name in held) >= recipe.val_share * len(images):
-            break
-        rest = [has[name] for name in folders if name not in (*held, folder)]
-        if set().union(*rest) == everything:
-            held.append(folder)
-    if not any(has[folder] for folder in held):
-        raise DetectorError(
-            "Each flight with marks has a label that no other has, so none can be kept out to judge by",
-            hint="Name labels of another flight with --val.",
-        )
-    return {"train": tuple(name for name in folders if name not in held), "val": tuple(sorted(held))}
-
-
-def _seen_once(ours: list[ImageLabels], others: list[ImageLabels], skips: list[Skip]) -> list[ImageLabels]:
-    """Pictures to train on without those whose content is kept out under another name."""
-    sizes = {image.path.stat().st_size for image in others if image.path}
-    suspects = [image for image in ours if image.path and image.path.stat().st_size in sizes]
-    if not suspects:
-        return ours
-    kept_out = {_digest(image): image.image for image in others}
-    twice = {image.image: kept_out[_digest(image)] for image in suspects if _digest(image) in kept_out}
-    skips += [Skip(name, f"the same picture as {other}, which is kept out") for name, other in twice.items()]
-    return [image for image in ours if image.image not in twice]
-
-
-def _digest(image: ImageLabels) -> bytes:
-    assert image.path is not None
-    with image.path.open("rb") as stream:
-        return file_digest(stream, "sha256").digest()
 
 
 def _quoted(text: str) -> str:

@@ -145,6 +145,25 @@ def test_flights_that_each_have_a_label_of_their_own_cannot_be_split(tmp_path: P
         write_training_set(read_labels(table(tmp_path, *rows), images=[flights]), tmp_path / "t")
 
 
+def test_a_dataset_that_is_laid_out_in_train_val_and_test_is_shared_out_so(tmp_path: Path) -> None:
+    for seed, part in enumerate(("train/a", "train/b", "valid/c", "test/d")):
+        image = picture(tmp_path / "data" / "images" / part / "0.png", seed)
+        text = tmp_path / "data" / "labels" / part / "0.txt"
+        text.parent.mkdir(parents=True)
+        text.write_text("0 0.5 0.5 0.2 0.2\n")
+        assert image.is_file()
+    (tmp_path / "data" / "data.yaml").write_text("names: [kob]\n")
+    labels = read_labels(tmp_path / "data" / "data.yaml")
+    for seed in range(4):
+        made = write_training_set(labels, tmp_path / f"{seed}", TrainingRecipe(seed=seed))
+        assert {s: [Path(f).name for f in folders] for s, folders in made.flights.items()} == {
+            "train": ["a", "b"],
+            "val": ["c"],
+            "test": ["d"],
+        }
+        assert "if frames of one flight are in both" in made.notes[0]
+
+
 def test_nothing_labelled_is_told_with_the_first_reason(tmp_path: Path, flights: Path) -> None:
     labels = read_labels(table(tmp_path, "flight1/0001.png,,,,,", "flight2/0001.png,kob,500,1,600,9"), images=[flights])
     with pytest.raises(DetectorError, match=r"Nothing is labelled.*line 3.*outside of the picture of 160x120"):
