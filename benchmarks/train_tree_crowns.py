@@ -22,6 +22,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, required=True, help="a folder for tiles and runs")
     parser.add_argument("--epochs", type=int, default=60)
+    parser.add_argument("--start", help="instead of the COCO weights of yolov8n_coco_int8.onnx")
+    parser.add_argument("--freeze", default="10", help="first layers kept as started; 0 for a .yaml")
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     data = Path(os.environ.get("OVERFLY_TESTDATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
@@ -32,7 +34,8 @@ def main() -> None:
         arguments = [str(crowns["yell"]), "--val", str(crowns[val]), "--test", str(crowns[test]), "--out", str(out)]
         # What stands dead at Soaproot is a tree as well.
         arguments += ["--name", "Alive=Tree", "--name", "Dead=Tree", "--gsd", GSD_CM, "--tile", "320"]
-        arguments += ["--start", str(data / "models" / "yolov8n_coco_int8.onnx"), "--freeze", "10"]
+        arguments += ["--start", options.start or str(data / "models" / "yolov8n_coco_int8.onnx")]
+        arguments += ["--freeze", options.freeze]
         arguments += ["--augment", "elsewhere", "--epochs", str(options.epochs), "--batch", "8", "--rate", "0.001"]
         overfly("train", *arguments, "--threads", str(options.threads), "--json")
 
