@@ -93,7 +93,7 @@ def test_a_drawn_animal_counts_can_be_judged_and_is_no_find_of_the_detector(fill
     with filled.reading() as session:
         assert store.latest_detection_run(session, 1).run_id == RUN
         raw, left = store.read_detections(session, RUN), store.read_reviewed(session, RUN)
-        drawn = int(left.detection_id[-1])
+        drawn = int(left.detection_id.max())
     assert (len(left), len(raw)) == (len(raw) + 1, len(detections(filled)) - 1)
     number = [d.fid for d in detections(filled)].index(drawn)
     assert states(filled, number).state == "add"
