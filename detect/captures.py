@@ -10,10 +10,11 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from detect.exposure_times import camera_clock
+from detect.georeference import Georeference
 from detect.intrinsics import read_camera
 from detect.metadata import read_metadata
 from detect.poses import read_pose
-from detect.sources import IMAGE_SUFFIXES, list_remote, local_path, read, real_path, shown
+from detect.sources import IMAGE_SUFFIXES, RASTER_SUFFIXES, list_remote, local_path, read, real_path, shown
 from detect.thermal import read_spectrum
 from flightplan.camera import Camera
 from flightplan.errors import CaptureError, Skip
@@ -29,7 +30,8 @@ class Capture:
     orientation applied). Attitude follows `flightplan.camera`. Heights: `altitude_msl_m` above mean sea level as the
     maker wrote it, `altitude_ellipsoid_m` above WGS 84, `altitude_takeoff_m` above the take-off point.
     `airframe_yaw_deg` is where the nose pointed, whatever the gimbal did. `findings` are doubts about what was read,
-    one sentence each. `pose_covariance` is set where the pose was refined, see `detect.pose_errors.packed`.
+    one sentence each. `pose_covariance` is set where the pose was refined, see `detect.pose_errors.packed`;
+    `georeference` where the picture is an orthomosaic.
     `camera_clock` is what the camera's own clock showed, without a zone, right or wrong; `software` is what wrote the
     file last: the camera's firmware, or the program it was saved from. `spectrum` is "thermal" for a picture of heat.
     """
@@ -57,6 +59,7 @@ class Capture:
     airframe_yaw_deg: float | None = None
     orientation: int = 1
     pose_covariance: tuple[float, ...] | None = None
+    georeference: Georeference | None = None
     camera_clock: datetime | None = None
     software: str | None = None
     vertical_accuracy_m: float | None = None
@@ -84,7 +87,7 @@ def find_images(sources: Iterable[Path | str]) -> tuple[list[Path], list[Skip]]:
                 found.setdefault(_identity(path), path)
         elif not source.exists():
             raise CaptureError("There is no such file or folder", where=shown(source))
-        elif source.suffix.lower() not in IMAGE_SUFFIXES or source.name.startswith("._"):
+        elif source.suffix.lower() not in IMAGE_SUFFIXES | RASTER_SUFFIXES or source.name.startswith("._"):
             skips.append(Skip(shown(source), "not a JPEG, PNG or TIFF picture"))
         else:
             for path in _with_names([source], skips):

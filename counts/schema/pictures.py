@@ -36,6 +36,7 @@ class Capture(Base):
     maker: Mapped[str | None]
     model: Mapped[str | None]
     camera: Mapped[dict[str, Any] | None]
+    georeference: Mapped[dict[str, Any] | None]
     sources: Mapped[dict[str, Any]]
     unknown: Mapped[dict[str, Any]]
     findings: Mapped[list[str]]

@@ -22,6 +22,7 @@ from counts.store.repairs import repairs_by_capture
 from counts.store.tallies import untally_captures
 from detect.captures import Capture
 from detect.findings import with_repairs
+from detect.georeference import Georeference
 from detect.sources import location, shown
 from flightplan.camera import Camera
 from flightplan.errors import CensusError, Skip
@@ -271,6 +272,7 @@ def _capture_row(survey_id: int, entry: CaptureEntry, sorties: dict[str, int]) -
         "content_hash": capture.content_hash,
         "path": location(capture.path),
         "camera": None if capture.camera is None else dataclasses.asdict(capture.camera),
+        "georeference": None if capture.georeference is None else dataclasses.asdict(capture.georeference),
         "sources": dict(capture.sources),
         "unknown": dict(capture.unknown),
         "findings": list(capture.findings),
@@ -288,6 +290,7 @@ def _stored(row: CaptureRow, sortie: str | None, transect: str | None) -> Stored
         longitude_deg=row.position.x if row.position is not None else None,
         latitude_deg=row.position.y if row.position is not None else None,
         camera=None if row.camera is None else _camera(row.camera),
+        georeference=None if row.georeference is None else _georeference(row.georeference),
         sources=row.sources,
         unknown=row.unknown,
         findings=tuple(row.findings),
@@ -308,6 +311,11 @@ def _camera(document: dict[str, Any]) -> Camera:
     """Rebuild a camera: JSON has lists where the camera has tuples."""
     values: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in document.items()}
     return Camera(**values)
+
+
+def _georeference(document: dict[str, Any]) -> Georeference:
+    a, b, c, d, e, f = document["transform"]
+    return Georeference(document["crs"], (a, b, c, d, e, f), document["gsd_cm"])
 
 
 def _by_identifier(session: Session, model: type[Sortie] | type[Transect], survey_id: int) -> dict[str, int]:

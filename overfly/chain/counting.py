@@ -313,7 +313,7 @@ def _write(
         ambiguous_pairs=len(count.individuals.ambiguous),
         merge_counts={k: (v.chosen, v.merge_all, v.merge_none) for k, v in count.individuals.counts.items()},
         untold={k: v.untold for k, v in count.individuals.counts.items() if v.untold},
-        area_searched_m2=float(effort.area_m2.sum()),
+        area_searched_m2=float(effort.area_m2.sum()) if ground.planned else _seen_m2(ground),
         effort_notes=effort.notes,
         flown=flown,
         corrections=entries,
@@ -324,6 +324,11 @@ def _write(
         if ground.planned
         else "the survey has no design: there is no telling what share of the area was seen",
     )
+
+
+def _seen_m2(ground: SurveyGround) -> float:
+    """All ground that any capture shows, once: what was searched where no design says what was to be."""
+    return float(shapely.area(shapely.union_all([outline for outline in ground.footprints if outline is not None])))
 
 
 def _masked_m2(ground: SurveyGround) -> list[float | None]:

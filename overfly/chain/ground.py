@@ -23,6 +23,7 @@ from counts.store import (
 )
 from counts.store.detections import DetectionTable
 from detect.georef import Pose, PoseErrors, ground_to_pixel, place, pose_of
+from detect.orthomosaics import place_in_mosaic
 from flightplan.camera import Camera
 from flightplan.design import StratumDesign, Transect
 from flightplan.errors import GeoreferenceError
@@ -73,6 +74,10 @@ class SurveyGround:
     def in_picture(self, index: int, geometry: shapely.Geometry) -> shapely.Geometry:
         """Return a geometry on the ground, in the frame's metres, in the pixels of a capture (the first: 0 to 1)."""
         capture = self.captures[index].capture
+        if (mosaic := capture.georeference) is not None:
+            return shapely.transform(
+                shapely.segmentize(geometry, _SEGMENT_M), lambda local: mosaic.to_pixels(self.frame.to_lonlat(local))
+            )
         assert capture.camera is not None
         camera, stand = capture.camera, pose_of(capture, ground_msl_m=self.ground_msl_m)
 
@@ -223,7 +228,7 @@ class Sightings:
 
 
 def place_detections(ground: SurveyGround, table: DetectionTable) -> Sightings:
-    """Place the centres of boxes on the ground, all captures of one camera at once."""
+    """Place the centres of boxes on the ground, all captures of one camera at once; orthomosaics say it themselves."""
     row = {c.capture_id: i for i, c in enumerate(ground.captures)}
     capture = np.array([row[key] for key in table.capture_id.tolist()], dtype=np.int64)
     # A box's edges are in the frame where the first pixel covers 0 to 1, a camera's pixels are named by their centres.
@@ -235,6 +240,12 @@ def place_detections(ground: SurveyGround, table: DetectionTable) -> Sightings:
         pose = _poses([members[i] for i in capture[chosen].tolist()])
         placed = place(camera, pose, centres[chosen], terrain, errors)
         lonlat[chosen], covariance[chosen], common[chosen] = placed.lonlat, placed.covariance_m2, placed.common_m2
+    for index in np.unique(capture).tolist():
+        mosaic = ground.captures[index].capture
+        if mosaic.georeference is not None:
+            chosen = np.flatnonzero(capture == index)
+            placed = place_in_mosaic(mosaic, centres[chosen] + 0.5)
+            lonlat[chosen], covariance[chosen], common[chosen] = placed.lonlat, placed.covariance_m2, placed.common_m2
     known = np.flatnonzero(np.isfinite(lonlat).all(axis=1))
     names = np.array(table.labels, dtype=np.str_) if table.labels else np.empty(0, dtype=np.str_)
     return Sightings(

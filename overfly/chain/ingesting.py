@@ -39,6 +39,7 @@ from detect.flight_checks import check_captures
 from detect.flight_logs import read_log
 from detect.georef import footprint, pose_of
 from detect.log_matching import match_logs
+from detect.orthomosaics import read_mosaic, valid_ground
 from detect.picture_checks import PictureLook, check_pictures, look_at
 from detect.sources import read, real_path, shown
 from flightplan.errors import CaptureError, GeoreferenceError, Skip
@@ -92,6 +93,7 @@ def ingest(
     place is unknown is kept, for it can still be looked at, and named. A folder named like a sortie of the plan says
     that its pictures are that sortie's. `ground_msl_m` is the level of the ground where pictures have no height above
     take-off; `clock_utc_offset` is how far the cameras' clocks run ahead of UTC, where a file names no zone.
+    A GeoTIFF is an orthomosaic: what its mask leaves valid is the ground it shows.
 
     Pictures are found in the flight logs `logs` by time, and get from them what they do not know themselves. The
     flights are checked, folder by folder, against `terrain` too where it is given, and their pictures for blur,
@@ -193,8 +195,8 @@ def _check_flown(captures: Sequence[Capture], flown: Mapping[str, FlightInfo]) -
 
 
 def _each_once(captures: Iterable[Capture]) -> list[Capture]:
-    """The same picture twice in a folder is one exposure."""
-    return list({capture.content_hash: capture for capture in captures}.values())
+    """The same picture twice in a folder is one exposure; an orthomosaic is none."""
+    return list({c.content_hash: c for c in captures if c.georeference is None}.values())
 
 
 def _read_or_skip(
@@ -202,6 +204,9 @@ def _read_or_skip(
 ) -> tuple[Capture, PictureLook | None] | Skip:
     try:
         # An absolute path finds the picture again from whatever folder the next verb is run in.
+        mosaic = read_mosaic(real_path(path))
+        if mosaic is not None:
+            return mosaic, None
         data = read(path)
         capture = capture_of(real_path(path), data, clock_utc_offset=clock)
     except CaptureError as error:
@@ -262,6 +267,9 @@ def _put(census: Census, entries: Sequence[FootprintEntry]) -> None:
 
 
 def _footprint(capture_id: int, capture: Capture, ground_msl_m: float | None) -> FootprintEntry:
+    if capture.georeference is not None:
+        shown_ground, gsd_cm = valid_ground(capture), capture.georeference.gsd_cm
+        return FootprintEntry(capture_id, shown_ground, gsd_cm=gsd_cm, height_source="none: an orthomosaic")
     stand = pose_of(capture, ground_msl_m=ground_msl_m)
     if capture.camera is None:
         reason = capture.unknown.get("camera", "no reason given")
