@@ -6,7 +6,11 @@ DEMO ?= demo
 SEED ?= 1
 SOURCES = pyproject.toml constraints.txt
 
-.PHONY: demo test test-yolo check bench docs clean python
+.PHONY: demo test test-yolo check bench docs web clean python
+
+# What the review page runs in the browser: from npm by lock file, into a folder that is not committed and goes into the wheel.
+WEB = counts/review/web
+VENDOR = counts/review/vendor
 
 demo: $(VENV)/.base
 	$(VENV)/bin/overfly demo --seed $(SEED) --out $(DEMO)
@@ -29,8 +33,19 @@ bench: $(VENV)/.base
 docs: $(VENV)/.dev
 	$(VENV)/bin/python -m pytest -q tests/overfly/test_docs.py
 
+web: $(WEB)/node_modules/.built
+
+$(WEB)/node_modules/.built: $(WEB)/package-lock.json
+	@command -v npm >/dev/null || { echo "npm is not installed: apt-get install npm"; exit 1; }
+	cd $(WEB) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	mkdir -p $(VENDOR)
+	cp $(WEB)/node_modules/htmx.org/dist/htmx.min.js $(WEB)/node_modules/maplibre-gl/dist/maplibre-gl.css \
+	  $(WEB)/node_modules/maplibre-gl/dist/maplibre-gl-csp.js $(WEB)/node_modules/maplibre-gl/dist/maplibre-gl-csp-worker.js \
+	  $(WEB)/node_modules/pmtiles/dist/pmtiles.js $(WEB)/node_modules/openseadragon/build/openseadragon/openseadragon.min.js $(VENDOR)/
+	touch $@
+
 clean:
-	rm -rf $(VENV) $(YOLO_VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENDOR) $(WEB)/node_modules $(VENV) $(YOLO_VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 # A venv without pip is what Debian gives when python3-venv is missing: say so before anything half-made is left behind.
 python:
