@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from counts.following import components
+from counts.likelihood import components
 from counts.observed import Observed
 
 Ints = npt.NDArray[np.int64]

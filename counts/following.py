@@ -8,27 +8,26 @@ that fit no common offset are then matched on their own.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage, sparse, special, stats
+from scipy import ndimage, stats
 from scipy.optimize import linear_sum_assignment
-from scipy.spatial import KDTree
 
+from counts.likelihood import least_gate, mahalanobis_squared, not_seen, strangers_near
 from flightplan.frames import Floats
 
 Ints = npt.NDArray[np.int64]
 
 MOST_OFFSETS_TRIED = 24
 _FINEST_GRID = 512
-_LEAST_TELLING = 10.0
+_CELLS_AT_ONCE = 500_000
+LEAST_TELLING = 10.0
 """A likeness of whole groups tells this many times more than that of one animal."""
 OWN_WAY = 0.3
 """The part of a herd's walking that a member does on its own."""
-
-MOST_STRANGERS = 2.0
 
 LEAST_AGREEMENT = 0.6
 """A frame is registered where this share of the animals that should show in it, and could be found, do."""
@@ -97,33 +96,35 @@ def follow(c: Component, *, strangers_told: float = np.inf, sure: bool = False) 
         prior = shared + shared_before + np.eye(2) * c.drift_variance * (now - previous) ** 2
         step, spread = np.zeros(2), prior
         matched = np.empty((2, 0), dtype=np.int64)
-        if len(tracks.names):
-            offset = c.points[frame][None] - tracks.place[:, None] - shift
-            waited = (now - tracks.seen) ** 2 * c.drift_variance
-            own = tracks.spread[:, None] + c.own[frame][None] + OWN_WAY**2 * waited[:, None, None, None] * np.eye(2)
+        near = tracks.near(c, frame, shift, prior, now)
+        if len(near.names):
+            offset = c.points[frame][None] - near.place[:, None] - shift
+            waited = (now - near.seen) ** 2 * c.drift_variance
+            own = near.spread[:, None] + c.own[frame][None] + OWN_WAY**2 * waited[:, None, None, None] * np.eye(2)
             loose = own + prior + waited[:, None, None, None] * np.eye(2)
-            density = np.sqrt(tracks.density[:, None] * c.density[frame][None])
-            telling = np.median(_strangers(own, density)) <= strangers_told * _LEAST_TELLING
-            views = _Views.of(c, tracks, frame, shift)
+            density = np.sqrt(near.density[:, None] * c.density[frame][None])
+            telling = np.median(strangers_near(own, density)) <= strangers_told * LEAST_TELLING
+            views = _Views.of(c, near, frame, shift)
             found = _register(offset, own, loose, prior, c, views) if telling else None
             if found is not None and sure:
-                chance = float(1 - np.exp(-c.gate / 2 * np.median(_strangers(own, density))))
+                chance = float(1 - np.exp(-c.gate / 2 * np.median(strangers_near(own, density))))
                 if not _sure(found[2], chance, c):
                     found = None
             if found is None:
                 now_series += 1
             else:
                 step, spread, _ = found
-                seen = _missed(c, tracks, frame, own + spread, shift + step)
+                seen = _missed(c, near, frame, own + spread, shift + step)
                 matched = _assign(offset - step, own + spread, density, seen, c.gate)
-            missed = _missed(c, tracks, frame, loose, shift + step)
+            missed = _missed(c, near, frame, loose, shift + step)
             if found is not None:
                 # Where most agree, one that does not is rather another animal than one that went its own way.
                 missed = missed / STRAYING
             if np.isfinite(strangers_told):
-                missed = np.where(_strangers(loose, density) <= strangers_told, missed, np.inf)
+                missed = np.where(strangers_near(loose, density) <= strangers_told, missed, np.inf)
             matched = np.hstack([matched, _leftovers(matched, offset, loose, density, missed, c.gate)])
-            track[frame[matched[1]]] = tracks.names[matched[0]]
+            track[frame[matched[1]]] = near.names[matched[0]]
+            matched = np.vstack([near.rows_of[matched[0]], matched[1]])
         series[frame] = now_series
         shift = shift + step
         tracks = tracks.updated(c, frame, matched, shift, now, np.minimum(spread, shared))
@@ -134,86 +135,11 @@ def follow(c: Component, *, strangers_told: float = np.inf, sure: bool = False) 
     return Followed(track, place + (c.points - place).mean(axis=0), tracks.spread[row[track]], series)
 
 
-def least_gate(covariance: Floats, density: Floats, missed: Floats, gate: float) -> Floats:
-    """The d² up to which two sightings are likelier one animal than two, each missed once; never above `gate`.
-
-    One animal: N(d; 0, Σ). Two: each was not seen in the other's frame, with chance `missed` for both together, and a
-    stranger stands there with chance `density`. So d² < −2·ln(missed·density·2π·√|Σ|) (the log-likelihood ratio of
-    track-oriented association, Reid 1979). Where many stand within the error, which is whose cannot be told, but that
-    most were seen twice can: the strangers are counted up to `MOST_STRANGERS`.
-    """
-    strangers = _strangers(covariance, density)
-    chance = np.maximum(missed, 1e-9) * np.minimum(strangers, MOST_STRANGERS)
-    limit: Floats = np.clip(-2 * np.log(np.maximum(chance, 1e-300)), 0.0, gate)
-    return limit
-
-
-def likely_one(cost: Floats, covariance: Floats, density: Floats, missed: Floats) -> tuple[Floats, Floats]:
-    """The probability (K,) that two sightings at d² are one animal, both seen as likely as not; and the strangers near.
-
-    The likelihoods are those of `least_gate`; how many strangers there are to be expected says what place can tell.
-    """
-    strangers = _strangers(covariance, density)
-    odds = -0.5 * cost - np.log(np.maximum(missed, 1e-9) * np.maximum(strangers, 1e-300))
-    return special.expit(odds), strangers
-
-
-def density_within(points: Floats, layer: Ints, neighbours: int = 3, lonely_m: float = 50.0) -> Floats:
-    """Animals per m² around each point (N, 2), from its nearest neighbours in its own layer (a frame, a pass)."""
-    if not len(points):
-        return np.empty(0)
-    # Layers are put far apart in a third direction, so that one tree serves all of them.
-    tree = KDTree(np.column_stack([points, layer * (4 * lonely_m)]))
-    distance, _ = tree.query(tree.data, k=neighbours + 1, distance_upper_bound=lonely_m)
-    distance = np.atleast_2d(distance)[:, 1:]
-    found = np.isfinite(distance).sum(axis=1)
-    reach = np.where(found > 0, np.where(np.isfinite(distance), distance, 0.0).max(axis=1), lonely_m)
-    density: Floats = np.maximum(found, 1) / (np.pi * np.maximum(reach, 0.1) ** 2)
-    return density
-
-
-def components(count: int, first: Ints, second: Ints) -> Ints:
-    """A number (N,) that those have in common which pairs join, directly or through others."""
-    graph = sparse.coo_matrix((np.ones(len(first), dtype=np.int8), (first, second)), shape=(count, count))
-    return np.asarray(sparse.csgraph.connected_components(graph, directed=False)[1], dtype=np.int64)
-
-
-def _strangers(covariance: Floats, density: Floats) -> Floats:
-    """How many others are to be expected where an animal may be, given the covariance (..., 2, 2) of its place."""
-    determinant = covariance[..., 0, 0] * covariance[..., 1, 1] - covariance[..., 0, 1] ** 2
-    result: Floats = density * 2 * np.pi * np.sqrt(np.maximum(determinant, 1e-12))
-    return result
-
-
-def not_seen(detection: float, points: Floats, covariance: Floats, corners: Floats | None) -> Floats:
-    """The chance that an animal at `points` (..., 2) is not seen in the frame with `corners` (..., 4, 2).
-
-    One less the chance of detection times that of being in view, the normal probability of its distance from the
-    nearest edge; without corners it is taken to be in view.
-    """
-    if corners is None:
-        return np.full(points.shape[:-1], 1.0 - detection)
-    edge = np.roll(corners, -1, axis=-2) - corners
-    inward = np.stack([-edge[..., 1], edge[..., 0]], axis=-1) / np.linalg.norm(edge, axis=-1, keepdims=True)
-    depth = ((points[..., None, :] - corners) * inward).sum(axis=-1).min(axis=-1)
-    spread = np.sqrt(np.trace(covariance, axis1=-2, axis2=-1) / 2)
-    result: Floats = 1.0 - detection * special.ndtr(depth / np.maximum(spread, 1e-6))
-    return result
-
-
-def mahalanobis_squared(offset: Floats, covariance: Floats) -> Floats:
-    """δᵀ Σ⁻¹ δ for offsets (..., 2) and covariances (..., 2, 2), in closed form."""
-    a, b, d = covariance[..., 0, 0], covariance[..., 0, 1], covariance[..., 1, 1]
-    x, y = offset[..., 0], offset[..., 1]
-    squared: Floats = (d * x**2 - 2 * b * x * y + a * y**2) / (a * d - b**2)
-    return squared
-
-
 @dataclass(frozen=True)
 class _Tracks:
     """Animals followed so far: names, place and spread in the first frame's coordinates, when and where last seen.
 
-    `latest` is the row of the last sighting, and `shift` what its frame was moved by.
+    `latest` is the row of the last sighting, `shift` what its frame was moved by, `rows_of` where they stand among all.
     """
 
     names: Ints
@@ -223,11 +149,22 @@ class _Tracks:
     density: Floats
     latest: Ints
     shift: Floats
+    rows_of: Ints
 
     @classmethod
     def none(cls) -> _Tracks:
         rows = np.empty(0, dtype=np.int64)
-        return cls(rows, np.empty((0, 2)), np.empty((0, 2, 2)), np.empty(0), np.empty(0), rows, np.empty((0, 2)))
+        return cls(rows, np.empty((0, 2)), np.empty((0, 2, 2)), np.empty(0), np.empty(0), rows, np.empty((0, 2)), rows)
+
+    def near(self, c: Component, frame: Ints, shift: Floats, prior: Floats, now: float) -> _Tracks:
+        """Those that the frame could show or whose animal it could have: a herd may be far larger than a frame."""
+        ground = c.points[frame] if c.corners is None else np.vstack([c.points[frame], c.corners[frame[0]]])
+        low, high = ground.min(axis=0) - shift, ground.max(axis=0) - shift
+        away = np.maximum(np.maximum(low - self.place, self.place - high), 0.0)
+        spread = np.trace(self.spread, axis1=1, axis2=2) + np.trace(c.own[frame], axis1=1, axis2=2).max()
+        spread = spread + np.trace(prior) + (2 + 2 * OWN_WAY**2) * (now - self.seen) ** 2 * c.drift_variance
+        rows = np.flatnonzero((away**2).sum(axis=1) <= c.gate * spread)
+        return _Tracks(*(getattr(self, f.name)[rows] for f in fields(self)))
 
     def updated(
         self, c: Component, frame: Ints, matched: Ints, shift: Floats, now: float, uncertain: Floats
@@ -244,7 +181,7 @@ class _Tracks:
         seen[rows], density[rows], latest[rows] = now, c.density[sightings], sightings
         moved = self.shift.copy()
         moved[rows] = shift
-        fresh = frame[np.setdiff1d(np.arange(len(frame)), matched[1])]
+        fresh = frame[_others(len(frame), matched[1])]
         return _Tracks(
             np.concatenate([self.names, fresh]),
             np.concatenate([place, c.points[fresh] - shift]),
@@ -253,6 +190,7 @@ class _Tracks:
             np.concatenate([density, c.density[fresh]]),
             np.concatenate([latest, fresh]),
             np.concatenate([moved, np.broadcast_to(shift, (len(fresh), 2))]),
+            np.arange(len(self.names) + len(fresh)),
         )
 
 
@@ -277,7 +215,10 @@ class _Views:
         return cls(tracks.place, points, c.corners[frame[0]] - shift, before, (c.own + c.shared)[frame[:1]])
 
     def expected(self, offset: Floats) -> tuple[Floats, Floats]:
-        """The chance that each track is in view of the frame, and each sighting was in view of the one before."""
+        """The chance (..., T), (..., n) that a track is in view of the frame, and a sighting was of the one before.
+
+        Of offsets (..., 1, 2).
+        """
         shown = 1 - not_seen(1.0, self.places + offset, self.spread, None if self.here is None else self.here[None])
         was = 1 - not_seen(1.0, self.points - offset, self.spread, None if self.before is None else self.before[None])
         return shown, was
@@ -302,16 +243,18 @@ def _register(
     inverse = np.linalg.inv(prior)
     against = min(-2 * np.log(max(1 - c.detection, 1e-3)), gate / 2)
     best, score, agreed = np.zeros(2), 0.0, _Agreed(0.0, 0)
-    for candidate in tried:
-        gain = np.maximum(gate - mahalanobis_squared(offset - candidate, own), 0.0)
-        shown, was = views.expected(candidate)
-        by_track, by_sighting = gain.max(axis=1), gain.max(axis=0)
-        forward = by_track.sum() - against * shown[by_track <= 0].sum()
-        backward = by_sighting.sum() - against * was[by_sighting <= 0].sum()
-        value = min(forward, backward) - candidate @ inverse @ candidate
-        if value > score:
-            best, score = candidate, value
-            agreed = min(_agreed(shown, by_track > 0), _agreed(was, by_sighting > 0))
+    at_once = max(1, _CELLS_AT_ONCE // near.size)
+    for some in np.split(tried, range(at_once, len(tried), at_once)):
+        gain = np.maximum(gate - mahalanobis_squared(offset - some[:, None, None], own), 0.0)
+        shown, was = views.expected(some[:, None])
+        by_track, by_sighting = gain.max(axis=2), gain.max(axis=1)
+        forward = by_track.sum(axis=1) - against * (shown * (by_track <= 0)).sum(axis=1)
+        backward = by_sighting.sum(axis=1) - against * (was * (by_sighting <= 0)).sum(axis=1)
+        value = np.minimum(forward, backward) - ((some @ inverse) * some).sum(axis=1)
+        i = int(np.argmax(value))
+        if value[i] > score:
+            best, score = some[i], float(value[i])
+            agreed = min(_agreed(shown[i], by_track[i] > 0), _agreed(was[i], by_sighting[i] > 0))
     if score <= 0 or agreed.share < LEAST_AGREEMENT * c.detection:
         return None
     weight = np.linalg.inv(own)
@@ -384,10 +327,15 @@ def _assign(offset: Floats, covariance: Floats, density: Floats, missed: Floats,
 
 def _leftovers(matched: Ints, offset: Floats, loose: Floats, density: Floats, missed: Floats, gate: float) -> Ints:
     """Match what registration left over, each on its own."""
-    rows = np.setdiff1d(np.arange(offset.shape[0]), matched[0])
-    columns = np.setdiff1d(np.arange(offset.shape[1]), matched[1])
+    rows, columns = (_others(size, taken) for size, taken in zip(offset.shape[:2], matched, strict=True))
     if not len(rows) or not len(columns):
         return np.empty((2, 0), dtype=np.int64)
     part = np.ix_(rows, columns)
     found = _assign(offset[part], loose[part], density[part], missed[part], gate)
     return np.vstack([rows[found[0]], columns[found[1]]])
+
+
+def _others(count: int, taken: Ints) -> Ints:
+    free = np.ones(count, dtype=np.bool_)
+    free[taken] = False
+    return np.flatnonzero(free)

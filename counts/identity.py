@@ -19,21 +19,14 @@ import numpy as np
 import numpy.typing as npt
 import shapely
 from scipy import stats
-from scipy.spatial import KDTree
 
 from counts.decided import Decided
 from counts.following import Component as Following
-from counts.following import (
-    components,
-    density_within,
-    follow,
-    least_gate,
-    likely_one,
-    mahalanobis_squared,
-    not_seen,
-)
+from counts.following import follow
 from counts.individuals import AmbiguousPair, Counts, Doubt, Individuals, Pairs, Told, individuals_of
+from counts.likelihood import components, density_within, least_gate, likely_one, mahalanobis_squared, not_seen
 from counts.looks import thinned
+from counts.nearby import near_pairs
 from counts.observed import Observed
 from counts.passes import Passes, Tracks, join
 from flightplan.errors import EstimateError
@@ -128,10 +121,10 @@ def _candidates(s: Observed, gate: float, longest_gap_s: float) -> tuple[Ints, I
         inside = slice(start, stop)
         gap = min(longest_gap_s, float(s.times[inside].max() - s.times[inside].min()))
         largest = float(np.trace(s.covariances[inside], axis1=1, axis2=2).max())
-        reach = np.sqrt(gate * (2 * largest + s.drift_variance[start] * gap**2))
-        pairs = KDTree(s.points[inside]).query_pairs(reach, output_type="ndarray").astype(np.int64) + start
-        firsts.append(pairs.min(axis=1))
-        seconds.append(pairs.max(axis=1))
+        reach = float(np.sqrt(gate * (2 * largest + s.drift_variance[start] * gap**2)))
+        one, other = near_pairs(s.points[inside], reach, s.times[inside], gap)
+        firsts.append(one + start)
+        seconds.append(other + start)
     first, second = np.concatenate(firsts), np.concatenate(seconds)
     lag = s.times[second] - s.times[first]
     keep = (s.frames[first] != s.frames[second]) & (lag <= longest_gap_s)

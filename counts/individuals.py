@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from counts.decided import Decided
-from counts.following import components
+from counts.likelihood import components
 from counts.observed import Observed
 from flightplan.frames import Floats
 

@@ -17,10 +17,11 @@ import numpy as np
 import numpy.typing as npt
 import shapely
 from scipy import stats
-from scipy.spatial import KDTree
 
-from counts.following import Component, components, density_within, follow, likely_one, mahalanobis_squared, not_seen
+from counts.following import LEAST_TELLING, OWN_WAY, Component, follow
+from counts.likelihood import components, density_within, likely_one, mahalanobis_squared, not_seen, strangers_near
 from counts.looks import Looks
+from counts.nearby import near_pairs
 from flightplan.errors import EstimateError
 from flightplan.frames import Floats
 
@@ -193,22 +194,24 @@ def join(tracks: Tracks, passes: Passes, *, drift_variance: float, detection: fl
     herd = components(len(t.points), first, second)
     size = np.bincount(herd, minlength=1)
     walked = drift_variance * _until_seen_again(t, passes, drift_variance, gate) ** 2
-    stands = _strangers(walked[:, None, None] * np.eye(2), density) <= STRANGERS_TOLD
+    stands = strangers_near(walked[:, None, None] * np.eye(2), density) <= STRANGERS_TOLD
     stands = (np.bincount(herd, weights=stands, minlength=1) >= 0.5 * size)[herd]
-    animal, series = _matched(t, passes, density, herd, stands, drift_variance, detection, gate)
+    # What the members of a herd walk on their own is all that a likeness can bear.
+    known = strangers_near(OWN_WAY**2 * walked[:, None, None] * np.eye(2), density) <= STRANGERS_TOLD * LEAST_TELLING
+    animal, series = _matched(t, passes, density, herd, (stands, known), drift_variance, detection, gate)
     _, row, in_series = np.unique(series, return_inverse=True, return_counts=True)
     largest = np.zeros(len(size), dtype=np.int64)
     np.maximum.at(largest, herd, in_series[row])
     sure = (largest >= MOST_IN_SERIES * size)[herd]
     told = sure | (
-        stands & (_strangers(2 * t.shared + walked[:, None, None] * np.eye(2), density) <= STRANGERS_MATCHED)
+        stands & (strangers_near(2 * t.shared + walked[:, None, None] * np.eye(2), density) <= STRANGERS_MATCHED)
     )
     if passes.looks is not None:
         step = passes.looks.intervals_s(len(passes.corners))[t.passes]
         walk = drift_variance * step[:, None, None] ** 2 * np.eye(2)
-        told &= _strangers(walk, density) <= STRANGERS_FOLLOWED
+        told &= strangers_near(walk, density) <= STRANGERS_FOLLOWED
     looks = t.looks if passes.looks is None else passes.looks.number_at(t.points)
-    told &= looks * (1 - detection) * _strangers(2 * t.box, density) <= STRANGERS_MISSED
+    told &= looks * (1 - detection) * strangers_near(2 * t.box, density) <= STRANGERS_MISSED
     untold = ~(np.bincount(herd, weights=told, minlength=1) >= 0.5 * size)[herd]
     # Who is who is not said of animals that cannot be told.
     animal = np.where(untold, everyone, animal)
@@ -232,7 +235,7 @@ def _seconds(t: Tracks, passes: Passes, animal: Ints, density: Floats, walked: F
     if not len(t.points):
         return np.empty(0, dtype=np.bool_)
     spread = 2 * t.shared + walked[:, None, None] * np.eye(2)
-    crowded = _strangers(spread, density) > STRANGERS_SETTLED
+    crowded = strangers_near(spread, density) > STRANGERS_SETTLED
     if passes.looks is None:
         home = passes.home(t.points)
         alone = (np.bincount(animal, minlength=len(animal))[animal] == 1) & (home != t.passes)
@@ -269,9 +272,8 @@ def _pairs(t: Tracks, passes: Passes, drift_variance: float, gate: float) -> tup
     error = float(np.trace(t.own + t.shared, axis1=1, axis2=2).max())
     walked = drift_variance * float(np.ptp(t.times)) ** 2
     # Animals that walk further than a swath is wide are compared with nothing: the zones answer for them.
-    reach = np.sqrt(gate * (2 * error + min(walked, widest**2 / gate)))
-    pairs = KDTree(t.points).query_pairs(reach, output_type="ndarray").astype(np.int64)
-    first, second = pairs.min(axis=1), pairs.max(axis=1)
+    reach = float(np.sqrt(gate * (2 * error + min(walked, widest**2 / gate))))
+    first, second = near_pairs(t.points, reach, t.times, float(np.ptp(t.times)))
     keep = t.passes[first] != t.passes[second]
     first, second = first[keep], second[keep]
     walk = drift_variance * (t.times[second] - t.times[first]) ** 2
@@ -286,12 +288,16 @@ def _matched(
     passes: Passes,
     density: Floats,
     component: Ints,
-    stands: Bools,
+    which: tuple[Bools, Bools],
     drift_variance: float,
     detection: float,
     gate: float,
 ) -> tuple[Ints, Ints]:
-    """The animal of each track, and a number that tracks of passes have in common which were registered."""
+    """The animal of each track, and a number that tracks of passes have in common which were registered.
+
+    `which` of them stand near enough to be matched, and which may be known by a herd's likeness.
+    """
+    stands, may_be_known = which
     animal, series = np.arange(len(t.points), dtype=np.int64), np.arange(len(t.points), dtype=np.int64)
     order = np.lexsort((t.points[:, 1], t.points[:, 0], t.passes, component))
     bounds = np.flatnonzero(np.diff(component[order], prepend=-1, append=-1))
@@ -300,6 +306,8 @@ def _matched(
         if stop - start < 2:
             continue
         inside = order[start:stop]
+        if not stands[inside[0]] and not may_be_known[inside].any():
+            continue
         # A pass is a moment: a herd is passed in seconds, and the next line is a minute away.
         _, row = np.unique(t.passes[inside], return_inverse=True)
         times = (np.bincount(row, weights=t.times[inside]) / np.bincount(row))[row]
@@ -326,8 +334,3 @@ def _matched(
         _, heads, row = np.unique(followed.series, return_index=True, return_inverse=True)
         series[inside] = inside[heads[row]]
     return animal, series
-
-
-def _strangers(covariance: Floats, density: Floats) -> Floats:
-    area = 2 * np.pi * np.sqrt(np.maximum(covariance[:, 0, 0] * covariance[:, 1, 1] - covariance[:, 0, 1] ** 2, 0.0))
-    return np.asarray(area * density)
