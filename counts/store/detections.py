@@ -239,7 +239,7 @@ def read_detections(session: Session, run_id: int) -> DetectionTable:
         select(*(getattr(Detection, name) for name in _COLUMNS))
         .join(Capture, Detection.capture_id == Capture.fid)
         .where(Detection.run_id == run_id, Capture.refused.is_(None))
-        .order_by(Detection.capture_id, Detection.fid),
+        .order_by(Detection.fid),
     )
 
 
@@ -267,7 +267,7 @@ def read_reviewed(session: Session, run_id: int) -> DetectionTable:
             Capture.refused.is_(None),
             or_(seen.action.is_(None), seen.action.in_(COUNTED)),
         )
-        .order_by(Detection.capture_id, Detection.fid),
+        .order_by(Detection.fid),
     )
 
 
@@ -287,14 +287,17 @@ def _table(session: Session, query: Any) -> DetectionTable:
         total += len(rows)
     whole = np.concatenate(keys, axis=1) if keys else np.empty((3, 0), dtype=np.int64)
     values = np.concatenate(numbers, axis=1) if numbers else np.empty((5, 0))
+    # By capture here and not by the database, which would sort millions of rows on disk.
+    order = np.lexsort((whole[0], whole[1]))
+    whole, values, place = whole[:, order], values[:, order], np.argsort(order)
     names_sorted = tuple(sorted(labels))
-    order = np.array([names_sorted.index(name) for name in labels], dtype=np.int64)
+    in_order = np.array([names_sorted.index(name) for name in labels], dtype=np.int64)
     return DetectionTable(
         detection_id=whole[0],
         capture_id=whole[1],
         boxes_px=np.ascontiguousarray(values[1:].T),
         scores=values[0],
-        label_ids=order[whole[2]] if total else whole[2],
+        label_ids=in_order[whole[2]] if total else whole[2],
         labels=names_sorted,
-        outlines_px={row: np.array(shape, dtype=np.float64) for row, shape in outlines.items()},
+        outlines_px={int(place[row]): np.array(shape, dtype=np.float64) for row, shape in outlines.items()},
     )
