@@ -12,7 +12,7 @@ from shapely.geometry.polygon import orient
 
 from counts.exchange.exported import Exported, ExportOptions
 from counts.exchange.files import iso_time, json_bytes, write_whole
-from counts.exchange.layers import Layer, make_layers
+from counts.exchange.layers import Layer, make_layers, unresolved_names
 from counts.exchange.records import SurveyRecords
 
 DEFAULT = ("individuals", "sightings", "estimates")
@@ -24,14 +24,16 @@ def export_geojson(records: SurveyRecords, out: Path, options: ExportOptions) ->
 
     Unknown is null; so is the geometry of an estimate of all strata together.
     """
-    layers = make_layers(records, options.layers or DEFAULT)
+    layers = make_layers(records, options.layers or DEFAULT, options)
     files = tuple(write_whole(out / f"{layer.name}.geojson", json_bytes(_collection(layer))) for layer in layers)
-    return Exported(files, {layer.name: len(layer.rows) for layer in layers})
+    return Exported(
+        files, {layer.name: len(layer.rows) for layer in layers}, unresolved=unresolved_names(layers, options)
+    )
 
 
-def individual_features(records: SurveyRecords) -> list[tuple[str, dict[str, Any]]]:
+def individual_features(records: SurveyRecords, options: ExportOptions) -> list[tuple[str, dict[str, Any]]]:
     """Return (number, feature) of each individual; a generalised one is numbered by its order after the others."""
-    (layer,) = make_layers(records, ("individuals",))
+    (layer,) = make_layers(records, ("individuals",), options)
     features = _collection(layer)["features"]
     numbers = [str(a.number) if a.number is not None else f"generalised-{i}" for i, a in enumerate(records.individuals)]
     return list(zip(numbers, features, strict=True))

@@ -13,7 +13,7 @@ from sqlalchemy.pool import NullPool
 
 from counts.exchange.exported import Exported, ExportOptions
 from counts.exchange.files import refuse_census, write_whole
-from counts.exchange.layers import INTEGER, REAL, TEXT, TIME, Layer, make_layers
+from counts.exchange.layers import INTEGER, REAL, TEXT, TIME, Layer, make_layers, unresolved_names
 from counts.exchange.records import SurveyRecords
 from counts.geopackage import encode, encode_points, register, write_container
 from flightplan.errors import CensusError
@@ -32,7 +32,7 @@ def export_geopackage(records: SurveyRecords, out: Path, options: ExportOptions)
     if out.suffix.lower() != ".gpkg":
         raise CensusError("a GeoPackage's name ends in .gpkg", where=str(out), hint="Readers go by it")
     refuse_census(out)
-    layers = make_layers(records, options.layers or DEFAULT)
+    layers = make_layers(records, options.layers or DEFAULT, options)
     moment = records.times[1] if records.times else _NO_TIME
     with tempfile.TemporaryDirectory() as folder:
         draft = Path(folder) / "copy.gpkg"
@@ -43,7 +43,11 @@ def export_geopackage(records: SurveyRecords, out: Path, options: ExportOptions)
                 _write(connection, layer, _stamp(moment))
         engine.dispose()
         content = draft.read_bytes()
-    return Exported((write_whole(out, content),), {layer.name: len(layer.rows) for layer in layers})
+    return Exported(
+        (write_whole(out, content),),
+        {layer.name: len(layer.rows) for layer in layers},
+        unresolved=unresolved_names(layers, options),
+    )
 
 
 def _write(connection: Connection, layer: Layer, stamp: str) -> None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import shapely
 
+from counts.exchange.exported import ExportOptions
+from counts.exchange.names import resolve_names
 from counts.exchange.records import Animal, SurveyRecords
 from detect.sources import location
-from flightplan.errors import CensusError
+from flightplan.errors import CensusError, Skip
 
 TEXT, INTEGER, REAL, TIME = "text", "integer", "real", "time"
 
@@ -31,12 +33,52 @@ class Layer:
     geometry_kind: str
 
 
-def make_layers(records: SurveyRecords, names: Sequence[str]) -> tuple[Layer, ...]:
-    """Return the layers asked for, each once. Raises CensusError for one there is not."""
+def make_layers(
+    records: SurveyRecords, names: Sequence[str], options: ExportOptions | None = None
+) -> tuple[Layer, ...]:
+    """Return the layers asked for, each once; with names of species given, those that tell of species have them too.
+
+    Raises CensusError for a layer there is not.
+    """
     unknown = [name for name in names if name not in LAYERS]
     if unknown:
         raise CensusError(f"there is no layer {unknown[0]!r}", hint=f"There are: {', '.join(LAYERS)}")
-    return tuple(LAYERS[name](records) for name in dict.fromkeys(names))
+    layers = tuple(LAYERS[name](records) for name in dict.fromkeys(names))
+    if options is None or not (options.taxa or options.checklist):
+        return layers
+    return tuple(_with_names(layer, options) if "species" in layer.columns else layer for layer in layers)
+
+
+def unresolved_names(layers: Sequence[Layer], options: ExportOptions) -> tuple[Skip, ...]:
+    """Return the labels that a checklist was asked about and cannot tell, each with its reason."""
+    if options.checklist is None:
+        return ()
+    return resolve_names(_labels(layers), options).unresolved
+
+
+def _with_names(layer: Layer, options: ExportOptions) -> Layer:
+    """Return a layer with the scientific name, GBIF's key and ITIS' number after each species."""
+    names = resolve_names(_labels([layer]), options).known
+    at = list(layer.columns).index("species")
+    kinds = {"scientific_name": TEXT, "gbif_key": INTEGER, "tsn": INTEGER}
+    columns = list(layer.columns.items())
+    rows = []
+    for row in layer.rows:
+        taxon = names.get(row[at])
+        told = (None, None, None) if taxon is None else (taxon.scientific_name, taxon.gbif_key, taxon.tsn)
+        rows.append((*row[: at + 1], *told, *row[at + 1 :]))
+    wider = dict([*columns[: at + 1], *kinds.items(), *columns[at + 1 :]])
+    return replace(layer, columns=wider, rows=tuple(rows))
+
+
+def _labels(layers: Sequence[Layer]) -> list[str]:
+    found = dict.fromkeys(
+        row[list(layer.columns).index("species")]
+        for layer in layers
+        if "species" in layer.columns
+        for row in layer.rows
+    )
+    return list(found)
 
 
 def _individuals(records: SurveyRecords) -> Layer:

@@ -8,7 +8,7 @@ import shapely
 
 from counts.exchange.exported import Exported, ExportOptions
 from counts.exchange.files import csv_bytes, write_whole
-from counts.exchange.layers import Layer, make_layers
+from counts.exchange.layers import Layer, make_layers, unresolved_names
 from counts.exchange.records import SurveyRecords
 
 DEFAULT = ("individuals", "sightings", "estimates")
@@ -21,9 +21,11 @@ def export_csv(records: SurveyRecords, out: Path, options: ExportOptions) -> Exp
     Points are in `longitude_deg` and `latitude_deg` (WGS 84, seven decimals: a centimetre), other shapes in `wkt`. An
     empty cell is unknown, or withheld where `generalised` is 1. Times are UTC.
     """
-    layers = make_layers(records, options.layers or DEFAULT)
+    layers = make_layers(records, options.layers or DEFAULT, options)
     files = tuple(write_whole(out / f"{layer.name}.csv", _table(layer)) for layer in layers)
-    return Exported(files, {layer.name: len(layer.rows) for layer in layers})
+    return Exported(
+        files, {layer.name: len(layer.rows) for layer in layers}, unresolved=unresolved_names(layers, options)
+    )
 
 
 def _table(layer: Layer) -> bytes:

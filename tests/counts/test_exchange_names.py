@@ -1,5 +1,6 @@
 """Names, keys, licences and data models: what goes out speaks the language of whoever reads it."""
 
+import csv
 import importlib.util
 import json
 import os
@@ -10,6 +11,7 @@ import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pyogrio
 import pytest
 from defusedxml import ElementTree
 
@@ -145,6 +147,29 @@ def test_the_census_own_checklist_is_used_where_none_is_named(filled, tmp_path):
     archive(filled, tmp_path / "a.zip")
     rows = {r["vernacularName"]: r for r in table_of(tmp_path / "a.zip", "occurrence")}
     assert rows["elephant"]["scientificName"] == "Loxodonta africana"
+
+
+@pytest.mark.parametrize("standard", ["csv", "geojson", "geopackage"])
+def test_tables_have_the_names_and_keys_after_the_species(opened, tmp_path, checklist, standard):
+    out = tmp_path / ("out.gpkg" if standard == "geopackage" else "out")
+    options = ExportOptions(layers=("individuals", "strata"), checklist=checklist)
+    done = export_survey(opened, SURVEY, standard, out, options=options)
+    assert [s.item for s in done.unresolved] == ["zebra"]
+    if standard == "csv":
+        with (out / "individuals.csv").open(newline="") as file:
+            rows = list(csv.DictReader(file))
+        found = {(r["species"], r["scientific_name"], r["gbif_key"] or None, r["tsn"] or None) for r in rows}
+        assert found == {("elephant", "Loxodonta africana", "2435350", "584938"), ("zebra", "", None, None)}
+        assert list(rows[0])[2:6] == ["species", "scientific_name", "gbif_key", "tsn"]
+        return
+    if standard == "geojson":
+        rows = [f["properties"] for f in json.loads((out / "individuals.geojson").read_text())["features"]]
+    else:
+        meta, _, _, fields = pyogrio.raw.read(out, layer="individuals")
+        rows = [dict(zip(meta["fields"], row, strict=True)) for row in zip(*fields, strict=True)]
+    elephants = [r for r in rows if r["species"] == "elephant"]
+    assert {(r["scientific_name"], int(r["gbif_key"])) for r in elephants} == {("Loxodonta africana", 2435350)}
+    assert {r["scientific_name"] for r in rows if r["species"] == "zebra"} == {None}
 
 
 def test_listed_species_are_blurred_on_request_and_only_then(opened, tmp_path, checklist):

@@ -133,7 +133,7 @@ def make_items(
         return earthranger.make_items(records, options, provider)
     if name == "smart":
         return smart.make_items(records, options, area)
-    features = individual_features(records)
+    features = individual_features(records, options)
     items = [OutgoingItem(f"individual/{records.survey.name}/{i}", f"feature {i}", "", f) for i, f in features]
     return items, ()
 
