@@ -25,7 +25,7 @@ from detect.georef import Placed
 from detect.georeference import Georeference
 from detect.images import Mosaic
 from detect.raycast import Placement
-from detect.sources import TIFF_SUFFIXES, hash_file, on_disk
+from detect.sources import RASTER_SUFFIXES, TIFF_SUFFIXES, hash_file, on_disk
 from flightplan.errors import CaptureError, GeoreferenceError
 
 DEFAULT_ACCURACY_M = 1.5
@@ -42,7 +42,7 @@ def read_mosaic(path: Path) -> Capture | None:
     Only its header and mask are read, so its size does not matter. Raises CaptureError for a raster that cannot be
     opened, or whose coordinates are no place on Earth.
     """
-    if path.suffix.lower() not in TIFF_SUFFIXES:
+    if path.suffix.lower() not in TIFF_SUFFIXES | RASTER_SUFFIXES:
         return None
     file = on_disk(path)
     with Mosaic(file) as mosaic:
