@@ -6,6 +6,7 @@ animals there is none.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -124,7 +125,8 @@ def availability_by_hour(
 
     `place` and `within` are geographic polygons, longitude first; with `within` only fixes inside it count, so that
     animals outside the park do not make those inside look hidden. Each animal has the same weight. `utc_offset_h` is
-    the local time's offset; without it local time is the sun's, from the fixes' mean longitude.
+    the local time's offset; without it local time is the sun's, from the fixes' mean longitude, as `overfly count
+    --availability` takes it (see `availability_file`).
     """
     shapely.prepare(place)
     shares: list[list[tuple[float, int]]] = [[] for _ in range(24)]
@@ -143,6 +145,30 @@ def availability_by_hour(
             if rows.any():
                 shares[hour].append((float(inside[rows].mean()), int(rows.sum())))
     return tuple(_hour(hour, found) for hour, found in enumerate(shares))
+
+
+def availability_file(species: str, shares: Sequence[HourShare], source: str) -> tuple[str, tuple[Skip, ...]]:
+    """Return what `overfly count --availability` reads, a value for each hour, and the hours that have none.
+
+    An hour without a fix, with fewer than two animals, or in which no animal could be seen has no value to divide by.
+    """
+    tables, skips = [], []
+    for hour in shares:
+        name = f"hour {hour.hour}"
+        if hour.share is None:
+            skips.append(Skip(name, "no animal has a fix in it"))
+        elif hour.se is None:
+            skips.append(Skip(name, "one animal says nothing of how animals differ"))
+        elif hour.share == 0:
+            skips.append(Skip(name, "no animal could be seen in it"))
+        else:
+            # A JSON string is a TOML string.
+            said = json.dumps(f"{source}: {hour.fixes} fixes of {hour.animals} animals", ensure_ascii=False)
+            tables.append(
+                f"[[availability]]\nspecies = {json.dumps(species, ensure_ascii=False)}\nvalue = {hour.share:.6g}\n"
+                f"standard_error = {hour.se:.6g}\nsource = {said}\nhours = [{hour.hour}, {hour.hour + 1}]\n"
+            )
+    return "\n".join(tables), tuple(skips)
 
 
 def marks_present(

@@ -120,15 +120,17 @@ def import_standard(
 
 def _movebank(path: Path, options: ImportOptions) -> _Read:
     origin = options.origin or study_of(path) or path.stem
-    return _tracks("movebank", path, origin, read_movebank(path), content_hash({path.name: read_bytes(path)}))
+    return _tracks("movebank", path, origin, read_movebank(path), content_hash({path.name: read_bytes(path)}), options)
 
 
 def _earthranger(path: Path, options: ImportOptions) -> _Read:
     read = read_earthranger(path)
-    return _tracks("earthranger", path, options.origin or "earthranger", read.tracks, read.content_hash)
+    return _tracks("earthranger", path, options.origin or "earthranger", read.tracks, read.content_hash, options)
 
 
-def _tracks(standard: str, path: Path, origin: str, tracks: Tracks, digest: str) -> _Read:
+def _tracks(standard: str, path: Path, origin: str, tracks: Tracks, digest: str, options: ImportOptions) -> _Read:
+    """Plan to write tracks; a kind ("elephant") that the checklist is sure of comes in as its scientific name."""
+    names, unresolved = _names(options, (t.taxon for t in tracks.tracks if t.taxon))
     entry = received.SourceEntry(standard, path.name, origin, digest)
 
     def plan(session: Session) -> dict[str, tuple[int, Callable[[int], None]]]:
@@ -145,7 +147,7 @@ def _tracks(standard: str, path: Path, origin: str, tracks: Tracks, digest: str)
                     source_id,
                     origin,
                     track.individual,
-                    taxon=track.taxon,
+                    taxon=names.get(track.taxon or "", track.taxon),
                     times_utc=[datetime.fromtimestamp(int(moments[row]) / 1000, UTC) for row in rows],
                     lonlat=track.lonlat[rows],
                     tags=[track.fix_tags[row] for row in rows],
@@ -153,7 +155,7 @@ def _tracks(standard: str, path: Path, origin: str, tracks: Tracks, digest: str)
 
         return {"fixes": (sum(int(new.sum()) for _, new in fresh), write)}
 
-    return _Read(entry, sum(map(len, tracks.tracks)), tracks.skips, plan)
+    return _Read(entry, sum(map(len, tracks.tracks)), tracks.skips, plan, unresolved)
 
 
 def _camtrap_dp(path: Path, options: ImportOptions) -> _Read:

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from shapely.geometry import box
 
+from counts.availability import read_availability
 from counts.cameras import capture_history, presence
-from counts.collars import availability_by_hour, marks_present, speed_quantiles
+from counts.collars import HourShare, availability_by_hour, availability_file, marks_present, speed_quantiles
 from counts.store.elsewhere import CameraEntry, DeploymentEntry
 from counts.store.received import AnimalTrack
 from flightplan.errors import EstimateError
@@ -78,6 +79,20 @@ def test_an_hour_without_a_fix_has_no_share_and_animals_elsewhere_do_not_count()
     found = availability_by_hour(tracks, box(34, -1, 35, 1), within=box(34, -1, 36, 1), utc_offset_h=0)
     assert (found[0].share, found[0].animals) == (1.0, 1)
     assert (found[5].share, found[5].se, found[5].fixes) == (None, None, 0)
+
+
+def test_the_hours_become_the_file_that_a_count_reads(tmp_path):
+    shares = [HourShare(6, 0.625, 0.05, 3, 40), HourShare(7, None, None, 0, 0), HourShare(8, 1.0, None, 1, 4)]
+    shares += [HourShare(9, 0.0, 0.0, 2, 9), HourShare(23, 0.5, 0.1, 2, 8)]
+    text, skips = availability_file('hippo "big"', shares, "collars, 2025")
+    (tmp_path / "a.toml").write_text(text, encoding="utf-8")
+    found = read_availability(tmp_path / "a.toml")
+    assert [(c.species, c.rate.value, c.rate.standard_error, c.from_h, c.until_h) for c in found.classes] == [
+        ('hippo "big"', 0.625, 0.05, 6.0, 7.0),
+        ('hippo "big"', 0.5, 0.1, 23.0, 24.0),
+    ]
+    assert found.classes[0].rate.source == "collars, 2025: 40 fixes of 3 animals"
+    assert [s.item for s in skips] == ["hour 7", "hour 8", "hour 9"]
 
 
 def test_a_mark_is_where_its_fix_nearest_to_the_survey_was_and_unknown_without_one():

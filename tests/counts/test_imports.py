@@ -165,6 +165,24 @@ def test_a_collar_that_changed_its_animal_gives_each_its_own_fixes(census, tmp_p
         ]
 
 
+def test_a_site_s_word_for_an_animal_becomes_its_scientific_name_where_the_checklist_is_sure(
+    census, tmp_path, checklist
+):
+    times = {"times": ["2026-02-14T06:00:00Z"]}
+    features = [
+        line(
+            {"type": "LineString", "coordinates": [[34.8, -2.3]]},
+            id=kind, subject_type="wildlife", subject_subtype=kind, coordinateProperties=times,
+        )
+        for kind in ("elephant", "zebra")
+    ]  # fmt: skip
+    path = written(tmp_path / "tracks.json", as_geojson(*features))
+    done = bring(census, "earthranger", path, checklist=checklist)
+    assert [s.item for s in done.unresolved] == ["zebra"]
+    with census.reading() as session:
+        assert [t.taxon for t in received.read_tracks(session)] == ["Loxodonta africana", "zebra"]
+
+
 def test_a_collar_alone_is_no_animal(census, tmp_path):
     row = {"location": {"longitude": 34.8, "latitude": -2.3}, "recorded_at": "2026-02-14T06:00:00Z", "source": "c"}
     done = bring(census, "earthranger", written(tmp_path / "o.json", json.dumps([row])))
