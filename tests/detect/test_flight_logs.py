@@ -271,7 +271,7 @@ def test_flipped_bytes_in_a_log_are_shots_or_one_error_never_a_crash(tmp_path_fa
 # The clock's offset
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     st.integers(0, 10_000),
     st.floats(-40_000, 40_000),
@@ -299,12 +299,12 @@ def test_a_survey_with_turns_tells_the_offset_whatever_is_lost_or_added(seed, ah
 
 def test_few_offsets_are_refused_with_whole_seconds_and_a_shot_in_ten_lost() -> None:
     told = 0
-    for seed in range(60):
+    for seed in range(40):
         rng = np.random.default_rng([seed, 9])
         shots = survey_s(4, 12, seed)
         taken = np.floor(shots[rng.random(48) >= 0.1] + rng.uniform(-4e4, 4e4))
         told += isinstance(find_offset(taken, shots, whole_seconds=True), ClockOffset)
-    assert told >= 58
+    assert told >= 39
 
 
 @settings(max_examples=30, deadline=None)
