@@ -51,11 +51,11 @@ def test_the_doctor_says_whether_a_census_is_as_it_was_written(tmp_path):
     assert code == 0
     assert {"name": "audit", "verdict": "pass"}.items() <= document["checks"][-1].items()
     with sqlite3.connect(ours) as database:
-        database.execute("UPDATE transects SET strip_area_m2 = 1 WHERE fid = 1")
+        database.execute("UPDATE imports SET found = 99 WHERE fid = 1")
     database.close()
     code, document = run("doctor", ours)
     assert code == 1
-    assert "transects" in document["checks"][-1]["seen"]
+    assert "imports" in document["checks"][-1]["seen"]
     assert document["checks"][-1]["verdict"] == "fail"
 
 
