@@ -47,6 +47,7 @@ class LazyGroup(click.Group):
         "detect": "overfly.commands.detect:detect_command",
         "train": "detect.commands.train:train_command",
         "evaluate": "detect.commands.evaluate:evaluate_group",
+        "review": "overfly.commands.review:review_command",
         "count": "overfly.commands.count:count_command",
         "compare": "overfly.commands.compare:compare_command",
         "estimate": "counts.commands.estimate:estimate_command",

@@ -8,8 +8,10 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
+from fastapi.staticfiles import StaticFiles
 
 from counts.census import Census
+from counts.review import pages
 from counts.review.api import frames, items, people
 from counts.review.guard import Guard
 from counts.review.pictures import PictureStore
@@ -47,6 +49,9 @@ def create_app(settings: ReviewSettings) -> FastAPI:
     app.state.place = Place(settings, census, Sessions(settings, census), pictures)
     for router in _ROUTERS:
         app.include_router(router, prefix=API)
+    app.include_router(pages.router)
+    app.mount("/static", StaticFiles(directory=pages.STATIC), name="static")
+    app.mount("/vendor", StaticFiles(directory=pages.VENDOR, check_dir=False), name="vendor")
     app.add_exception_handler(OverflyError, _said)
     app.add_middleware(Guard, settings=settings)
     return app

@@ -336,3 +336,30 @@ def test_a_password_is_known_by_its_hash_alone() -> None:
     assert not is_word("correct hors", one)
     assert not is_word("correct horse", "plain")
     assert not is_word("", "")
+
+
+def test_pages_open_for_whom_they_are_and_others_log_in(filled: Census, serve: Serve, drawn: int) -> None:
+    with filled.writing() as session:
+        add_person(session, "amina", "reviewer", who="boss", time_utc=NOON)
+    chief, amina, stranger = serve(), serve(local_name="amina"), serve(host="camp.local")
+    for path, title in (("/", "Review"), (f"/frames/{drawn}", "frame.png"), ("/people", "People")):
+        assert f"<title>{title} · overfly</title>" in chief.get(path).text
+    assert [amina.get(path).status_code for path in ("/", "/people", "/frames/999999", "/frames/0")] == [
+        200,
+        403,
+        404,
+        404,
+    ]
+    away = stranger.get("/", follow_redirects=False)
+    assert (away.status_code, away.headers["location"]) == (303, "/login")
+    assert "Password" in stranger.get("/login").text
+    for name in ("review.css", "triage.js", "frame.js", "api.js"):
+        assert chief.get(f"/static/{name}").status_code == 200
+    assert chief.get("/static/../app.py").status_code == 404
+
+
+def test_a_label_that_is_markup_is_shown_as_text(page: TestClient) -> None:
+    item = read(page, "/items/next", label="zebra")
+    label = '"><script>alert(1)</script>'
+    judge(page, "request-0001", {"action": "relabel", "detection_id": item["detection_id"], "label": label})
+    assert "<script>alert" not in page.get("/").text

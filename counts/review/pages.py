@@ -1,0 +1,82 @@
+"""The pages: HTML around the API, each opening on what matters most."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from fastapi import APIRouter, HTTPException, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from counts.review.place import Here, place_of
+from counts.review.sessions import Role, Visitor
+from counts.store.review import progress
+
+STATIC = Path(__file__).parent / "static"
+VENDOR = Path(__file__).parent / "vendor"
+PAGES = (("triage", "Review", "/"), ("people", "People", "/people"))
+router = APIRouter(include_in_schema=False)
+_templates = Environment(
+    loader=PackageLoader("counts.review", "templates"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+@router.get("/", response_class=HTMLResponse)
+def triage(request: Request) -> Response:
+    """The detections that nobody has judged, the most frequent label first."""
+    return _page(request, "triage", Role.VIEWER, labels=_labels(request))
+
+
+@router.get("/frames/{capture_id}", response_class=HTMLResponse)
+def frame(request: Request, capture_id: int) -> Response:
+    """A whole frame with everything found in it."""
+    here = place_of(request)
+    with here.census.reading() as session:
+        if not 0 < capture_id < 2**53:
+            raise HTTPException(404, "the survey has no such picture")
+        picture = here.picture(session, capture_id)
+    return _page(
+        request, "frame", Role.VIEWER, capture_id=capture_id, picture=picture.path.name, labels=_labels(request)
+    )
+
+
+@router.get("/people", response_class=HTMLResponse)
+def people(request: Request) -> Response:
+    """Who may look, decide and let others in."""
+    return _page(request, "people", Role.MANAGER)
+
+
+@router.get("/login", response_class=HTMLResponse)
+def login(request: Request) -> Response:
+    """Name and password."""
+    return HTMLResponse(_render("login", Visitor("", Role.NOBODY), here=place_of(request)))
+
+
+def _page(request: Request, name: str, least: Role, **content: Any) -> Response:
+    here = place_of(request)
+    visitor = here.sessions.visitor(request)
+    if visitor.role is Role.NOBODY:
+        return RedirectResponse("/login", status_code=303)
+    if visitor.role < least:
+        raise HTTPException(403, f"this page is for a {least.name.lower()}")
+    return HTMLResponse(_render(name, visitor, here=here, **content))
+
+
+def _render(name: str, visitor: Visitor, *, here: Here, **content: Any) -> str:
+    survey = here.settings.survey or ""
+    return _templates.get_template(f"{name}.html.j2").render(
+        page=name, pages=PAGES, visitor=visitor, roles=Role, survey=survey, **content
+    )
+
+
+def _labels(request: Request) -> list[str]:
+    here = place_of(request)
+    with here.census.reading() as session:
+        run = here.run(session)
+        found = [p.label for p in progress(session, run.run_id)]
+    return list(dict.fromkeys([*found, *run.detector.labels]))

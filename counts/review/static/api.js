@@ -1,0 +1,106 @@
+// Requests to the server, and the acts that wait for it: each has a name, is kept in this browser until the server
+// has it on disk, and is sent again under the same name when an answer was lost.
+
+const API = "/api/v1";
+const WAITING = "overfly.waiting";
+
+export class Refused extends Error {
+  constructor(status, detail) {
+    super(detail);
+    this.status = status;
+  }
+}
+
+async function asked(path, options) {
+  const answer = await fetch(API + path, { headers: { "X-Overfly": "1", "Content-Type": "application/json" }, ...options });
+  if (answer.status === 401) window.location.assign("/login");
+  const content = answer.status === 204 ? null : await answer.json();
+  if (!answer.ok) throw new Refused(answer.status, said(content));
+  return content;
+}
+
+function said(content) {
+  const detail = content?.detail;
+  if (Array.isArray(detail)) return detail.map((d) => d.msg).join("; ");
+  return detail || "the server refused it";
+}
+
+export function read(path, params = {}) {
+  const known = Object.entries(params).filter(([, value]) => value !== undefined && value !== null);
+  const query = new URLSearchParams(known).toString();
+  return asked(query ? `${path}?${query}` : path);
+}
+
+export function send(path, body) {
+  return asked(path, { method: "POST", body: JSON.stringify(body) });
+}
+
+export function newName() {
+  return crypto.randomUUID ? crypto.randomUUID() : `${Date.now()}-${Math.random().toString(16).slice(2)}-${performance.now()}`;
+}
+
+export class Queue {
+  // Acts in the order they were made, one at a time. `onChange(waiting, trouble)` is told of every change.
+  constructor(onChange, onRefused) {
+    this.waiting = JSON.parse(localStorage.getItem(WAITING) || "[]");
+    this.onChange = onChange;
+    this.onRefused = onRefused;
+    this.busy = false;
+    this.pause = 500;
+    onChange(this.waiting.length, null);
+    this.#go();
+  }
+
+  push(path, body) {
+    this.waiting.push({ path, body: { request: newName(), ...body } });
+    this.#keep();
+    this.#go();
+  }
+
+  idle() {
+    return this.waiting.length === 0 ? Promise.resolve() : new Promise((done) => (this.done = done));
+  }
+
+  #keep() {
+    localStorage.setItem(WAITING, JSON.stringify(this.waiting));
+  }
+
+  async #go() {
+    if (this.busy) return;
+    this.busy = true;
+    while (this.waiting.length) {
+      const act = this.waiting[0];
+      try {
+        const answer = await send(act.path, act.body);
+        this.pause = 500;
+        this.waiting.shift();
+        this.#keep();
+        this.onChange(this.waiting.length, null, act, answer);
+      } catch (error) {
+        if (error instanceof Refused && error.status !== 401 && error.status < 500) {
+          this.waiting.shift();
+          this.#keep();
+          this.onRefused(act, error);
+          this.onChange(this.waiting.length, null);
+          continue;
+        }
+        this.onChange(this.waiting.length, "the server does not answer: it is tried again");
+        await new Promise((resolve) => setTimeout(resolve, this.pause));
+        this.pause = Math.min(this.pause * 2, 8000);
+      }
+    }
+    this.busy = false;
+    this.done?.();
+    this.done = undefined;
+  }
+}
+
+export function say(text) {
+  document.getElementById("said").textContent = text;
+}
+
+export function showUnsent(count, trouble) {
+  const place = document.getElementById("unsent");
+  place.hidden = count === 0;
+  place.textContent = count === 0 ? "" : `${count} not on disk yet${trouble ? `: ${trouble}` : ""}`;
+}

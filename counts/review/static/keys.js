@@ -1,0 +1,69 @@
+// Single keys for actions, shown and remappable; kept in this browser.
+
+const KEPT = "overfly.keys";
+export const FIRST = {
+  accept: "a", reject: "r", relabel: "l", undo: "z", next: "n", frame: "f", select: "x", all: "s",
+};
+const TITLES = {
+  accept: "accept", reject: "reject", relabel: "relabel", undo: "undo", next: "next not judged", frame: "whole frame",
+  select: "select or not", all: "select all shown",
+};
+
+export class Keys {
+  constructor(actions) {
+    this.actions = actions;
+    this.map = { ...FIRST, ...JSON.parse(localStorage.getItem(KEPT) || "{}") };
+    document.addEventListener("keydown", (event) => this.#pressed(event));
+  }
+
+  show(list) {
+    list.replaceChildren();
+    for (const [name, title] of Object.entries(TITLES)) {
+      if (!(name in this.actions)) continue;
+      const key = document.createElement("dt");
+      key.textContent = this.map[name];
+      const what = document.createElement("dd");
+      what.textContent = title;
+      list.append(key, what);
+    }
+  }
+
+  edit(dialog, rows, after) {
+    rows.replaceChildren();
+    for (const [name, title] of Object.entries(TITLES)) {
+      const label = document.createElement("label");
+      const box = document.createElement("input");
+      box.value = this.map[name];
+      box.size = 3;
+      box.maxLength = 1;
+      box.addEventListener("keydown", (event) => {
+        if (event.key.length !== 1) return;
+        event.preventDefault();
+        box.value = event.key.toLowerCase();
+        const clash = Object.keys(this.map).find((other) => other !== name && this.map[other] === box.value);
+        box.setCustomValidity(clash ? `already ${TITLES[clash]}` : "");
+        box.reportValidity();
+        if (!clash) this.map[name] = box.value;
+        localStorage.setItem(KEPT, JSON.stringify(this.map));
+        after();
+      });
+      label.append(box, ` ${title}`);
+      rows.append(label);
+    }
+    dialog.showModal();
+  }
+
+  reset() {
+    this.map = { ...FIRST };
+    localStorage.removeItem(KEPT);
+  }
+
+  #pressed(event) {
+    const typing = event.target.closest("input:not([type=range]):not([type=radio]), textarea, select, dialog");
+    if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
+    const name = Object.keys(this.map).find((key) => this.map[key] === event.key.toLowerCase());
+    if (name === undefined || !(name in this.actions)) return;
+    event.preventDefault();
+    this.actions[name](event);
+  }
+}

@@ -1,0 +1,86 @@
+"""`overfly review`."""
+
+from __future__ import annotations
+
+import getpass
+import socket
+import webbrowser
+from pathlib import Path
+from threading import Timer
+
+import click
+
+from flightplan.console import OverflyCommand, say
+from flightplan.errors import CensusError
+from overfly.commands.places import census_argument, find_places, survey_option, workspace_option
+
+_MOMENT_S = 0.8
+
+
+@click.command("review", cls=OverflyCommand)
+@census_argument
+@survey_option
+@click.option("--host", default="127.0.0.1", show_default=True, metavar="H", help="The address to listen on.")
+@click.option("--port", type=click.IntRange(1, 65535), default=8077, show_default=True, metavar="N")
+@click.option("--name", "names", multiple=True, metavar="HOST", help="A further name browsers call the server by.")
+@click.option("--sensitive", multiple=True, metavar="LABEL", help="Withhold this species' places below manager.")
+@click.option(
+    "--cache",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Where pictures are drawn to, instead of a folder beside the census.",
+)
+@click.option("--no-browser", is_flag=True, help="Open no browser.")
+@workspace_option
+def review_command(
+    census: str | None,
+    survey: str | None,
+    host: str,
+    port: int,
+    names: tuple[str, ...],
+    sensitive: tuple[str, ...],
+    cache: Path | None,
+    no_browser: bool,
+    workspace_folder: Path | None,
+) -> None:
+    """Review detections in a browser: accept, reject, relabel, draw what was missed, take back.
+
+    On this machine alone nobody logs in. With --host others in the camp's network can work too, each with a name and
+    password that a manager gave them.
+
+    \b
+    Examples:
+      overfly review
+      overfly review census.gpkg --survey 2026-wet --host 0.0.0.0 --name camp.local
+    """  # noqa: D301 (click's own mark)
+    try:
+        import uvicorn
+
+        from counts.review import ReviewSettings, create_app
+    except ImportError as error:
+        raise CensusError(
+            f"the review page needs {error.name}, which is not installed", hint="Install it: pip install 'overfly[web]'"
+        ) from error
+    places = find_places(census, workspace_folder, survey)
+    settings = ReviewSettings(
+        census=places.census,
+        survey=places.survey,
+        cache=cache or _beside(places.census),
+        host=host,
+        port=port,
+        local_name=getpass.getuser(),
+        names=frozenset({*names, *([] if host == "127.0.0.1" else [socket.gethostname()])}),
+        sensitive=frozenset(sensitive),
+    )
+    app = create_app(settings)
+    address = f"http://{'localhost' if settings.on_loopback else host}:{port}/"
+    say(f"The review page is at {address} (stop with Ctrl-C)")
+    if not no_browser and settings.on_loopback:
+        Timer(_MOMENT_S, webbrowser.open, (address,)).start()
+    uvicorn.run(app, host=host, port=port, log_level="warning", server_header=False)
+
+
+def _beside(census: str) -> Path:
+    if "://" in census:
+        return Path.home() / ".cache" / "overfly" / "review"
+    return Path(census).resolve().with_suffix(".review")
