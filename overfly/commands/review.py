@@ -10,7 +10,7 @@ from threading import Timer
 
 import click
 
-from flightplan.console import OverflyCommand, say
+from flightplan.console import OverflyCommand, finish, json_option
 from flightplan.errors import CensusError
 from overfly.commands.places import census_argument, find_places, survey_option, workspace_option
 
@@ -32,6 +32,7 @@ _MOMENT_S = 0.8
 )
 @click.option("--no-browser", is_flag=True, help="Open no browser.")
 @workspace_option
+@json_option
 def review_command(
     census: str | None,
     survey: str | None,
@@ -42,6 +43,7 @@ def review_command(
     cache: Path | None,
     no_browser: bool,
     workspace_folder: Path | None,
+    as_json: bool,
 ) -> None:
     """Review detections in a browser: accept, reject, relabel, draw what was missed, take back.
 
@@ -74,7 +76,11 @@ def review_command(
     )
     app = create_app(settings)
     address = f"http://{'localhost' if settings.on_loopback else host}:{port}/"
-    say(f"The review page is at {address} (stop with Ctrl-C)")
+    finish(
+        {"address": address, "api": f"{address}api/v1/openapi.json", "census": places.shown, "survey": places.survey},
+        as_json=as_json,
+        text=f"The review page is at {address} (stop with Ctrl-C)",
+    )
     if not no_browser and settings.on_loopback:
         Timer(_MOMENT_S, webbrowser.open, (address,)).start()
     uvicorn.run(app, host=host, port=port, log_level="warning", server_header=False)
