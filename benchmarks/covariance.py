@@ -90,13 +90,18 @@ def _ground(rng: np.random.Generator, terrain_m: float, *, hills: bool) -> tuple
 
 def as_read(rng: np.random.Generator, flight: Flight, camera: Camera = CAMERA) -> Floats:
     """Squares of the errors in units of what is stated, (N,), of ten points of every picture as read."""
-    squared = []
-    for true, told, errors in zip(flight.true, flight.told, flight.errors, strict=True):
-        pixels = rng.uniform([0, 0], [camera.image_width_px - 1, camera.image_height_px - 1], (10, 2))
-        truth = place(camera, true, pixels, flight.ground)
-        noisy = pixels + rng.normal(0, errors.pixel_px, pixels.shape)
-        squared.append(_squared(place(camera, told, noisy, flight.model, errors), truth.lonlat))
-    return np.concatenate(squared)
+    pixels = rng.uniform([0, 0], [camera.image_width_px - 1, camera.image_height_px - 1], (10 * len(flight.true), 2))
+    truth = place(camera, _repeated(flight.true), pixels, flight.ground)
+    # To and fro along one line the errors are alike.
+    errors = flight.errors[0]
+    noisy = pixels + rng.normal(0, errors.pixel_px, pixels.shape)
+    return _squared(place(camera, _repeated(flight.told), noisy, flight.model, errors), truth.lonlat)
+
+
+def _repeated(poses: list[Pose]) -> Pose:
+    """Ten rows for each pose."""
+    columns = np.array([list(vars(pose).values()) for pose in poses], dtype=np.float64)
+    return Pose(*np.repeat(columns, 10, axis=0).T)
 
 
 def _squared(placed, truth) -> Floats:  # type: ignore[no-untyped-def]
