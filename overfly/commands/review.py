@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import getpass
 import socket
+import sys
 import webbrowser
 from pathlib import Path
 from threading import Timer
 
 import click
 
-from flightplan.console import OverflyCommand, finish, json_option
+from flightplan.console import OverflyCommand, json_option, print_document
 from flightplan.errors import CensusError
 from overfly.commands.places import census_argument, find_places, survey_option, workspace_option
 
@@ -76,11 +77,12 @@ def review_command(
     )
     app = create_app(settings)
     address = f"http://{'localhost' if settings.on_loopback else host}:{port}/"
-    finish(
-        {"address": address, "api": f"{address}api/v1/openapi.json", "census": places.shown, "survey": places.survey},
-        as_json=as_json,
-        text=f"The review page is at {address} (stop with Ctrl-C)",
-    )
+    if as_json:
+        where = f"{address}api/v1/openapi.json"
+        print_document({"address": address, "api": where, "census": places.shown, "survey": places.survey})
+    else:
+        click.echo(f"The review page is at {address} (stop with Ctrl-C)")
+    sys.stdout.flush()
     if not no_browser and settings.on_loopback:
         Timer(_MOMENT_S, webbrowser.open, (address,)).start()
     uvicorn.run(app, host=host, port=port, log_level="warning", server_header=False)
