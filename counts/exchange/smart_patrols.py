@@ -7,7 +7,7 @@ reads (Shapefile, also zipped, GeoPackage). SMART's clocks show local time witho
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from pathlib import Path
@@ -21,6 +21,7 @@ from pyproj import Geod
 
 from counts.exchange.columns import PATROL, find_columns
 from counts.exchange.reported import features_of
+from counts.exchange.smart_patrol_xml import PatrolXml, child_text, read_patrol_xml
 from counts.exchange.tracks import checked_place
 from counts.exchange.untrusted import (
     as_json,
@@ -78,16 +79,22 @@ def read_smart_patrols(
     content = read_bytes(path)
     digest = content_hash({path.name: content})
     where = str(path)
+    sightings: list[ReportedEntry] = []
+    others = 0
     if suffix == ".xml":
-        return _read_xml(as_xml(content, where), where, zone, species_key, count_key, digest)
+        return _from_xml(read_patrol_xml(as_xml(content, where), where, zone, species_key, count_key), digest)
     if suffix == ".gpx":
         patrols, skips = _read_gpx(as_xml(content, where), path, zone)
     elif suffix == ".csv":
         patrols, skips = _read_csv(as_text(content, where), where, zone, named)
     else:
-        patrols, skips = _read_geojson(features_of(as_json(content, where), where), zone)
+        features = features_of(as_json(content, where), where)
+        waypoints = [f for f in features if str(f["properties"].get("smartFeatureType", "")).startswith("waypoint")]
+        patrols, skips = _read_geojson(features, zone)
+        sightings, others, bad = _seen(waypoints, zone, species_key, count_key)
+        skips += bad
     kept, twice = _once(patrols)
-    return PatrolFile(kept, (), 0, (*skips, *twice), digest)
+    return PatrolFile(kept, tuple(sightings), others, (*skips, *twice), digest)
 
 
 def track_length_m(track: Any) -> float:
@@ -166,7 +173,7 @@ def _read_gpx(root: Element, path: Path, zone: tzinfo) -> tuple[list[PatrolEntry
         raise UnreadableFileError("this is no GPX", where=str(path))
     patrols, skips = [], []
     for number, track in enumerate((e for e in root if local_name(e) == "trk"), start=1):
-        name = _child_text(track, "name")
+        name = child_text(track, "name")
         item = f"track {number}" + (f" ({name[:60]})" if name else "")
         try:
             lines, times = [], []
@@ -174,7 +181,7 @@ def _read_gpx(root: Element, path: Path, zone: tzinfo) -> tuple[list[PatrolEntry
                 places = []
                 for point in (e for e in segment if local_name(e) == "trkpt"):
                     places.append(checked_place(float(point.get("lon", "")), float(point.get("lat", ""))))
-                    said = _child_text(point, "time")
+                    said = child_text(point, "time")
                     if said:
                         times.append(moment(said, zone))
                 if len(places) > 1:
@@ -194,6 +201,8 @@ def _read_geojson(features: list[dict[str, Any]], zone: tzinfo) -> tuple[list[Pa
     transports: dict[str, str] = {}
     skips = []
     for number, feature in enumerate(features, start=1):
+        if str(feature["properties"].get("smartFeatureType", "")).startswith("waypoint"):
+            continue  # where animals were, and not where the patrol went
         try:
             said = _said(_flat(feature["properties"]))
             shape = shapely.geometry.shape(feature["geometry"])
@@ -218,6 +227,58 @@ def _read_geojson(features: list[dict[str, Any]], zone: tzinfo) -> tuple[list[Pa
             reason = str(error) if type(error) is ValueError else "it has no geometry that can be read"
             skips.append(Skip(f"feature {number}", reason))
     return [*patrols, *_from_points(points, transports)], skips
+
+
+def _seen(
+    features: list[dict[str, Any]], zone: tzinfo, species_key: str, count_key: str
+) -> tuple[list[ReportedEntry], int, list[Skip]]:
+    """Return what waypoints of SMART Connect saw, how many observations name no species, and what was wrong."""
+    seen: list[ReportedEntry] = []
+    skips, others = [], 0
+    for feature in features:
+        said = feature["properties"]
+        try:
+            own = said["smartAttributes"]
+            time, place = moment(said["dateTime"], zone), feature["geometry"]["coordinates"]
+            longitude, latitude = checked_place(float(place[0]), float(place[1]))
+            for group in own["observationGroups"]:
+                for observation in group["observations"]:
+                    attributes = {str(k): str(v) for k, v in observation["attributes"].items()}
+                    if not attributes.get(species_key):
+                        others += 1
+                        continue
+                    rest = {k: v for k, v in attributes.items() if k not in (species_key, count_key)}
+                    seen.append(
+                        ReportedEntry(
+                            identifier=str(observation["observationUuid"]),
+                            species=attributes[species_key],
+                            longitude_deg=longitude,
+                            latitude_deg=latitude,
+                            count=whole(attributes.get(count_key, ""), 1),
+                            time_utc=time,
+                            details={"category": str(observation["category"]), **rest},
+                        )
+                    )
+        except (ValueError, TypeError, LookupError, AttributeError, OverflowError) as error:
+            reason = (
+                str(error) if type(error) is ValueError else "it is no waypoint with a place, a time and observations"
+            )
+            skips.append(Skip(f"waypoint {str(said.get('dateTime'))[:40]}", reason))
+    return seen, others, skips
+
+
+def _from_xml(read: PatrolXml, digest: str) -> PatrolFile:
+    try:
+        patrol = _patrol(
+            read.identifier,
+            read.lines,
+            transport=read.transport,
+            started=min(read.times, default=None),
+            ended=max(read.times, default=None),
+        )
+    except ValueError as error:
+        return PatrolFile((), read.sightings, read.others, (*read.skips, Skip(read.identifier, str(error))), digest)
+    return PatrolFile((patrol,), read.sightings, read.others, read.skips, digest)
 
 
 def _read_shapes(path: Path, zone: tzinfo) -> PatrolFile:
@@ -287,99 +348,3 @@ def _flat(properties: Mapping[str, Any]) -> dict[str, str]:
     if isinstance(waypoint, Mapping) and waypoint.get("date") and waypoint.get("time"):
         flat["datetime"] = f"{waypoint['date']}T{waypoint['time']}"
     return flat
-
-
-def _read_xml(root: Element, where: str, zone: tzinfo, species_key: str, count_key: str, digest: str) -> PatrolFile:
-    if local_name(root).lower() != "patrol" or not root.get("id"):
-        raise UnreadableFileError("this is no patrol of SMART: its root is no patrol with an id", where=where)
-    identifier = str(root.get("id"))
-    lines: list[Any] = []
-    times: list[datetime] = []
-    sightings: list[ReportedEntry] = []
-    skips: list[Skip] = []
-    others = 0
-    transports = [e.get("value", "") for e in root.iter() if local_name(e) == "transportType"]
-    for leg in _children(root, "legs"):
-        for day in _children(leg, "days"):
-            item = f"leg {leg.get('id')}, day {day.get('date')}"
-            for edge in ("startTime", "endTime"):
-                try:
-                    times.append(moment(f"{day.get('date')}T{day.get(edge)}", zone))
-                except ValueError as error:
-                    skips.append(Skip(f"{item}, {edge}", str(error)))
-            for track in _children(day, "track"):
-                try:
-                    lines.append(_hex_line(track.get("geom", "")))
-                except (ValueError, shapely.errors.ShapelyError):
-                    skips.append(Skip(f"{item}, track", "it is no line in hexadecimal WKB"))
-            for waypoint in _children(day, "waypoints"):
-                seen, without, bad = _waypoint(waypoint, identifier, leg, day, zone, species_key, count_key)
-                sightings += seen
-                skips += bad
-                others += without
-    try:
-        patrol = _patrol(
-            identifier,
-            lines,
-            transport=", ".join(dict.fromkeys(filter(None, transports))) or root.get("patrolType"),
-            started=min(times, default=None),
-            ended=max(times, default=None),
-        )
-    except ValueError as error:
-        return PatrolFile((), tuple(sightings), others, (*skips, Skip(identifier, str(error))), digest)
-    return PatrolFile((patrol,), tuple(sightings), others, tuple(skips), digest)
-
-
-def _waypoint(
-    waypoint: Element, patrol: str, leg: Element, day: Element, zone: tzinfo, species_key: str, count_key: str
-) -> tuple[list[ReportedEntry], int, list[Skip]]:
-    """Return the sightings of a waypoint, the number of its observations that name no species, and what was wrong."""
-    name = f"{patrol}/{leg.get('id')}/{day.get('date')}/{waypoint.get('id')}"
-    observations = [e for e in waypoint.iter() if local_name(e) == "observations"]
-    seen, skips, others = [], [], 0
-    for number, observation in enumerate(observations, start=1):
-        attributes = {str(a.get("attributeKey")): _value(a) for a in _children(observation, "attributes")}
-        if not attributes.get(species_key):
-            others += 1
-            continue
-        try:
-            longitude, latitude = checked_place(float(waypoint.get("x", "")), float(waypoint.get("y", "")))
-            rest = {k: v for k, v in attributes.items() if k not in (species_key, count_key) and v}
-            seen.append(
-                ReportedEntry(
-                    identifier=f"{name}/{number}",
-                    species=attributes[species_key],
-                    longitude_deg=longitude,
-                    latitude_deg=latitude,
-                    count=whole(attributes.get(count_key, ""), 1),
-                    time_utc=moment(f"{day.get('date')}T{waypoint.get('time')}", zone),
-                    details={"category": str(observation.get("categoryKey")), "patrol": patrol, **rest},
-                )
-            )
-        except ValueError as error:
-            skips.append(Skip(f"waypoint {name}, observation {number}", str(error)))
-    return seen, others, skips
-
-
-def _value(attribute: Element) -> str:
-    for kind in ("itemKey", "dValue", "bValue", "sValue"):
-        said = _child_text(attribute, kind)
-        if said:
-            return said
-    return ""
-
-
-def _hex_line(text: str) -> Any:
-    line = shapely.from_wkb(text.strip())
-    if line is None or line.geom_type not in ("LineString", "MultiLineString"):
-        raise ValueError
-    return line
-
-
-def _children(element: Element, name: str) -> Iterator[Element]:
-    return (child for child in element if local_name(child) == name)
-
-
-def _child_text(element: Element, name: str) -> str | None:
-    child = next(_children(element, name), None)
-    return None if child is None or not child.text else child.text.strip() or None

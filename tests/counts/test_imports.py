@@ -455,15 +455,21 @@ def test_tracks_of_patrols_come_in_the_same_from_each_format(census, tmp_path, n
 
 def test_what_overfly_sends_to_smart_it_reads_back_as_patrols(filled, tmp_path):
     patrol = {"transportType": "uav", "mandate": "research", "members": ["a"], "leader": "a"}
-    mapping = {"species": {"elephant": {"category": "animals"}}, "patrol": patrol}
+    elephant = {"category": "animals", "count": "n", "attributes": {"species": "elephant"}}
+    mapping = {"species": {"elephant": elephant}, "patrol": patrol}
     export_survey(filled, SURVEY, "smart", tmp_path / "out.json", options=ExportOptions(mapping=mapping))
-    done = bring(filled, "smart", tmp_path / "out.json")
-    assert done.added == {"patrols": 2}
+    done = bring(filled, "smart", tmp_path / "out.json", count_key="n")
+    assert (done.added["patrols"], done.skips, done.notes) == (2, (), ())
     with filled.reading() as session:
         patrols = elsewhere.read_patrols(session)
+        seen = elsewhere.read_reported(session)
+        individuals = store.read_individuals(session, store.latest_identity_run(session, 1))
         shots = [c.capture for c in store.read_captures(session, 1, usable=True)]
     assert patrols[0].started_utc == min(c.time_utc for c in shots if c.time_utc).replace(microsecond=0)
     assert patrols[0].transport == "uav"
+    assert sum(s.count for s in seen) == (individuals.species == "elephant").sum()
+    # The way is the drone's: where animals were is no corner of it.
+    assert sum(len(shapely.get_coordinates(p.track)) for p in patrols) == len(shots) + 2
 
 
 def test_a_shapefile_of_patrols_is_turned_into_degrees(census, tmp_path):

@@ -67,6 +67,21 @@ MODEL = (
     'isactive="true"><attribute attributekey="n" isactive="true"/></category></categories></DataModel>'
 )
 ROWS = [{"location": {"longitude": 34, "latitude": -2}, "recorded_at": "2026-02-14T06:00:00Z", "subject_id": "a"}]
+WAYPOINTS = [
+    {
+        "type": "Feature",
+        "geometry": {"type": "Point", "coordinates": [34, -2]},
+        "properties": {
+            "dateTime": "2026-02-14T06:00:00",
+            "smartFeatureType": "waypoint/new",
+            "smartAttributes": {
+                "observationGroups": [
+                    {"observations": [{"observationUuid": "u", "category": "a", "attributes": {"species": "zebra"}}]}
+                ]
+            },
+        },
+    }
+]
 CAPTURES = [StoredCapture(1, Capture(Path("a.jpg"), "ab" * 32, 100, 100), None, None, None, None, None)]
 READERS = {
     "a.csv": (
@@ -84,6 +99,7 @@ READERS = {
     "j.xml": (lambda path: read_smart_patrols(path, ZONE), PATROL),
     "k.gpx": (lambda path: read_smart_patrols(path, ZONE), GPX),
     "l.xml": (read_data_model, MODEL),
+    "n.json": (lambda path: read_smart_patrols(path, ZONE), json.dumps(WAYPOINTS)),
     "m.json": (read_earthranger, json.dumps(ROWS)),
 }
 PIECES = [
