@@ -54,6 +54,9 @@ SEEN_TOO_SELDOM = 0.001
 MOST_IN_SERIES = 0.9
 """A herd whose likeness joins this share of its tracks is told by it."""
 
+MOST_COMPARED = 2_000_000
+"""A herd of which two passes have more pairs of tracks is counted by its looks: those of so many are precise."""
+
 LOOKS_THAT_COUNT = 3
 """How many independent looks a pass is trusted with at most: what hides an animal hides it for a while."""
 
@@ -198,11 +201,11 @@ def join(tracks: Tracks, passes: Passes, *, drift_variance: float, detection: fl
     stands = (np.bincount(herd, weights=stands, minlength=1) >= 0.5 * size)[herd]
     # What the members of a herd walk on their own is all that a likeness can bear.
     known = strangers_near(OWN_WAY**2 * walked[:, None, None] * np.eye(2), density) <= STRANGERS_TOLD * LEAST_TELLING
-    animal, series = _matched(t, passes, density, herd, (stands, known), drift_variance, detection, gate)
+    animal, series, too_many = _matched(t, passes, density, herd, (stands, known), drift_variance, detection, gate)
     _, row, in_series = np.unique(series, return_inverse=True, return_counts=True)
     largest = np.zeros(len(size), dtype=np.int64)
     np.maximum.at(largest, herd, in_series[row])
-    sure = (largest >= MOST_IN_SERIES * size)[herd]
+    sure = ((largest >= MOST_IN_SERIES * size) & (size > 1))[herd]
     told = sure | (
         stands & (strangers_near(2 * t.shared + walked[:, None, None] * np.eye(2), density) <= STRANGERS_MATCHED)
     )
@@ -212,6 +215,7 @@ def join(tracks: Tracks, passes: Passes, *, drift_variance: float, detection: fl
         told &= strangers_near(walk, density) <= STRANGERS_FOLLOWED
     looks = t.looks if passes.looks is None else passes.looks.number_at(t.points)
     told &= looks * (1 - detection) * strangers_near(2 * t.box, density) <= STRANGERS_MISSED
+    told &= ~too_many
     untold = ~(np.bincount(herd, weights=told, minlength=1) >= 0.5 * size)[herd]
     # Who is who is not said of animals that cannot be told.
     animal = np.where(untold, everyone, animal)
@@ -292,13 +296,14 @@ def _matched(
     drift_variance: float,
     detection: float,
     gate: float,
-) -> tuple[Ints, Ints]:
-    """The animal of each track, and a number that tracks of passes have in common which were registered.
+) -> tuple[Ints, Ints, Bools]:
+    """The animal of each track, a number that tracks of passes have in common which were registered, and the too many.
 
     `which` of them stand near enough to be matched, and which may be known by a herd's likeness.
     """
     stands, may_be_known = which
     animal, series = np.arange(len(t.points), dtype=np.int64), np.arange(len(t.points), dtype=np.int64)
+    too_large = np.zeros(len(t.points), dtype=np.bool_)
     order = np.lexsort((t.points[:, 1], t.points[:, 0], t.passes, component))
     bounds = np.flatnonzero(np.diff(component[order], prepend=-1, append=-1))
     found = 1 - (1 - detection) ** min(LOOKS_THAT_COUNT, int(np.median(t.looks)) if len(t.looks) else 1)
@@ -306,6 +311,10 @@ def _matched(
         if stop - start < 2:
             continue
         inside = order[start:stop]
+        _, largest = np.unique(t.passes[inside], return_counts=True)
+        if np.prod(np.sort(largest)[-2:], dtype=np.float64) > MOST_COMPARED:
+            too_large[inside] = True
+            continue
         if not stands[inside[0]] and not may_be_known[inside].any():
             continue
         # A pass is a moment: a herd is passed in seconds, and the next line is a minute away.
@@ -333,4 +342,4 @@ def _matched(
         # Named by the first track of each series in this component.
         _, heads, row = np.unique(followed.series, return_index=True, return_inverse=True)
         series[inside] = inside[heads[row]]
-    return animal, series
+    return animal, series, too_large

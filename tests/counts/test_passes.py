@@ -5,6 +5,9 @@ import pytest
 import shapely
 
 from counts.identity import resolve
+from counts.likelihood import components
+from counts.looks import Looks
+from counts.nearby import near_pairs
 from counts.passes import Passes
 from flightplan.errors import EstimateError
 
@@ -118,3 +121,56 @@ def test_nothing_is_left_to_another_line_where_there_is_only_one():
 def test_passes_that_do_not_fit_are_refused(of_sighting, corners, times, says):
     with pytest.raises(EstimateError, match=says):
         Passes.checked(of_sighting, corners, times, 1)
+
+
+def test_a_herd_too_large_to_be_compared_is_counted_by_its_looks_and_it_is_said(monkeypatch):
+    monkeypatch.setattr("counts.passes.MOST_COMPARED", 100)
+    _, counts, truth = count(herd(80, 4.0, seed=5), side=0.6, error_m=1.0)
+    assert counts.untold > truth
+    assert counts.chosen == pytest.approx(truth, rel=0.1)
+
+
+@pytest.mark.parametrize("most", [1, 6, 10_000])
+def test_a_crowd_too_dense_for_all_its_pairs_is_still_one_crowd(monkeypatch, most):
+    monkeypatch.setattr("counts.nearby.MOST_PER_PLACE", most)
+    rng = np.random.default_rng(3)
+    points, times = rng.uniform(0, 40, (300, 2)), rng.uniform(0, 30, 300)
+    first, second = near_pairs(points, 10.0, times, 20.0)
+    assert (first < second).all()
+    assert np.hypot(*(points[first] - points[second]).T).max() <= 10.0
+    assert np.abs(times[first] - times[second]).max() <= 20.0
+    assert len(np.unique(first * 300 + second)) == len(first)
+    if most > 1:
+        assert components(300, first, second).max() == 0
+    if most == 10_000:
+        apart = np.hypot(*(points[:, None] - points[None]).transpose(2, 0, 1))
+        assert len(first) == ((apart <= 10.0) & (np.abs(times[:, None] - times) <= 20.0)).sum() / 2 - 150
+
+
+def test_frames_that_nobody_was_seen_in_count_as_looks():
+    swaths = [[(-30, -20), (30, -20), (30, 120), (-30, 120)], [(-20, -20), (40, -20), (40, 120), (-20, 120)]]
+    boxes = [shapely.box(-30, 0, 30, 45), shapely.box(-20, 0, 40, 45)]
+    ends = [(0.0, 10.0), (600.0, 610.0)]
+    # Ten animals that can be anywhere after ten minutes: each line may have seen others.
+    x = np.linspace(-15, 25, 10)
+    points = np.column_stack([np.concatenate([x, x + 0.4]), np.full(20, 20.0)])
+    rows = np.repeat([0, 1], 10)
+
+    def counted(looks):
+        found = resolve(
+            points,
+            np.tile(np.eye(2), (20, 1, 1)),
+            np.repeat([5.0, 605.0], 10),
+            rows,
+            np.zeros(20),
+            ["zebra"] * 20,
+            np.full(20, 0.9),
+            detection_probability=0.99,
+            passes=Passes.checked(rows, swaths, ends, 20, looks),
+        )
+        return found.counts["zebra"]
+
+    both = counted(Looks.checked(boxes, [0, 1], [5.0, 605.0]))
+    assert (both.untold, both.chosen) == (20, 10)
+    # A third frame of the second line showed the ground again, and no animal.
+    assert counted(Looks.checked([*boxes, boxes[1]], [0, 1, 1], [5.0, 605.0, 607.0])).chosen == 7
