@@ -41,9 +41,10 @@ class ClockOffset:
 
 @dataclass(frozen=True)
 class NoOffset:
-    """Why no offset was chosen: one sentence, with the rivals and what they would match."""
+    """Why no offset was chosen, in one sentence, and the rivals between which something else may choose."""
 
     reason: str
+    rivals: tuple[ClockOffset, ...] = ()
 
 
 def find_offset(picture_s: Floats, shot_s: Floats, *, whole_seconds: bool = False) -> ClockOffset | NoOffset:
@@ -71,15 +72,20 @@ def find_offset(picture_s: Floats, shot_s: Floats, *, whole_seconds: bool = Fals
             f"no offset lays the pictures on the log: at best {len(best.picture)} of {len(pictures)} pictures fall on "
             f"one of {len(shots)} shots"
         )
+    order_p, order_s = np.argsort(picture_s, kind="stable"), np.argsort(shot_s, kind="stable")
+
+    def told_as(trial: _Trial) -> ClockOffset:
+        return ClockOffset(trial.offset_s, order_p[trial.picture], order_s[trial.shot], trial.scatter_s)
+
     rivals = [t for t in tried[1:] if abs(t.offset_s - best.offset_s) > 2.0 * spread_s]
     if rivals and best.score - rivals[0].score < _LEAD:
         told = " or ".join(f"{t.offset_s:+.1f} s ({len(t.picture)} of {len(pictures)})" for t in (best, rivals[0]))
         return NoOffset(
             f"the pattern of exposures fits more than one offset of the camera's clock: {told}; their likelihoods are "
-            f"1 to {np.exp(best.score - rivals[0].score):.0f}, and 1 to {np.exp(_LEAD):.0f} is asked for"
+            f"1 to {np.exp(best.score - rivals[0].score):.0f}, and 1 to {np.exp(_LEAD):.0f} is asked for",
+            tuple(told_as(t) for t in (best, *rivals) if len(t.picture) >= needed),
         )
-    order_p, order_s = np.argsort(picture_s, kind="stable"), np.argsort(shot_s, kind="stable")
-    return ClockOffset(best.offset_s, order_p[best.picture], order_s[best.shot], best.scatter_s)
+    return told_as(best)
 
 
 @dataclass(frozen=True)

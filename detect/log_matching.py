@@ -30,6 +30,7 @@ LOG_UNMATCHED = "log-unmatched"
 """Captures for which no flight log could be used, and why."""
 
 _APART_M = 50.0
+_CLEARLY_M = 8.0
 _OFFSET_S = 2.0
 _ANGLES = ("yaw_deg", "pitch_deg", "roll_deg")
 
@@ -38,8 +39,8 @@ def match_logs(captures: Iterable[Capture], records: Sequence[FlightRecord]) -> 
     """Find the pictures of each folder and camera in the logs, and what the logs know of them.
 
     A camera's clock has one offset for all flights of a card, so the logs with GPS time are taken together; one without
-    is tried alone. A match is proved by its pattern of intervals (`detect.clock_offset`), and given up where the
-    pictures' own positions lie elsewhere.
+    is tried alone. A match is proved by its pattern of intervals (`detect.clock_offset`), or where several fit by
+    the pictures' own positions; it is given up where those lie elsewhere.
     """
     groups: dict[tuple[Path, str | None, str | None], list[Capture]] = {}
     for capture in captures:
@@ -81,9 +82,13 @@ def _match(captures: list[Capture], logs: list[FlightRecord], name: str) -> list
     picture_s = np.array([_clock_s(c) for c in captures], dtype=np.float64)
     shot_s = np.array([shot.time_s for shot in shots])
     offset = find_offset(picture_s, shot_s, whole_seconds=bool((picture_s == np.round(picture_s)).all()))
-    called = ", ".join(dict.fromkeys(log.path.name for log in logs))
+    every = ", ".join(dict.fromkeys(log.path.name for log in logs))
     if isinstance(offset, NoOffset):
-        return f"{called}: {offset.reason}"
+        chosen = _by_position(captures, shots, offset.rivals)
+        if chosen is None:
+            return f"{every}: {offset.reason}"
+        offset = chosen
+    called = ", ".join(dict.fromkeys(log_of[int(j)].path.name for j in offset.shot))
     apart_m = _apart_m([captures[i] for i in offset.picture], [shots[j] for j in offset.shot])
     if apart_m is not None and apart_m > _APART_M:
         return f"{called}: the pictures' own positions lie {apart_m:.0f} m (median) from where it says they were taken"
@@ -183,6 +188,21 @@ def _beside(
     """The pictures before and after lost shots."""
     at = np.searchsorted(rank, lost)
     return np.unique(np.concatenate([picture[np.maximum(at - 1, 0)], picture[np.minimum(at, len(picture) - 1)]]))
+
+
+def _by_position(captures: list[Capture], shots: list[LoggedShot], rivals: Sequence[ClockOffset]) -> ClockOffset | None:
+    """The one of several offsets that puts the pictures where they say they were; None where that does not tell."""
+    if len(rivals) < 2:
+        return None
+    apart = []
+    for rival in rivals:
+        apart_m = _apart_m([captures[i] for i in rival.picture], [shots[j] for j in rival.shot])
+        if apart_m is None:
+            return None
+        apart.append(apart_m)
+    order = np.argsort(apart, kind="stable")
+    best, next_best = apart[order[0]], apart[order[1]]
+    return rivals[int(order[0])] if best < _APART_M and next_best > max(3.0 * best, best + _CLEARLY_M) else None
 
 
 def _apart_m(captures: list[Capture], shots: list[LoggedShot]) -> float | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import bisect
 import math
 import struct
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,8 @@ _EARTH_FRAME, _VEHICLE_FRAME, _YAW_LOCK = 64, 32, 16
 _NOTHING_IN = 1 << 20
 _HINT = "It is no tlog, or a broken one: save it again from the ground station."
 
-_Found = list[tuple[int, int, int]]
+_Found = list[tuple[int, int, int, int]]
+"""Microseconds, start, end and the system that sent it."""
 
 
 def read_telemetry(path: Path) -> tuple[list[LoggedShot], bool]:
@@ -38,8 +40,7 @@ def read_telemetry(path: Path) -> tuple[list[LoggedShot], bool]:
     where no packet can be read.
     """
     data = path.read_bytes()
-    found = _index(data, str(path))
-    decoder = _Decoder(data, found)
+    decoder = _Decoder(data, _of_the_camera(_index(data, str(path))))
     for message in (_FEEDBACK, _CAPTURED, _TRIGGER):
         shots = [shot for stamp, m in decoder.all_of(message) if (shot := decoder.shot(message, stamp, m)) is not None]
         if shots:
@@ -48,7 +49,7 @@ def read_telemetry(path: Path) -> tuple[list[LoggedShot], bool]:
 
 
 def _index(data: bytes, where: str) -> dict[int, _Found]:
-    """Where each wanted packet lies: (microseconds, start, end) by message; a torn stretch is passed over."""
+    """Where each wanted packet lies, by message; a torn stretch is passed over."""
     found: dict[int, _Found] = {message: [] for message in _WANTED}
     at, end, packets = 0, len(data), 0
     while at + 16 <= end:
@@ -57,8 +58,9 @@ def _index(data: bytes, where: str) -> dict[int, _Found]:
         if magic == _V2 and at + 18 <= end:
             signed = _SIGNATURE_BYTES if data[at + 10] & _SIGNED else 0
             length, message = data[at + 9] + 12 + signed, int.from_bytes(data[at + 15 : at + 18], "little")
+            system = data[at + 13]
         elif magic == _V1:
-            length, message = data[at + 9] + 8, data[at + 13]
+            length, message, system = data[at + 9] + 8, data[at + 13], data[at + 11]
         after = at + 8 + length
         # The next packet has to begin where this one ends, or the log to end there.
         if not length or after > end or (after + 9 <= end and data[after + 8] not in (_V1, _V2)):
@@ -68,11 +70,20 @@ def _index(data: bytes, where: str) -> dict[int, _Found]:
             continue
         packets += 1
         if message in _WANTED:
-            found[message].append((int.from_bytes(data[at : at + 8], "big"), at + 8, after))
+            found[message].append((int.from_bytes(data[at : at + 8], "big"), at + 8, after, system))
         at = after
     if not packets:
         raise CaptureError("No telemetry can be read from the log", where=where, hint=_HINT)
     return found
+
+
+def _of_the_camera(found: dict[int, _Found]) -> dict[int, _Found]:
+    """Only what one vehicle sent, where several are in a log: the one that told of most exposures."""
+    senders = Counter(row[3] for message in (_FEEDBACK, _CAPTURED, _TRIGGER) for row in found[message])
+    if not senders:
+        return found
+    system = senders.most_common(1)[0][0]
+    return {message: [row for row in rows if row[3] == system] for message, rows in found.items()}
 
 
 def _next_start(data: bytes, at: int) -> int:
@@ -97,7 +108,7 @@ class _Decoder:
         decoded = ((row[0], self._decode(row)) for row in self._found[message])
         return [(stamp, m) for stamp, m in decoded if m is not None]
 
-    def _decode(self, row: tuple[int, int, int]) -> Any:
+    def _decode(self, row: tuple[int, int, int, int]) -> Any:
         try:
             return self._link.decode(bytearray(self._data[row[1] : row[2]]))
         except self._errors:

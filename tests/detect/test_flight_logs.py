@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -418,6 +419,30 @@ def test_an_ambiguous_match_is_refused_and_says_by_how_much(tmp_path: Path) -> N
     assert kinds(findings) == [LOG_UNMATCHED]
     assert "more than one offset" in findings[0].text
     assert repaired(pictures(times[1:-1]), findings)[1] == ()
+
+
+def test_pictures_that_know_where_they_were_settle_what_the_pattern_leaves_open(tmp_path: Path) -> None:
+    times = START_S + 2.0 * np.arange(30.0)
+    knowing = [
+        replace(c, longitude_deg=shot(n + 1)["lon"] + 2e-5, latitude_deg=shot(n + 1)["lat"])
+        for n, c in enumerate(pictures(times[1:-1]))
+    ]
+    findings = match_logs(knowing, [read_log(tlog(tmp_path / "a.tlog", times))])
+    assert kinds(findings) == [LOG_MATCHED]
+    after, _ = repaired(knowing, findings)
+    assert [c.altitude_takeoff_m for c in after] == pytest.approx([80.0 + 0.1 * n for n in range(1, 29)], abs=1e-3)
+
+
+def test_of_two_vehicles_in_a_log_the_one_with_the_camera_is_read(tmp_path: Path) -> None:
+    def other(link: Any, yaw: float, boot_ms: int) -> list[Any]:
+        packed = link.mount_orientation_encode(boot_ms, 0.0, -45.0, 5.0, yaw_absolute=5.0).pack(
+            ardupilotmega.MAVLink(None, srcSystem=7)
+        )
+        return [SimpleNamespace(pack=lambda _: packed)]
+
+    record = read_log(tlog(tmp_path / "a.tlog", survey_s(), other))
+    assert len(record.shots) == 40
+    assert {s.camera_deg for s in record.shots} == {None}
 
 
 def test_a_camera_whose_clock_was_reset_is_found_all_the_same(tmp_path: Path) -> None:
