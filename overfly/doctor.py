@@ -98,9 +98,15 @@ _REQUIRED = {
     "PIL": "images",
 }
 _OPTIONAL = {
-    "ultralytics": ("training, and detecting with .pt models", "yolo"),
-    "ortools": ("sharing flights out over several drones", "fleet"),
-    "psycopg": ("a census on PostgreSQL", "postgis"),
+    "ultralytics": ("training, and .pt models", "yolo"),
+    "psycopg": ("a census in PostgreSQL", "postgis"),
+    "ortools": ("several drones", "fleet"),
+    "fastapi": ("the review page", "web"),
+    "ray": ("detection on several machines", "cluster"),
+    "fsspec": ("pictures in object stores and archives", "remote"),
+    "av": ("videos", "video"),
+    "statsmodels": ("density surfaces", "density"),
+    "httpx": ("EarthRanger and SMART Connect", "services"),
 }
 
 
