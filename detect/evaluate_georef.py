@@ -15,6 +15,8 @@ import numpy.typing as npt
 
 from detect.bundle import heading_deg
 from detect.captures import Capture, find_images, read_capture
+from detect.findings import repaired
+from detect.flight_checks import check_captures
 from detect.georef import Pose, place, place_with_derivatives, pose_of
 from detect.pose_errors import PoseErrors, common_turned
 from detect.refine import Progress, Refinement, refine
@@ -129,7 +131,8 @@ def evaluate_flight(folder: Path, *, adjust: bool = True, progress: Progress | N
             read.append(read_capture(path))
         except OverflyError as error:
             unread.append(Skip(str(path), str(error)))
-    found = refine(read, progress=progress)
+    # What track, neighbours and clock prove comes first, then what the pictures prove.
+    found = refine(repaired(read, check_captures(read))[0], progress=progress)
     steps = {"as_read": tuple(read), "repaired": found.repaired}
     if adjust and found.applied:
         steps["refined"] = found.captures

@@ -30,6 +30,7 @@ class _Lens:
     source: str
     principal_offset_px: tuple[float, float] = (0.0, 0.0)
     distortion: tuple[float, float, float, float, float] | None = None
+    focal_length_y_px: float | None = None
 
 
 def read_camera(metadata: Metadata, fields: Fields) -> None:
@@ -71,6 +72,9 @@ def read_camera(metadata: Metadata, fields: Fields) -> None:
     focal_length_mm = metadata.number("FocalLength") or None
     focal_length_px = lens.focal_length_px * scale
     sensor_mm = None if focal_length_mm is None else focal_length_mm / focal_length_px
+    down_px = None if lens.focal_length_y_px is None else lens.focal_length_y_px * scale
+    if metadata.orientation >= 5 and down_px is not None:
+        focal_length_px, down_px = down_px, focal_length_px
     width_seen_px, height_seen_px = metadata.size_as_seen_px
     fields.know(
         "camera",
@@ -83,22 +87,35 @@ def read_camera(metadata: Metadata, fields: Fields) -> None:
             sensor_height_mm=None if sensor_mm is None else sensor_mm * height_seen_px,
             focal_length_mm=focal_length_mm,
             principal_point_px=_as_seen(metadata, offset) if offset != (0.0, 0.0) else None,
-            distortion=distortion,
+            distortion=None if distortion is None else _bent_as_seen(metadata, distortion),
             source=lens.source,
+            focal_length_y_px=down_px,
         ),
         lens.source,
     )
-    if metadata.orientation != 1 and distortion is not None:
-        fields.findings.append("the picture is turned: its tangential distortion is taken as stored")
+
+
+def _bent_as_seen(
+    metadata: Metadata, distortion: tuple[float, float, float, float, float]
+) -> tuple[float, float, float, float, float]:
+    """The distortion as seen: its tangential part, 2 (q·r) r + q r² with q = (p2, p1), turns as any direction does."""
+    k1, k2, p1, p2, k3 = distortion
+    across, down = _turned(metadata, (p2, p1))
+    return k1, k2, down, across, k3
 
 
 def _as_seen(metadata: Metadata, offset: tuple[float, float]) -> tuple[float, float]:
     """The principal point as seen, given its offset from the middle of the stored picture."""
     width_px, height_px = metadata.size_as_seen_px
-    x, y = offset
-    turned = {1: (x, y), 2: (-x, y), 3: (-x, -y), 4: (x, -y), 5: (y, x), 6: (-y, x), 7: (-y, -x), 8: (y, -x)}
-    x, y = turned[metadata.orientation]
+    x, y = _turned(metadata, offset)
     return (width_px - 1) / 2.0 + x, (height_px - 1) / 2.0 + y
+
+
+def _turned(metadata: Metadata, stored: tuple[float, float]) -> tuple[float, float]:
+    """A direction in the stored picture, right and down, as it is seen."""
+    x, y = stored
+    turned = {1: (x, y), 2: (-x, y), 3: (-x, -y), 4: (x, -y), 5: (y, x), 6: (-y, x), 7: (-y, -x), 8: (y, -x)}
+    return turned[metadata.orientation]
 
 
 def _written_size(metadata: Metadata) -> tuple[float, float]:
@@ -124,8 +141,8 @@ def _dewarp(metadata: Metadata) -> _Lens | None:
     straightened = metadata.number("drone-dji:DewarpFlag") == 1.0
     width, height = _written_size(metadata)
     return _Lens(
-        math.sqrt(fx * fy), width, height, "XMP drone-dji:DewarpData",
-        (cx, cy), None if straightened else (k1, k2, p1, p2, k3),
+        fx, width, height, "XMP drone-dji:DewarpData",
+        (cx, cy), None if straightened else (k1, k2, p1, p2, k3), fy,
     )  # fmt: skip
 
 

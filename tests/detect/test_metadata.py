@@ -281,9 +281,28 @@ def test_dewarp_data_gives_focal_length_centre_and_distortion(photo) -> None:
     dewarped = xmp({"DewarpData": data, "DewarpFlag": "0"})
     capture = photo(xmp=dewarped, size=(5472, 3648))
     assert capture.camera is not None
-    assert capture.camera.focal_length_px == pytest.approx(3675.35, abs=0.01)
+    assert (capture.camera.focal_length_px, capture.camera.focal_length_y_px) == (3678.87, 3671.84)
     assert capture.camera.principal_point_px == pytest.approx((2735.5 + 10.1, 1823.5 + 27.29))
     assert capture.camera.distortion == (-0.268652, 0.114663, 0.000015, -0.000046, -0.035026)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_turned_picture_s_lens_bends_the_same_things(photo, orientation: int) -> None:
+    """Where a stored pixel is seen, its ray turned along with the picture is the ray that the seen camera has there."""
+    data = "2019-09-06;3678.87,3671.84,10.1,27.29,-0.268652,0.114663,0.0015,-0.0046,-0.035026"
+    packet = xmp({"DewarpData": data, "DewarpFlag": "0"})
+    stored, seen = (photo(xmp=packet, size=(547, 365), main={0x0112: o}).camera for o in (1, orientation))
+    assert stored is not None
+    assert seen is not None
+    pixels = np.random.default_rng([orientation]).uniform([0, 0], [546, 364], (30, 2))
+    turn = {
+        1: [[1, 0], [0, 1]], 2: [[-1, 0], [0, 1]], 3: [[-1, 0], [0, -1]], 4: [[1, 0], [0, -1]],
+        5: [[0, 1], [1, 0]], 6: [[0, -1], [1, 0]], 7: [[0, -1], [-1, 0]], 8: [[0, 1], [-1, 0]],
+    }[orientation]  # fmt: skip
+    there = (pixels - [273, 182]) @ np.array(turn).T + [(seen.image_width_px - 1) / 2, (seen.image_height_px - 1) / 2]
+    before, after = stored.rays(pixels), seen.rays(there)
+    assert np.isfinite(before).all()
+    assert after[:, 1:] == pytest.approx(before[:, 1:] @ np.array(turn).T, abs=1e-9)
 
 
 def test_a_picture_straightened_in_the_camera_has_no_distortion_left(photo) -> None:
