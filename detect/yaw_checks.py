@@ -30,6 +30,7 @@ PICTURE_REWRITTEN = "picture-rewritten"
 """Pictures were saved by another program than the camera: it may have turned or cut them, and their angles not."""
 
 _LEAST_ON_LINE, _LONE_SHARE = 4, 1 / 3
+_CANDIDATES = 256
 _OUTLIER_DEG, _OUTLIER_SPREADS, _FLIPPED_DEG = 45.0, 6.0, 135.0
 _STEADY = 0.9
 _LEFT_STEPS = 3.0
@@ -119,8 +120,10 @@ def _still_turning(flight: Flight, ends: npt.NDArray[np.int64], away: Floats) ->
 
 def _usual_deg(angles: Floats) -> float:
     """The angle that most of the others lie close to: the medoid, which a few wrong ones do not move."""
-    apart = np.abs(turn_deg(angles[:, None], angles[None, :]))
-    middle = float(angles[np.argmin(np.median(apart, axis=1))])
+    # Of many, some all around are candidates enough: what counts is the mean of those near the best.
+    tried = angles if len(angles) <= _CANDIDATES else np.sort(angles)[:: -(-len(angles) // _CANDIDATES)]
+    apart = np.abs(turn_deg(tried[:, None], angles[None, :]))
+    middle = float(tried[np.argmin(np.median(apart, axis=1))])
     near = np.abs(turn_deg(angles, middle)) < _OUTLIER_DEG
     return mean_direction_deg(angles[near])[0]
 
