@@ -1,0 +1,355 @@
+"""Kill -9 in the middle of every verb that writes, over and over; then look at what is left, as one JSON document.
+
+    python benchmarks/killed.py --times 100
+
+Each time a verb runs as a process of its own on a fresh copy of its census and is killed at a random moment. Then the
+census has to open, be sound (SQLite's integrity and foreign keys, the audit's chains and digests), have every row it
+had before and everything that was acknowledged; and the verb run again has to end as if nothing had happened: with the
+rows of a run that was never killed. Moments after the verb had ended are counted apart.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import hashlib
+import importlib.util
+import io
+import json
+import os
+import shutil
+import signal
+import sqlite3
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from shapely.geometry import box, mapping
+from sqlalchemy import func, select
+
+from counts import store
+from counts.audit import verify
+from counts.census import Census
+from counts.schema import Base, Detection, Verdict
+from counts.store.verdicts import VerdictEntry, add_verdict
+from overfly.cli import main as overfly
+
+ROOT = Path(__file__).parent.parent
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+PICTURES = 24
+VERDICTS = 60
+NOT_COMPARED = frozenset({"audit", "imports"})
+"""What says when and how often something was done, and so is not the same after a second try."""
+
+
+@dataclass
+class Verb:
+    """A verb that writes: what it starts from (a census of `states`), and what is run in a folder."""
+
+    start: str | None
+    run: Callable[[Path], None]
+    acknowledged: Callable[[Path, str], bool] = lambda folder, said: True
+
+
+@dataclass
+class Result:
+    """What became of one verb."""
+
+    kills: int = 0
+    after_the_end: int = 0
+    seconds: float = 0.0
+    faults: list[str] = field(default_factory=list)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--times", type=int, default=100, help="Kills in all.")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--verb", choices=sorted(VERBS), action="append")
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="overfly-killed-") as folder:
+        results = kill_all(Path(folder), times=asked.times, seed=asked.seed, verbs=asked.verb)
+    total = Counter()
+    for result in results.values():
+        total += Counter(kills=result.kills, after_the_end=result.after_the_end, faults=len(result.faults))
+    print(json.dumps({"total": dict(total), "verbs": {k: vars(v) for k, v in results.items()}}, indent=1))
+    sys.exit(1 if total["faults"] else 0)
+
+
+def kill_all(
+    folder: Path, *, times: int, seed: int, verbs: list[str] | None = None, states: dict[str, Path] | None = None
+) -> dict[str, Result]:
+    """Kill each verb `times` / verbs times, and return what became of each."""
+    names = verbs or list(VERBS)
+    states = states or make_states(folder / "states", {VERBS[name].start for name in names})
+    rng = np.random.default_rng([seed])
+    results = {name: Result() for name in names}
+    whole: dict[str, tuple[float, dict[str, str]]] = {}
+    for number in range(times):
+        name = names[number % len(names)]
+        if name not in whole:
+            work = fresh(folder / f"{name}-whole", states, VERBS[name])
+            began = time.perf_counter()
+            pid = start(VERBS[name], work)
+            assert os.waitpid(pid, 0)[1] == 0, (work / "said").read_text()
+            whole[name] = (time.perf_counter() - began, rows_of(work))
+            shutil.rmtree(work)
+        kill_once(folder / f"{name}-{number}", states, VERBS[name], whole[name], rng, results[name])
+    return results
+
+
+def kill_once(
+    work: Path, states: dict[str, Path], verb: Verb, whole: tuple[float, dict[str, str]], rng: Any, result: Result
+) -> None:
+    """Kill a verb once, look at what is left, and run it again to its end."""
+    fresh(work, states, verb)
+    before = counts_of(work)
+    result.seconds = round(whole[0], 2)
+    pid = start(verb, work)
+    time.sleep(rng.uniform(0.0, whole[0]))
+    ended, _ = os.waitpid(pid, os.WNOHANG)
+    if not ended:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+    result.kills += 1
+    result.after_the_end += bool(ended)
+    said = (work / "said").read_text()
+    faults = look_at(work, before)
+    if not verb.acknowledged(work, said):
+        faults.append("something acknowledged is missing")
+    pid = start(verb, work)
+    if os.waitpid(pid, 0)[1] != 0:
+        faults.append(f"run again it failed: {(work / 'said').read_text()[-300:]}")
+    else:
+        faults += look_at(work, before)
+        now = rows_of(work)
+        faults += [f"run again it ended with other rows of {t}" for t in now if now[t] != whole[1].get(t)]
+    result.faults += faults
+    shutil.rmtree(work)
+
+
+def start(verb: Verb, work: Path) -> int:
+    """Run a verb in a process of its own, what it says in the file "said", and return its id."""
+    pid = os.fork()
+    if pid:
+        return pid
+    status = 1
+    try:
+        os.chdir(work)
+        said = os.open(work / "said", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        os.dup2(said, 1)
+        os.dup2(said, 2)
+        out = io.TextIOWrapper(os.fdopen(1, "wb", 0), write_through=True)
+        with redirect_stdout(out), redirect_stderr(out):
+            try:
+                verb.run(work)
+                status = 0
+            except SystemExit as end:
+                status = 0 if end.code in (0, 3, None) else 1
+            except BaseException as error:
+                print(f"{type(error).__name__}: {error}")
+    finally:
+        os._exit(status)
+
+
+def look_at(work: Path, before: Counter[str]) -> list[str]:
+    """Return what is wrong with the census in a folder."""
+    path = work / "census.gpkg"
+    if not path.exists():
+        return ["the census is gone"] if before else []
+    faults = []
+    try:
+        with Census.open(path, create=False) as census, census.reading() as session:
+            found = verify(session)
+            faults += [f"audit: {flaw.what}" for flaw in found.flaws]
+            database = session.connection().exec_driver_sql("PRAGMA integrity_check").scalars().all()
+            faults += [f"integrity: {line}" for line in database if line != "ok"]
+            broken = session.connection().exec_driver_sql("PRAGMA foreign_key_check").all()
+            faults += [f"foreign keys: {row}" for row in broken]
+    except Exception as error:
+        # A census whose making was killed is made the next time, as an empty file is.
+        if before:
+            faults.append(f"does not open: {error}")
+        return faults
+    now = counts_of(work)
+    faults += [f"{before[t] - now[t]} rows of {t} are gone" for t in before if now[t] < before[t]]
+    return faults
+
+
+def counts_of(work: Path) -> Counter[str]:
+    path = work / "census.gpkg"
+    if not path.exists():
+        return Counter()
+    with Census.open(path, create=False) as census, census.reading() as session:
+        return Counter(
+            {
+                t.name: session.execute(select(func.count()).select_from(t)).scalar_one()
+                for t in Base.metadata.sorted_tables
+                if t.name not in ("tallies", "review_states")
+            }
+        )
+
+
+def rows_of(work: Path) -> dict[str, str]:
+    """Return a hash of the rows of each table of a folder's census, but for `NOT_COMPARED` and `TIMES`."""
+    path = work / "census.gpkg"
+    hashes: dict[str, str] = {}
+    if not path.exists():
+        return hashes
+    with sqlite3.connect(path) as database:
+        for table in Base.metadata.sorted_tables:
+            if table.name in NOT_COMPARED:
+                continue
+            columns = ", ".join(f'"{c.name}"' for c in table.columns if (table.name, c.name) not in TIMES)
+            rows = database.execute(f'SELECT {columns} FROM "{table.name}" ORDER BY fid').fetchall()
+            hashes[table.name] = hashlib.sha256(repr(rows).encode()).hexdigest()
+    database.close()
+    return hashes
+
+
+TIMES = frozenset(
+    {
+        ("verification_samples", "time_utc"),
+        ("samples", "time_utc"),
+        ("sample_assignments", "time_utc"),
+        ("sample_counts", "time_utc"),
+        ("received_sources", "time_utc"),
+        ("detection_runs", "asked"),
+    }
+)
+"""When something was written, and how often a run was asked for."""
+
+
+def fresh(work: Path, states: dict[str, Path], verb: Verb) -> Path:
+    """Make a folder with a copy of what a verb starts from."""
+    work.mkdir(parents=True)
+    if verb.start is not None:
+        shutil.copy(states[verb.start], work / "census.gpkg")
+    for name in ("park.geojson", "pictures", "other.gpkg", "check.csv", "collars.csv"):
+        (work / name).symlink_to(states["folder"] / name)
+    return work
+
+
+def make_states(folder: Path, wanted: set[str | None]) -> dict[str, Path]:
+    """Make the censuses that verbs start from, and the files they read."""
+    folder.mkdir(parents=True)
+    states = {"folder": folder}
+    (folder / "park.geojson").write_text(json.dumps(mapping(box(34.8, -2.35, 34.83, -2.33))))
+    pictures(folder / "pictures")
+    survey = _survey_of_the_tests()
+    for name in ("blank", "found", "filled", "other"):
+        path = folder / f"{name}.gpkg"
+        with Census.open(path) as census:
+            if name == "found":
+                plan = survey.make_plan()
+                with census.writing() as session:
+                    key = store.add_survey(session, plan, name="2026-wet")
+                    captures = survey._fly(session, key, plan)
+                survey._detect(census, key, plan, captures, survey.SPECIES, np.random.default_rng([3]))
+            elif name != "blank":
+                survey.fill_census(census)
+        states[name] = path
+    with Census.open(folder / "other.gpkg") as census:
+        survey.fill_census(census, name="2027-wet", seed=4)
+    (folder / "collars.csv").write_text(
+        "event-id,timestamp,location-long,location-lat,individual-local-identifier,visible\n"
+        + "".join(
+            f"{i},2026-02-14 {i // 60:02d}:{i % 60:02d}:00,{34.8 + i / 1e4},-2.33,animal {i % 3},true\n"
+            for i in range(600)
+        )
+    )
+    if "ingested" in wanted:
+        work = folder / "ingesting"
+        work.mkdir()
+        (work / "pictures").symlink_to(folder / "pictures")
+        assert os.waitpid(start(VERBS["ingest"], work), 0)[1] == 0, (work / "said").read_text()
+        states["ingested"] = work / "census.gpkg"
+    drawing = folder / "drawing"
+    drawing.mkdir()
+    shutil.copy(states["found"], drawing / "census.gpkg")
+    assert os.waitpid(start(VERBS["count --draw"], drawing), 0)[1] == 0, (drawing / "said").read_text()
+    with (drawing / "drawn.csv").open(newline="") as asked, (folder / "check.csv").open("w", newline="") as answered:
+        rows = csv.DictReader(asked)
+        writer = csv.DictWriter(answered, rows.fieldnames or [])
+        writer.writeheader()
+        writer.writerows({**row, **{name: row[name] or "1" for name in survey.SPECIES}} for row in rows)
+    return states
+
+
+def pictures(folder: Path) -> None:
+    """Make small pictures with a place each."""
+    folder.mkdir()
+    rng = np.random.default_rng([1])
+    for i in range(PICTURES):
+        pixels = rng.integers(90, 130, (240, 320, 3), dtype=np.uint8)
+        exif = Image.Exif()
+        exif[0x010F], exif[0x0110] = "overfly", "killed"
+        exif[0x9003] = f"2026:02:14 06:{i:02d}:00"
+        exif.get_ifd(0x8825).update(
+            {1: "S", 2: (2.0, 20.0, float(i)), 3: "E", 4: (34.0, 49.0, float(i)), 5: b"\x00", 6: 80.0}
+        )
+        Image.fromarray(pixels).save(folder / f"{i:03d}.jpg", exif=exif)
+
+
+def _survey_of_the_tests() -> ModuleType:
+    found = importlib.util.spec_from_file_location("surveys", ROOT / "tests" / "counts" / "conftest.py")
+    assert found is not None
+    assert found.loader is not None
+    module = importlib.util.module_from_spec(found)
+    found.loader.exec_module(module)
+    return module
+
+
+def command(*words: str) -> Callable[[Path], None]:
+    """Return a run of the command line."""
+    return lambda work: overfly(list(words), standalone_mode=True)
+
+
+def draw_verdicts(work: Path) -> None:
+    """Judge detections one by one, and say so once each is on disk; what is there from before is not judged again."""
+    with Census.open(work / "census.gpkg") as census:
+        for number in range(VERDICTS):
+            with census.writing() as session:
+                found = session.scalars(select(Detection).order_by(Detection.fid).offset(number)).first()
+                after = {"label": "zebra", "box_px": [1, 1, 9, 9]} if number % 3 == 0 else None
+                entry = VerdictEntry(
+                    found.capture_id, None if after else found.fid, "add" if after else "reject", "amina", NOON,
+                    after=after, request=f"request-{number}",
+                )  # fmt: skip
+                key = add_verdict(session, entry)
+            print(f"verdict {key}", flush=True)
+
+
+def verdicts_are_there(work: Path, said: str) -> bool:
+    keys = {int(line.split()[1]) for line in said.splitlines() if line.startswith("verdict ")}
+    with Census.open(work / "census.gpkg") as census, census.reading() as session:
+        return keys <= set(session.scalars(select(Verdict.fid)))
+
+
+VERBS = {
+    "init": Verb(None, command("init", "park.geojson", "park")),
+    "ingest": Verb(None, command("ingest", "pictures", "--census", "census.gpkg", "--survey", "s")),
+    "ingest into one": Verb("filled", command("ingest", "pictures", "--census", "census.gpkg", "--survey", "2026-wet")),
+    "detect": Verb("ingested", command("detect", "--census", "census.gpkg", "--survey", "s")),
+    "count": Verb("found", command("count", "census.gpkg")),
+    "count --draw": Verb("found", command("count", "census.gpkg", "--draw", "drawn.csv")),
+    "count --verified": Verb("found", command("count", "census.gpkg", "--verified", "check.csv", "--who", "amina")),
+    "import census": Verb("filled", command("import", "census", "other.gpkg", "census.gpkg")),
+    "import movebank": Verb("filled", command("import", "movebank", "collars.csv", "census.gpkg")),
+    "verdicts": Verb("filled", draw_verdicts, verdicts_are_there),
+    "report": Verb("filled", command("report", "census.gpkg", "--out", "report.html")),
+    "export": Verb("filled", command("export", "geopackage", "census.gpkg", "--out", "for-others.gpkg")),
+}
+
+if __name__ == "__main__":
+    main()
