@@ -16,6 +16,7 @@ from counts.store import add_findings, add_repairs, read_captures, read_findings
 from detect.findings import PoseFinding, Repair
 from flightplan.errors import CensusError
 
+BOTH = pytest.mark.parametrize("database", ["geopackage", "postgis"], indirect=True)
 LATER = datetime(2026, 2, 14, 9, 30, 1, 250000, tzinfo=UTC)
 
 
@@ -35,6 +36,7 @@ def captured(census: Census) -> dict[str, store.StoredCapture]:
         return {c.capture.content_hash: c for c in read_captures(session, 1)}
 
 
+@BOTH
 def test_captures_are_given_as_repaired_and_kept_as_they_were_read(filled: Census, hashes: list[str]) -> None:
     before = captured(filled)
     with filled.writing() as session:
@@ -58,6 +60,7 @@ def test_captures_are_given_as_repaired_and_kept_as_they_were_read(filled: Censu
         assert read_repairs(session, 1)[1].after == LATER
 
 
+@BOTH
 def test_the_last_repair_of_a_field_holds_and_the_same_one_is_not_written_twice(
     filled: Census, hashes: list[str]
 ) -> None:
@@ -80,6 +83,7 @@ def test_findings_are_written_once_and_read_in_order(filled: Census, hashes: lis
         assert read_findings(session, 1) == tuple(found)
 
 
+@BOTH
 @pytest.mark.parametrize("table", [FlightFinding, PoseRepair])
 def test_neither_is_changed_or_deleted(
     filled: Census, hashes: list[str], table: type[FlightFinding | PoseRepair]
