@@ -74,7 +74,7 @@ def load_detector(
 
         load = functools.partial(load_detector, path, iou=iou, threads=threads, backend=backend, fast=fast)
         return calibrated_detector(load, threshold, thresholds)
-    path = _model_file(Path(path))
+    path = _model_file(Path(path), inside=backend != "ultralytics")
     asked = Asked(threshold, thresholds, DEFAULT_IOU if iou is None else iou, fast=fast)
     suffix = path.suffix.lower()
     chosen = backend or {".onnx": "onnx", ".xml": "openvino"}.get(suffix, "ultralytics")
@@ -109,11 +109,11 @@ def task_of(detector: Detector) -> str:
     return BOXES if facts is None else facts.task
 
 
-def _model_file(path: Path) -> Path:
-    """The file of a model named by its folder: ultralytics exports OpenVINO and others as one."""
+def _model_file(path: Path, *, inside: bool) -> Path:
+    """A model's file, or its folder: ultralytics exports some formats as one, OpenVINO's with one .xml in it."""
     if path.is_dir():
-        inside = sorted(path.glob("*.xml"))
-        return inside[0] if len(inside) == 1 else path
+        networks = sorted(path.glob("*.xml")) if inside else []
+        return networks[0] if len(networks) == 1 else path
     if not path.is_file():
         raise DetectorError("There is no such model file", where=str(path))
     return path

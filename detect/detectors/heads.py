@@ -7,6 +7,8 @@ with corners, score and class. Oriented boxes are in `oriented.py`, points in `p
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -78,7 +80,7 @@ def whole_numbers(values: Raw) -> ClassIds:
     return np.where(sound, np.where(sound, values, 0.0).round(), -1.0).astype(np.int64)
 
 
-def different(boxes: Raw) -> Rows:
+def different(boxes: npt.NDArray[np.floating[Any]]) -> Rows:
     """The rows that are not the very box of a better one: an end-to-end head lists a box once for each likely class."""
     return np.sort(np.unique(boxes, axis=0, return_index=True)[1])
 

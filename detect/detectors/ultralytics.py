@@ -93,16 +93,23 @@ class UltralyticsDetector:
                 agnostic_nms=True,
                 verbose=False,
             )[0]
-        found = result.obb if self.facts.task == ORIENTED else result.boxes
+        oriented = self.facts.task == ORIENTED
+        found = result.obb if oriented else result.boxes
         scores, class_ids = found.conf.cpu().numpy(), found.cls.cpu().numpy()
-        if self.facts.task == ORIENTED:
-            corners = found.xyxyxyxy.cpu().numpy().astype(np.float64).reshape(-1, 4, 2)
-            boxes = np.clip(around(corners), 0.0, [tile.shape[1], tile.shape[0]] * 2)
-            return sorted_detections(boxes, scores, class_ids, self.names, self.content_hash, corners_px=corners)
-        boxes = found.xyxy.cpu().numpy()
         best = np.argsort(-scores, kind="stable")
-        best = best[different(boxes[best])]
-        return sorted_detections(boxes[best], scores[best], class_ids[best], self.names, self.content_hash)
+        corners: npt.NDArray[np.float64] | None = None
+        if oriented:
+            corners = found.xyxyxyxy.cpu().numpy().astype(np.float64).reshape(-1, 4, 2)[best]
+            boxes = np.clip(around(corners), 0.0, [tile.shape[1], tile.shape[0]] * 2)
+            rows = different(corners.reshape(-1, 8))
+            corners = corners[rows]
+        else:
+            boxes = found.xyxy.cpu().numpy()[best]
+            rows = different(boxes)
+        best = best[rows]
+        return sorted_detections(
+            boxes[rows], scores[best], class_ids[best], self.names, self.content_hash, corners_px=corners
+        )
 
 
 def _told(path: Path) -> ModelFacts | None:
