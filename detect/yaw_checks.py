@@ -34,6 +34,7 @@ _CANDIDATES = 256
 _OUTLIER_DEG, _OUTLIER_SPREADS, _FLIPPED_DEG = 45.0, 6.0, 135.0
 _STEADY = 0.9
 _LEFT_STEPS = 3.0
+_MEDOID = 300
 _LEAST_OFFSET_DEG, _BOTH_WAYS_DEG = 8.0, 6.0
 _QUARTERS_DEG = (-180.0, -90.0, 0.0, 90.0, 180.0)
 # Programs that people look at, turn, cut and export pictures with. A camera's firmware is a version number.
@@ -59,6 +60,10 @@ def check_yaw(flight: Flight) -> list[PoseFinding]:
 def _lone(flight: Flight) -> list[PoseFinding]:
     relative = turn_deg(flight.azimuth_deg, flight.course_deg)
     off = np.zeros(len(flight))
+    camera = turn_deg(flight.azimuth_deg, flight.airframe_deg)
+    with_nose = np.isfinite(camera)
+    if with_nose.any():
+        camera = turn_deg(camera, _usual_deg(camera[with_nose]))
     for line in range(int(flight.line.max(initial=-1)) + 1):
         rows = np.flatnonzero((flight.line == line) & np.isfinite(relative))
         if len(rows) < _LEAST_ON_LINE:
@@ -68,7 +73,7 @@ def _lone(flight: Flight) -> list[PoseFinding]:
         spread = 1.4826 * float(np.median(np.abs(away)))
         odd = np.abs(away) > max(_OUTLIER_DEG, _OUTLIER_SPREADS * spread)
         ends = _ends(flight, rows)
-        odd[ends] &= ~_still_turning(flight, rows[ends], away[ends])
+        odd[ends] &= ~_still_turning(camera[rows[ends]], away[ends])
         if odd.sum() <= _LONE_SHARE * len(rows):
             off[rows[odd]] = away[odd]
     findings = []
@@ -108,14 +113,12 @@ def _ends(flight: Flight, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
     return np.asarray(left[1:] | left[:-1])
 
 
-def _still_turning(flight: Flight, ends: npt.NDArray[np.int64], away: Floats) -> npt.NDArray[np.bool_]:
-    """Whether pictures at the ends of a line may really look another way: the aircraft comes out of its turn there."""
-    camera = turn_deg(flight.azimuth_deg, flight.airframe_deg)
-    known = np.isfinite(camera)
-    if not known.any():
-        return np.asarray(np.abs(away) < _FLIPPED_DEG)
-    with_nose = np.abs(turn_deg(camera[ends], _usual_deg(camera[known]))) < _OUTLIER_DEG
-    return np.where(np.isfinite(camera[ends]), with_nose, np.abs(away) < _FLIPPED_DEG)
+def _still_turning(camera: Floats, away: Floats) -> npt.NDArray[np.bool_]:
+    """Whether pictures at the ends of a line may really look another way: the aircraft comes out of its turn there.
+
+    `camera` is how far each camera is turned against its aircraft more than usual, NaN where nobody says.
+    """
+    return np.where(np.isfinite(camera), np.abs(camera) < _OUTLIER_DEG, np.abs(away) < _FLIPPED_DEG)
 
 
 def _usual_deg(angles: Floats) -> float:
