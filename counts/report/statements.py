@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from counts.herds import CHAIN_M, sizes
 from counts.report.facts import Facts, mean_and_spread
 from counts.report.spread import spreads
 from counts.report.words import decimal, listed, percent, plural, square_km, whole
@@ -193,6 +194,10 @@ def _merging(facts: Facts) -> str:
             f" Counted were {listed(counts)}; in brackets, if all sightings that could be one animal were, and if none"
             " were."
         )
+    if facts.individuals is not None:
+        herds = sizes(facts.individuals.herd, facts.individuals.species)
+        stood = [f"{plural(h.herds, 'herd')} of {name}, the largest of {h.largest}" for name, h in herds.items()]
+        said += f" They stood in {listed(stood)} (within {CHAIN_M:.0f} m of one another)." if stood else ""
     movement = facts.counting.parameters.get("movement") if facts.counting else None
     for name, walked in sorted(movement.items()) if isinstance(movement, dict) else ():
         error = "" if walked["bias_error"] is None else f" ± {walked['bias_error']:.1%}"

@@ -16,6 +16,7 @@ from counts.availability import Availability
 from counts.census import Census
 from counts.columns import canonical_json
 from counts.effort import Effort, core_zones, measure_effort
+from counts.herds import Herds, sizes
 from counts.movement import Movement
 from counts.population import Estimation
 from counts.store import (
@@ -44,6 +45,7 @@ from overfly.chain.estimating import (
 from overfly.chain.ground import SurveyGround, place_detections, read_ground
 from overfly.chain.passes_flown import LONGEST_GAP_S
 from overfly.chain.resolving import (
+    herds_in,
     identity_entry,
     pairs_to_ask,
     resolve_individuals,
@@ -98,6 +100,7 @@ class Counted:
     provenance_hash: str
     reason: str | None = None
     not_looked_at: int = 0
+    herds: Mapping[str, Herds] = field(default_factory=dict)
     movement: Mapping[str, Movement] = field(default_factory=dict)
     pair_answers: int = 0
     pairs_contradicting: int = 0
@@ -158,7 +161,8 @@ def count_survey(
         **({"speeds_mps": speeds} if any(v != speed_limit_mps for v in speeds.values()) else {}),
         **({"answers": len(answers)} if answers else {}),
     }
-    layer = identity_entry(ground, table.detection_id, sightings, individuals, members, transect)
+    herd = herds_in(ground, individuals, transect)
+    layer = identity_entry(ground, table.detection_id, sightings, individuals, members, transect, herd)
     # Only now, so that nobody else waits to write while animals are told apart.
     with census.writing() as session:
         write_assignment(session, ground)
@@ -178,7 +182,13 @@ def count_survey(
         how=how,
         availability=availability,
     )
-    return replace(counted, movement=walked, pair_answers=len(answers), pairs_contradicting=len(individuals.contradict))
+    return replace(
+        counted,
+        herds=sizes(herd, individuals.labels),
+        movement=walked,
+        pair_answers=len(answers),
+        pairs_contradicting=len(individuals.contradict),
+    )
 
 
 def _estimate(

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 import overfly
 from counts.columns import canonical_json
+from counts.herds import herds_of
 from counts.identity import Doubt, Individuals, resolve
 from counts.passes import Passes
 from counts.population import on_land
@@ -133,6 +134,14 @@ def transects_of(ground: SurveyGround, individuals: Individuals) -> Ints:
     return np.where(counted, unit, -1).astype(np.int64)
 
 
+def herds_in(ground: SurveyGround, individuals: Individuals, transect: Ints) -> Ints:
+    """The herd (M,) of each individual that counts, −1 for the others; in full coverage lines do not cut herds."""
+    unit = transect if ground.planned else np.where(individuals.left, -1, 0)
+    if ground.info.design_kind == FULL:
+        unit = np.where(unit >= 0, 0, -1)
+    return herds_of(individuals.positions, individuals.labels, unit.astype(np.int64))
+
+
 def identity_entry(
     ground: SurveyGround,
     detection_ids: Ints,
@@ -140,8 +149,9 @@ def identity_entry(
     individuals: Individuals,
     members: Ints,
     transect: Ints,
+    herd: Ints,
 ) -> IdentityEntry:
-    """Return the layer to write: every sighting with its individual, every individual with its transect."""
+    """Return the layer to write: every sighting with its individual, every individual with its transect and herd."""
     individual = np.full(len(sightings), -1, dtype=np.int64)
     individual[members] = individuals.individual
     return IdentityEntry(
@@ -152,6 +162,7 @@ def identity_entry(
         species=tuple(individuals.labels.tolist()),
         individual_lonlat=ground.frame.to_lonlat(individuals.positions) if len(individuals) else np.empty((0, 2)),
         transect=tuple(ground.transects[i].identifier if i >= 0 else None for i in transect.tolist()),
+        herd=herd,
     )
 
 

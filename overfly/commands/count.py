@@ -280,6 +280,10 @@ def _identity(counted: Counted) -> list[str]:
     lines = []
     for name, (chosen, fewest, most) in counted.merge_counts.items():
         lines.append(f"{name}: {chosen} animals; {fewest} if all that could be one are, {most} if none are")
+        if (herds := counted.herds.get(name)) is not None and herds.largest > 1:
+            lines.append(
+                f"  in {herds.herds} herds of {herds.mean_size:.1f} on average, the largest of {herds.largest}"
+            )
         if untold := counted.untold.get(name):
             lines.append(
                 f"  of {untold} tracks it cannot be told whether other lines saw them too: they were counted by how"

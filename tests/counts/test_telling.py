@@ -9,15 +9,19 @@ import numpy as np
 import pytest
 import shapely
 from click.testing import CliRunner
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sqlalchemy import select
 
 from counts.census import Census
+from counts.herds import Herds, herds_of, sizes
 from counts.identity import AmbiguousPair, Doubt, resolve
 from counts.looks import Looks, thinned
 from counts.movement import Survey, simulate_movement
 from counts.passes import Passes
 from counts.report import write_report
 from counts.schema import Sighting
+from counts.store import read_individuals
 from counts.store.pairs import PairAnswer, add_answer, read_pairs
 from counts.store.received import SourceEntry, add_fixes, add_source
 from flightplan.errors import EstimateError
@@ -127,6 +131,41 @@ def test_the_command_and_the_report_say_what_merging_and_walking_do(filled: Cens
     assert f"zebra {chosen} ({fewest} to {most})" in page
     assert f"the mean was {walked['bias']:+.1%}" in page
     assert json.loads(run("--json"))["movement"] == {}
+
+
+def test_a_herd_is_who_stands_within_fifty_metres_of_another_of_its_kind_and_unit() -> None:
+    x = np.array([0.0, 40.0, 80.0, 200.0, 240.0, 0.0, 40.0, 500.0])
+    labels = np.array(["zebra"] * 5 + ["elephant", "zebra", "zebra"])
+    unit = np.array([1, 1, 1, 1, 1, 1, 2, -1])
+    herd = herds_of(np.column_stack([x, np.zeros(8)]), labels, unit)
+    assert herd.tolist() == [1, 1, 1, 2, 2, 3, 4, -1]
+    assert sizes(herd, labels)["zebra"] == Herds(herds=3, mean_size=2.0, largest=3)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 400), st.integers(0, 1)), min_size=1, max_size=40), st.randoms())
+def test_herds_are_the_same_whatever_the_order_of_the_animals(rows: list[tuple[int, int]], shuffle) -> None:
+    def told(some):
+        herd = herds_of(
+            np.array([(x, 0.0) for x, _ in some]), np.array(["z"] * len(some)), np.array([u for _, u in some])
+        )
+        return {frozenset(np.flatnonzero(herd == h).tolist()) for h in np.unique(herd)}
+
+    order = list(range(len(rows)))
+    shuffle.shuffle(order)
+    mixed = told([rows[i] for i in order])
+    assert {frozenset(order[i] for i in group) for group in mixed} == told(rows)
+
+
+def test_individuals_in_the_census_know_their_herd(filled: Census) -> None:
+    counted = count(filled)
+    with filled.reading() as session:
+        table = read_individuals(session, counted.identity_run_id)
+    counts = np.array([name is not None for name in table.transect])
+    assert ((table.herd > 0) == counts).all()
+    for name, herds in counted.herds.items():
+        assert herds == sizes(table.herd, table.species)[name]
+        assert herds.herds * herds.mean_size == pytest.approx((table.species[counts] == name).sum())
 
 
 def test_collars_say_how_fast_their_species_walks(filled: Census) -> None:
