@@ -9,9 +9,8 @@ What is written and read is in `counts.store`, one module per noun; every functi
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -21,45 +20,49 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url
-from sqlalchemy.exc import ArgumentError, OperationalError, ProgrammingError, StatementError
+from sqlalchemy import Connection, Engine, inspect
+from sqlalchemy.exc import OperationalError, ProgrammingError, StatementError
 from sqlalchemy.orm import Session
 
 from counts import migrations
+from counts.address import address_of, copy_file, engine_for
 from counts.audit import Journal, writer_of
-from counts.geopackage import APPLICATION_ID
-from counts.spatial_index import register_functions, write_extents
+from counts.spatial_index import write_extents
 from flightplan.errors import CensusError, OverflyError
-
-BUSY_TIMEOUT_S = 60.0
-CACHE_KB = 65_536
-"""Pages that SQLite keeps in memory: with its own 2 MB an index of millions of rows is read from disk row by row."""
 
 _WRITERS_LOCK = 0x6F766572
 _NOT_OURS = frozenset({"alembic_version", "spatial_ref_sys"})
-_SQLITE_MAGIC = b"SQLite format 3\x00"
+_COPY_IT = "Copy it to a folder where you may write"
+_WHAT_TO_DO = {
+    "disk is full": "Make room on the disk and do it again; what was there before is kept",
+    "disk I/O error": "Look whether the disk is full or failing; what was there before is kept",
+    "database is locked": "Another program is writing for a long time: close it, or wait",
+    "readonly database": _COPY_IT,
+    "permission denied": "Ask the database's owner for the right to write",
+}
+"""What helps, by what the database says."""
 
 
 class Census:
     """An open census. Use it as a context manager, or close it."""
 
-    def __init__(self, engine: Engine, where: str) -> None:
+    def __init__(self, engine: Engine, where: str, read_only: str | None = None) -> None:
         self.engine = engine
         self.where = where
+        self.read_only = read_only
+        """Why nothing can be written to it, None when something can."""
 
     @classmethod
-    def open(cls, location: str | Path, *, create: bool = True) -> Census:
+    def open(cls, location: str | Path, *, create: bool = True, read_only: bool = False) -> Census:
         """Open a census file, or a database by URL, and bring it up to date.
 
-        Raises CensusError when the file is missing and `create` is false, is not a census, or was written by a newer
-        overfly.
+        A file that may not be written is opened to be read, and so is any with `read_only`. Raises CensusError when
+        the file is missing and `create` is false, is not a census, was written by a newer overfly, or by an older one
+        and cannot be brought up to date because it is read-only.
         """
-        url = _as_url(location)
-        where = url.database if url.get_backend_name() == "sqlite" and url.database else url.render_as_string()
-        if url.get_backend_name() == "sqlite":
-            _check_file(Path(where), create=create)
-        engine = _engine(url, where)
-        census = cls(engine, where)
+        address = address_of(location, create=create, read_only=read_only)
+        where = address.where
+        census = cls(engine_for(address), where, address.read_only)
         try:
             census._migrate(create=create)
         except (OperationalError, ProgrammingError) as error:
@@ -83,6 +86,8 @@ class Census:
     @contextmanager
     def unjournalled(self) -> Iterator[Session]:
         """Give a session as `writing` does; whoever takes it writes the audit's entry."""
+        if self.read_only is not None:
+            raise CensusError(f"cannot be written: {self.read_only}", where=self.where, hint=_COPY_IT)
         with (
             _explained(self.where),
             self.engine.connect().execution_options(overfly_begin="BEGIN IMMEDIATE") as connection,
@@ -97,13 +102,7 @@ class Census:
     @staticmethod
     def backup(source: Path, target: Path) -> Path:
         """Copy a census file, with whatever other programs have written to it so far; the source is only read."""
-        _check_file(source, create=False)
-        with (
-            closing(sqlite3.connect(f"{source.resolve().as_uri()}?mode=ro", uri=True)) as there,
-            closing(sqlite3.connect(target)) as here,
-        ):
-            there.backup(here)
-        return target
+        return copy_file(source, target)
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
@@ -165,6 +164,12 @@ class Census:
                 where=self.where,
                 hint="Update overfly; the file is left as it is",
             )
+        if self.read_only is not None:
+            raise CensusError(
+                f"was written by an older overfly and has to be brought up to date, but {self.read_only}",
+                where=self.where,
+                hint=_COPY_IT,
+            )
         self.upgrade()
 
     @contextmanager
@@ -186,113 +191,6 @@ class Census:
                     _raw_pragma(connection, "foreign_keys = ON")
 
 
-def shown_address(location: str | Path) -> str:
-    """Return a census' file as it is, and a database's address without its password."""
-    if not (isinstance(location, str) and "://" in location):
-        return str(location)
-    try:
-        url = make_url(location)
-    except (ArgumentError, ValueError):
-        return location.rsplit("@", 1)[-1]
-    return location if url.password is None else url.render_as_string()
-
-
-def _as_url(location: str | Path) -> URL:
-    if not (isinstance(location, str) and "://" in location):
-        return URL.create("sqlite", database=str(location))
-    try:
-        url = make_url(location)
-    except (ArgumentError, ValueError) as error:
-        raise CensusError(
-            "is no address of a database",
-            where=location.rsplit("@", 1)[-1],
-            hint="postgresql://USER@HOST/DATABASE, or a file",
-        ) from error
-    if url.drivername in ("postgresql", "postgres", "postgis"):
-        return url.set(drivername="postgresql+psycopg")
-    return url
-
-
-def _engine(url: URL, where: str) -> Engine:
-    try:
-        engine = create_engine(url)
-    except ImportError as error:
-        raise CensusError(
-            f"needs {error.name}, which is not installed", where=where, hint="pip install 'overfly[postgis]'"
-        ) from error
-    except ArgumentError as error:
-        raise CensusError(
-            f"is on a kind of database that is not known: {url.drivername}",
-            where=where,
-            hint="A census is a file, or postgresql://USER@HOST/DATABASE",
-        ) from error
-    if engine.dialect.name == "sqlite":
-        _tune_sqlite(engine)
-    elif engine.dialect.name == "postgresql":
-        _tune_postgresql(engine)
-    else:
-        raise CensusError(
-            f"is on a kind of database that a census cannot be on: {engine.dialect.name}",
-            where=where,
-            hint="A census is a file, or postgresql://USER@HOST/DATABASE",
-        )
-    return engine
-
-
-def _check_file(path: Path, *, create: bool) -> None:
-    where = str(path)
-    if path.is_dir():
-        raise CensusError("is a folder, not a census", where=where, hint="Name the census file inside it")
-    if not path.exists() or path.stat().st_size == 0:
-        if not create:
-            raise CensusError("there is no census here", where=where, hint="Make one with `overfly init` or `ingest`")
-        if not path.parent.is_dir():
-            raise CensusError("its folder does not exist", where=where, hint=f"Make the folder {path.parent} first")
-        return
-    with path.open("rb") as file:
-        if file.read(16) != _SQLITE_MAGIC:
-            raise CensusError("is not a census (nor any GeoPackage)", where=where, hint="Name another file")
-    try:
-        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as peek:
-            application_id = peek.execute("PRAGMA application_id").fetchone()[0]
-            tables = {row[0] for row in peek.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    except sqlite3.DatabaseError as error:
-        raise CensusError(f"is damaged: {error}", where=where, hint="Restore it from a copy") from error
-    if tables - {"alembic_version"} and (application_id != APPLICATION_ID or "alembic_version" not in tables):
-        kind = "a GeoPackage, but not a census" if application_id == APPLICATION_ID else "a database, but not a census"
-        raise CensusError(f"is {kind}", where=where, hint="Name another file; this one is left as it is")
-
-
-def _tune_sqlite(engine: Engine) -> None:
-    """Durable commits, foreign keys, and transactions that hold schema changes too."""
-
-    @event.listens_for(engine, "connect")
-    def connected(dbapi_connection: Any, _: Any) -> None:
-        register_functions(dbapi_connection)
-        dbapi_connection.isolation_level = None  # SQLAlchemy says BEGIN, not the driver, so that DDL is inside it
-        for pragma in (
-            f"busy_timeout = {int(BUSY_TIMEOUT_S * 1000)}",
-            "journal_mode = WAL",
-            "synchronous = FULL",
-            "foreign_keys = ON",
-            f"cache_size = -{CACHE_KB}",
-        ):
-            dbapi_connection.execute(f"PRAGMA {pragma}").close()
-
-    @event.listens_for(engine, "begin")
-    def begun(connection: Connection) -> None:
-        connection.exec_driver_sql(connection.get_execution_options().get("overfly_begin", "BEGIN"))
-
-
-def _tune_postgresql(engine: Engine) -> None:
-    """Times in UTC, wherever the server is: the audit's digests are of what the driver says."""
-
-    @event.listens_for(engine, "connect")
-    def connected(dbapi_connection: Any, _: Any) -> None:
-        dbapi_connection.execute("SET TIME ZONE 'UTC'")
-        dbapi_connection.commit()
-
-
 @contextmanager
 def _explained(where: str) -> Iterator[None]:
     """Say in the reader's words what the database refused."""
@@ -301,7 +199,9 @@ def _explained(where: str) -> Iterator[None]:
     except StatementError as error:
         if isinstance(error.orig, OverflyError):
             raise error.orig from error
-        raise CensusError(f"the census refused: {error.orig}", where=where) from error
+        said = str(error.orig).strip()
+        hint = next((hint for sign, hint in _WHAT_TO_DO.items() if sign in said), None)
+        raise CensusError(f"the census refused: {said}", where=where, hint=hint) from error
 
 
 def _config() -> Config:

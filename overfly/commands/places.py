@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from counts.census import shown_address
+from counts.address import shown_address
 from detect.sources import is_remote
 from flightplan.errors import WorkspaceError
 from overfly.workspace import SurveyFolder, Workspace

@@ -13,7 +13,8 @@ import shapely
 from click.testing import CliRunner
 
 from counts import store
-from counts.census import Census, shown_address
+from counts.address import shown_address
+from counts.census import Census
 from detect.captures import Capture
 from detect.detections import Detections
 from flightplan.camera import Camera
