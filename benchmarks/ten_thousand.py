@@ -237,7 +237,7 @@ BREAKAGES = (
     Breakage("0, 0", _nowhere, "position 0, 0, no XMP", "the receiver had no position", left_out=False),
     Breakage("height unknown", _xmp_gone(b"RelativeAltitude"), "no height above take-off", "height", left_out=False),
     Breakage("angles 0", _angles_zero, "all angles exactly 0", "are exactly 0", left_out=False),
-    Breakage("huge", _claim_huge, "claims 65,000x65,000 pixels", "over the limit"),
+    Breakage("huge", _claim_huge, "claims 65,000x65,000 pixels", "The raster is damaged"),
     Breakage("dangling link", _instead(lambda path: path.symlink_to("gone.JPG")), "link to nothing", "No such file"),
     Breakage("link to itself", _instead(lambda path: path.symlink_to(path.name)), "link to itself", "symbolic link"),
     Breakage("folder", _instead(_folder), "a folder named .JPG", "a folder that is named like a picture"),

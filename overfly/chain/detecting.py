@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,7 @@ from detect.shards import Shard
 from detect.sources import is_remote
 from detect.tiles import TilePolicy
 from flightplan.errors import CaptureError, Skip
+from overfly.chain.found_so_far import FoundSoFar
 
 _BATCH = 128
 _BATCH_S = 1.0
@@ -81,12 +83,12 @@ def detect_survey(
 ) -> Detected:
     """Look at every capture of a survey that this detector, at its threshold, has not looked at yet.
 
-    What was found is on disk batch by batch, so a run that is killed goes on where it stopped; while a batch is
-    written, the next pictures are looked at. A picture that cannot be decoded, or is not the one that was brought in,
-    is set aside with its reason, named, lowers the area searched, and is tried again only with `retry`. `name` is what
-    to call the detector. `shard` looks at its part only; shards may write into one census at once. `recipe` and `crew`
-    are those of `detect.engine.look`, `policy` how pictures are cut. Raises CaptureError where none of the pictures is
-    where it was.
+    What was found is on disk picture by picture, and in the census batch by batch, so a run that is killed goes on
+    where it stopped; while a batch is written, the next pictures are looked at. A picture that cannot be decoded, or is
+    not the one that was brought in, is set aside with its reason, named, lowers the area searched, and is tried again
+    only with `retry`. `name` is what to call the detector. `shard` looks at its part only; shards may write into one
+    census at once. `recipe` and `crew` are those of `detect.engine.look`, `policy` how pictures are cut. Raises
+    CaptureError where none of the pictures is where it was, or their folder goes.
     """
     policy = policy_for(detector, policy)
     with census.writing() as session:
@@ -105,14 +107,19 @@ def detect_survey(
     if shard is not None:
         todo = tuple(capture for capture in todo if shard.owns(capture.content_hash))
     _check_there(todo)
-    asks = [Ask(Path(c.path), c.content_hash, gsds_cm.get(c.capture_id)) for c in todo]
-    results = look(asks, detector, recipe=recipe, crew=crew or Crew(workers=workers), policy=policy)
     write = _Writer(census, info.survey_id, run_id)
     done = unscaled = 0
     skips: list[Skip] = []
-    with ThreadPoolExecutor(1, thread_name_prefix="write") as writer:
+    kept = FoundSoFar(census.where, detector, _parameters(detector, policy), shard)
+    with closing(kept), ThreadPoolExecutor(1, thread_name_prefix="write") as writer:
+        before = kept.of(todo)
+        write([(capture, Looked(Path(capture.path), capture.content_hash, found)) for capture, found in before])
+        known = {capture.capture_id for capture, _ in before}
+        todo = tuple(capture for capture in todo if capture.capture_id not in known)
+        asks = [Ask(Path(c.path), c.content_hash, gsds_cm.get(c.capture_id)) for c in todo]
+        results = look(asks, detector, recipe=recipe, crew=crew or Crew(workers=workers), policy=policy)
         writing: Future[None] | None = None
-        for batch in _batched(zip(todo, results, strict=True)):
+        for batch in _batched(_noted(zip(todo, results, strict=True), kept)):
             if writing is not None:
                 writing.result()
             there = [(capture, looked) for capture, looked in batch if not _is_gone(capture, looked)]
@@ -131,6 +138,7 @@ def detect_survey(
                 progress(done, len(todo))
         if writing is not None:
             writing.result()
+        kept.forget()
     with census.reading() as session:
         run = read_detection_run(session, run_id)
         left = count_not_looked_at(session, run_id)
@@ -165,6 +173,8 @@ class _Writer:
     run_id: int
 
     def __call__(self, batch: Sequence[_Done]) -> None:
+        if not batch:
+            return
         with self.census.writing() as session:
             # Two runs over the same pictures at once find the same: whoever is first has it.
             known = looked_at(session, self.run_id, [capture.capture_id for capture, _ in batch])
@@ -196,8 +206,14 @@ def _is_gone(capture: CaptureToLookAt, looked: Looked) -> bool:
     return not Path(capture.path).parent.exists()
 
 
+def _noted(items: Iterable[_Done], kept: FoundSoFar) -> Iterator[_Done]:
+    for capture, looked in items:
+        kept.add(capture, looked.result)
+        yield capture, looked
+
+
 def _batched(items: Iterable[_Done]) -> Iterator[list[_Done]]:
-    """What came within a second, or `_BATCH` of them: little is lost to a kill, and writing is no work to speak of."""
+    """What came within a second, or `_BATCH` of them: others see it soon, and writing is no work to speak of."""
     batch: list[_Done] = []
     since = time.monotonic()
     for item in items:

@@ -14,19 +14,25 @@ from detect.picture_checks import PictureLook
 from detect.sources import cache_folder
 
 
+def progress_file(where: str, verb: str) -> Path:
+    """Where a verb keeps what is not in the census `where` yet: beside it, or for a database in the user's cache."""
+    here = Path(where)
+    if here.is_file():
+        return here.with_name(f"{here.name}.{verb}-progress")
+    folder = cache_folder().parent
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / f"{hashlib.sha256(where.encode()).hexdigest()}.{verb}-progress"
+
+
 class LooksSoFar:
     """Looks by content hash, kept in a file from one run to the next until `forget`.
 
-    The file lies beside the census `where`, or in the user's cache where that is a database. Lines that cannot be read
+    Lines that cannot be read
     (the last one of a killed run) are pictures to look at again. Any number of threads may use it.
     """
 
     def __init__(self, where: str) -> None:
-        here = Path(where)
-        folder = here.parent if here.is_file() else cache_folder().parent
-        folder.mkdir(parents=True, exist_ok=True)
-        name = here.name if here.is_file() else hashlib.sha256(where.encode()).hexdigest()
-        self.path = folder / f"{name}.ingest-progress"
+        self.path = progress_file(where, "ingest")
         self._looks: dict[str, PictureLook | None] = {}
         with suppress(FileNotFoundError), self.path.open("rb") as file:
             for line in file:

@@ -25,7 +25,7 @@ from detect.detections import Detections, sorted_detections
 from detect.shards import Shard
 from detect.sources import location
 from flightplan.errors import CaptureError
-from overfly.chain import Detected, count_survey, detect_survey, ingest
+from overfly.chain import Detected, count_survey, detect_survey, detecting, ingest
 from overfly.cli import main
 
 
@@ -124,6 +124,32 @@ def test_two_runs_over_the_same_pictures_at_once_find_nothing_twice(census: Cens
         both = list(pool.map(run, range(2)))
     assert [result.captures for result in both][-1] == 40
     assert len(found(census, both[0].run_id)) == 80
+
+
+def test_what_was_found_and_not_yet_written_is_not_looked_for_again(
+    census: Census, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(detecting._Writer, "__call__", lambda writer, batch: killed() if batch else None)
+        with pytest.raises(KeyboardInterrupt):
+            look(census)
+    (kept,) = Path(census.where).parent.glob("*-progress")
+    with kept.open("ab") as file:
+        file.write(b'{"image": "half a li')
+    detector = Counting()
+    result = look(census, detector)
+    assert (detector.seen, result.captures, result.detections, result.left) == ([], 40, 80, 0)
+    assert not kept.exists()
+    # Another threshold is another run: nothing kept is taken for it.
+    with monkeypatch.context() as patched:
+        patched.setattr(detecting._Writer, "__call__", lambda writer, batch: killed() if batch else None)
+        with pytest.raises(KeyboardInterrupt):
+            look(census, Counting(threshold=0.5))
+    other = Counting(threshold=0.6)
+    assert look(census, other).looked_at == len(other.seen) == 40
 
 
 def test_a_run_without_all_its_shards_is_said_to_be_incomplete(census: Census, tmp_path: Path) -> None:
