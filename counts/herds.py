@@ -16,8 +16,6 @@ Ints = npt.NDArray[np.int64]
 CHAIN_M = 50.0
 """Animals belong together that stand within this of one another, or of others between (Clutton-Brock et al. 1982)."""
 
-_APART_M = 1000.0
-
 
 @dataclass(frozen=True)
 class Herds:
@@ -39,9 +37,12 @@ def herds_of(positions: Floats, labels: npt.NDArray[np.str_], unit: Ints, *, cha
     if not len(inside):
         return herd
     kind = np.unique(labels[inside], return_inverse=True)[1] * (int(unit.max()) + 1) + unit[inside]
-    # Kinds are put far apart in time, so that none is paired with another's.
-    layer = np.unique(kind, return_inverse=True)[1] * _APART_M
-    first, second = near_pairs(positions[inside], chain_m, layer, _APART_M / 2)
+    where = positions[inside]
+
+    def apart(one: Ints, other: Ints) -> Floats:
+        return np.where(kind[one] == kind[other], np.hypot(*(where[one] - where[other]).T), np.inf)
+
+    first, second, _ = near_pairs(where, chain_m, apart, chain_m)
     group = components(len(inside), first, second)
     # Numbered by their first member, whatever order the components came in.
     _, head, number = np.unique(group, return_index=True, return_inverse=True)

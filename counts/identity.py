@@ -113,26 +113,25 @@ class _Options:
 
 def _candidates(s: Observed, gate: float, longest_gap_s: float) -> tuple[Ints, Ints, Floats]:
     """Pairs of one group and different frames within the gate, first before second in the fixed order, and d²."""
-    firsts, seconds = [np.empty(0, dtype=np.int64)], [np.empty(0, dtype=np.int64)]
+    parts = []
     bounds = np.flatnonzero(np.diff(s.groups, prepend=-1, append=-1))
-    for start, stop in pairwise(bounds):
-        if stop - start < 2:
-            continue
+    for start, stop in pairwise(bounds.tolist()):
         inside = slice(start, stop)
         gap = min(longest_gap_s, float(s.times[inside].max() - s.times[inside].min()))
         largest = float(np.trace(s.covariances[inside], axis1=1, axis2=2).max())
         reach = float(np.sqrt(gate * (2 * largest + s.drift_variance[start] * gap**2)))
-        one, other = near_pairs(s.points[inside], reach, s.times[inside], gap)
-        firsts.append(one + start)
-        seconds.append(other + start)
-    first, second = np.concatenate(firsts), np.concatenate(seconds)
-    lag = s.times[second] - s.times[first]
-    keep = (s.frames[first] != s.frames[second]) & (lag <= longest_gap_s)
-    first, second = first[keep], second[keep]
-    cost = mahalanobis_squared(s.points[second] - s.points[first], _combined(s, first, second))
-    near = cost <= gate
-    order = np.lexsort((second[near], first[near]))
-    return first[near][order], second[near][order], cost[near][order]
+
+        def cost(first: Ints, second: Ints, start: int = start) -> Floats:
+            first, second = first + start, second + start
+            d2 = mahalanobis_squared(s.points[second] - s.points[first], _combined(s, first, second))
+            free = (s.frames[first] != s.frames[second]) & (s.times[second] - s.times[first] <= longest_gap_s)
+            return np.where(free, d2, np.inf)
+
+        first, second, d2 = near_pairs(s.points[inside], reach, cost, gate)
+        parts.append((first + start, second + start, d2))
+    none = np.empty(0, dtype=np.int64)
+    first, second, d2 = (np.concatenate(c) for c in zip((none, none, np.empty(0)), *parts, strict=True))
+    return first, second, d2
 
 
 def _tracks(s: Observed, first: Ints, second: Ints, cost: Floats, options: _Options) -> tuple[Ints, Floats, Floats]:

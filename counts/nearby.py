@@ -1,6 +1,8 @@
-"""Pairs of places within a reach, with bounded memory however dense a crowd is."""
+"""Pairs of places within a reach that could be one animal's, with bounded memory however dense a crowd is."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
@@ -11,39 +13,42 @@ from flightplan.frames import Floats
 Ints = npt.NDArray[np.int64]
 
 MOST_PER_PLACE = 96
-"""In a denser crowd each place is paired with so many of those that are nearest in space and time."""
+"""In a denser crowd each place is paired with so many of the likeliest ones after it, which join a crowd as all do."""
 
-_AT_ONCE = 50_000
+_PAIRS_AT_ONCE = 2_000_000
 
 
-def near_pairs(points: Floats, reach_m: float, times_s: Floats, gap_s: float) -> tuple[Ints, Ints]:
-    """Pairs of rows (first < second) of `points` (N, 2) within the reach and within the gap in time, each once.
+def near_pairs(
+    points: Floats, reach_m: float, cost: Callable[[Ints, Ints], Floats], most_cost: float
+) -> tuple[Ints, Ints, Floats]:
+    """Pairs of rows (first < second, in order) of `points` (N, 2) within the reach, and their cost, up to a most.
 
-    All of them where there are `MOST_PER_PLACE` to a place or fewer on average; else the nearest ones of each place,
-    which join a crowd as well as all would.
+    `cost` gives it for pairs, infinite for those that cannot be.
     """
-    tree = KDTree(points)
-    if tree.count_neighbors(tree, reach_m) <= MOST_PER_PLACE * len(points):
-        pairs = tree.query_pairs(reach_m, output_type="ndarray").astype(np.int64)
-        first, second = pairs.min(axis=1), pairs.max(axis=1)
-    else:
-        first, second = _nearest(points, reach_m, times_s, gap_s)
-    close = np.abs(times_s[second] - times_s[first]) <= gap_s
-    return first[close], second[close]
+    firsts, seconds, costs = [np.empty(0, dtype=np.int64)], [np.empty(0, dtype=np.int64)], [np.empty(0)]
+    if len(points) > 1:
+        tree = KDTree(points)
+        around = max(1.0, float(tree.count_neighbors(tree, reach_m)) / len(points))
+        rows = max(1, int(_PAIRS_AT_ONCE / around))
+        for start in range(0, len(points), rows):
+            found = KDTree(points[start : start + rows]).sparse_distance_matrix(tree, reach_m, output_type="ndarray")
+            first, second = found["i"].astype(np.int64) + start, found["j"].astype(np.int64)
+            first, second = first[first < second], second[first < second]
+            value = cost(first, second)
+            order = np.lexsort((second, first))
+            order = order[value[order] <= most_cost]
+            if len(order) > MOST_PER_PLACE * rows:
+                order = _likeliest(order, first, value)
+            firsts.append(first[order])
+            seconds.append(second[order])
+            costs.append(value[order])
+    return np.concatenate(firsts), np.concatenate(seconds), np.concatenate(costs)
 
 
-def _nearest(points: Floats, reach_m: float, times_s: Floats, gap_s: float) -> tuple[Ints, Ints]:
-    scaled = np.column_stack([points / reach_m, times_s / max(gap_s, 1e-9)])
-    tree = KDTree(scaled)
-    keys = []
-    for start in range(0, len(points), _AT_ONCE):
-        rows = np.arange(start, min(start + _AT_ONCE, len(points)))
-        distance, other = tree.query(scaled[rows], k=MOST_PER_PLACE + 1, distance_upper_bound=np.sqrt(2.0))
-        row = np.broadcast_to(rows[:, None], other.shape)
-        # Within the ball of the scaled space may lie what is beyond the reach itself.
-        found = np.isfinite(distance) & (row != other)
-        row, other = row[found], other[found]
-        within = np.hypot(*(points[other] - points[row]).T) <= reach_m
-        keys.append(np.minimum(row, other)[within] * len(points) + np.maximum(row, other)[within])
-    key = np.unique(np.concatenate(keys))
-    return (key // len(points)).astype(np.int64), (key % len(points)).astype(np.int64)
+def _likeliest(order: Ints, first: Ints, value: Floats) -> Ints:
+    """Of rows in `order` the `MOST_PER_PLACE` of each first place that cost least."""
+    by_cost = np.lexsort((value[order], first[order]))
+    place = first[order][by_cost]
+    start = np.flatnonzero(np.diff(place, prepend=-1))
+    rank = np.arange(len(place)) - np.repeat(start, np.diff(np.append(start, len(place))))
+    return np.asarray(order[np.sort(by_cost[rank < MOST_PER_PLACE])], dtype=np.int64)

@@ -277,14 +277,14 @@ def _pairs(t: Tracks, passes: Passes, drift_variance: float, gate: float) -> tup
     walked = drift_variance * float(np.ptp(t.times)) ** 2
     # Animals that walk further than a swath is wide are compared with nothing: the zones answer for them.
     reach = float(np.sqrt(gate * (2 * error + min(walked, widest**2 / gate))))
-    first, second = near_pairs(t.points, reach, t.times, float(np.ptp(t.times)))
-    keep = t.passes[first] != t.passes[second]
-    first, second = first[keep], second[keep]
-    walk = drift_variance * (t.times[second] - t.times[first]) ** 2
-    spread = (t.own + t.shared)[first] + (t.own + t.shared)[second] + walk[:, None, None] * np.eye(2)
-    cost = mahalanobis_squared(t.points[second] - t.points[first], spread)
-    near = cost <= gate
-    return first[near], second[near], cost[near]
+
+    def cost(first: Ints, second: Ints) -> Floats:
+        walk = drift_variance * (t.times[second] - t.times[first]) ** 2
+        spread = (t.own + t.shared)[first] + (t.own + t.shared)[second] + walk[:, None, None] * np.eye(2)
+        d2 = mahalanobis_squared(t.points[second] - t.points[first], spread)
+        return np.where(t.passes[first] != t.passes[second], d2, np.inf)
+
+    return near_pairs(t.points, reach, cost, gate)
 
 
 def _matched(

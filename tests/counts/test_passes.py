@@ -131,20 +131,27 @@ def test_a_herd_too_large_to_be_compared_is_counted_by_its_looks_and_it_is_said(
 
 
 @pytest.mark.parametrize("most", [1, 6, 10_000])
-def test_a_crowd_too_dense_for_all_its_pairs_is_still_one_crowd(monkeypatch, most):
+@pytest.mark.parametrize("at_once", [100, 10_000_000])
+def test_a_crowd_too_dense_for_all_its_pairs_is_still_one_crowd(monkeypatch, most, at_once):
     monkeypatch.setattr("counts.nearby.MOST_PER_PLACE", most)
+    monkeypatch.setattr("counts.nearby._PAIRS_AT_ONCE", at_once)
     rng = np.random.default_rng(3)
-    points, times = rng.uniform(0, 40, (300, 2)), rng.uniform(0, 30, 300)
-    first, second = near_pairs(points, 10.0, times, 20.0)
+    points, frames = rng.uniform(0, 40, (300, 2)), np.sort(rng.integers(0, 3, 300))
+    apart = np.hypot(*(points[:, None] - points[None]).transpose(2, 0, 1))
+
+    def cost(one, other):
+        return np.where(frames[one] != frames[other], apart[one, other], np.inf)
+
+    first, second, found = near_pairs(points, 10.0, cost, 9.0)
     assert (first < second).all()
-    assert np.hypot(*(points[first] - points[second]).T).max() <= 10.0
-    assert np.abs(times[first] - times[second]).max() <= 20.0
+    assert (frames[first] != frames[second]).all()
+    assert found == pytest.approx(apart[first, second])
+    assert found.max() <= 9.0
     assert len(np.unique(first * 300 + second)) == len(first)
     if most > 1:
         assert components(300, first, second).max() == 0
     if most == 10_000:
-        apart = np.hypot(*(points[:, None] - points[None]).transpose(2, 0, 1))
-        assert len(first) == ((apart <= 10.0) & (np.abs(times[:, None] - times) <= 20.0)).sum() / 2 - 150
+        assert len(first) == ((apart <= 9.0) & (frames[:, None] != frames)).sum() / 2
 
 
 def test_frames_that_nobody_was_seen_in_count_as_looks():
