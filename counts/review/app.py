@@ -12,16 +12,17 @@ from fastapi.staticfiles import StaticFiles
 
 from counts.census import Census
 from counts.review import pages
-from counts.review.api import frames, items, people
+from counts.review.api import counting, frames, items, pairs, people
 from counts.review.guard import Guard
 from counts.review.pictures import PictureStore
 from counts.review.place import Place
+from counts.review.recount import Recount
 from counts.review.sessions import Sessions
 from counts.review.settings import ReviewSettings
 from flightplan.errors import OverflyError
 
 API = "/api/v1"
-_ROUTERS = (items.router, frames.router, people.router)
+_ROUTERS = (items.router, frames.router, pairs.router, counting.router, people.router)
 _LOG = logging.getLogger("overfly.review")
 
 
@@ -46,7 +47,7 @@ def create_app(settings: ReviewSettings) -> FastAPI:
         docs_url=None,
         redoc_url=None,
     )
-    app.state.place = Place(settings, census, Sessions(settings, census), pictures)
+    app.state.place = Place(settings, census, Sessions(settings, census), pictures, Recount(settings.count))
     for router in _ROUTERS:
         app.include_router(router, prefix=API)
     app.include_router(pages.router)

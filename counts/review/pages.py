@@ -15,7 +15,7 @@ from counts.store.review import progress
 
 STATIC = Path(__file__).parent / "static"
 VENDOR = Path(__file__).parent / "vendor"
-PAGES = (("triage", "Review", "/"), ("people", "People", "/people"))
+PAGES = (("triage", "Review", "/"), ("pairs", "Same animal?", "/pairs"), ("people", "People", "/people"))
 router = APIRouter(include_in_schema=False)
 _templates = Environment(
     loader=PackageLoader("counts.review", "templates"),
@@ -43,6 +43,12 @@ def frame(request: Request, capture_id: int) -> Response:
     return _page(
         request, "frame", Role.VIEWER, capture_id=capture_id, picture=picture.path.name, labels=_labels(request)
     )
+
+
+@router.get("/pairs", response_class=HTMLResponse)
+def pairs(request: Request) -> Response:
+    """The pairs that may be one animal, and the count that follows from the answers."""
+    return _page(request, "pairs", Role.VIEWER)
 
 
 @router.get("/people", response_class=HTMLResponse)

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from counts.census import Census
 from counts.review.pictures import Picture, PictureStore
+from counts.review.recount import Recount
 from counts.review.sessions import Role, Sessions, Visitor, at_least
 from counts.review.settings import ReviewSettings
 from counts.schema import Capture, Detection, DetectionRun, ReviewState
@@ -27,6 +28,7 @@ class Place:
     census: Census
     sessions: Sessions
     pictures: PictureStore
+    recount: Recount
 
     def survey(self, session: Session) -> SurveyInfo:
         """The survey under review. Raises HTTPException (404) where there is none."""

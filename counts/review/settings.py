@@ -20,6 +20,7 @@ class ReviewSettings:
     everybody logs in; on it `local_name` works as a manager unless the census gives that name another role. `cache`
     holds drawn tiles and the key that signs sessions. `sensitive` species are coarsened below manager. `basemap` is a
     local PMTiles, MBTiles or GeoTIFF. `count` counts the survey again and returns the document of `overfly count`.
+    `draw` draws a sample to check (who, frames with detections, frames without, seed) and returns its key.
     """
 
     census: str
@@ -32,6 +33,7 @@ class ReviewSettings:
     sensitive: frozenset[str] = frozenset()
     basemap: Path | None = None
     count: Callable[[], Mapping[str, Any]] | None = field(default=None, compare=False)
+    draw: Callable[[str, int, int, int], int] | None = field(default=None, compare=False)
 
     @property
     def on_loopback(self) -> bool:

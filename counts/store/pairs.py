@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import insert, or_, select
+from sqlalchemy import func, insert, or_, select
 from sqlalchemy.orm import Session
 
 from counts.schema import AmbiguousPair, Detection, DetectionRun, PairDecision
@@ -75,6 +75,18 @@ def read_pairs(
     )
 
 
+def count_pairs(session: Session, identity_run_id: int) -> int:
+    """Return how many pairs a run asks about."""
+    query = select(func.count()).select_from(AmbiguousPair).where(AmbiguousPair.identity_run_id == identity_run_id)
+    return int(session.scalars(query).one())
+
+
+def find_pair(session: Session, identity_run_id: int, key: int) -> PairEntry | None:
+    """Return a pair of a run by its key, None when the run has none of that key."""
+    found = read_pairs(session, identity_run_id, after=key - 1, limit=1)
+    return found[0][1] if found and found[0][0] == key else None
+
+
 def next_undecided_pair(session: Session, identity_run_id: int, *, after: int = 0) -> tuple[int, PairEntry] | None:
     """Return the (key, pair) of a run after a key that nobody has answered yet, None when there is none."""
     answered = decisions(session, identity_run_id)
@@ -119,6 +131,32 @@ def add_answer(session: Session, answer: PairAnswer) -> int:
         "note": answer.note,
     }
     return session.scalars(insert(PairDecision).returning(PairDecision.fid), [row]).one()
+
+
+def undo_last_answer(
+    session: Session, identity_run_id: int, *, who: str, time_utc: datetime, request: str, person_id: int | None = None
+) -> tuple[int, int] | None:
+    """Take back somebody's last answer that still stands about a pair of a run, and return the pair's detections.
+
+    None when there is nothing left to take back. The same request again takes back nothing more.
+    """
+    there = session.scalars(select(PairDecision).where(PairDecision.request == request)).first()
+    if there is not None:
+        return there.first_id, there.second_id
+    pair = (PairDecision.first_id == AmbiguousPair.first_id) & (PairDecision.second_id == AmbiguousPair.second_id)
+    rows = session.scalars(
+        select(PairDecision)
+        .join(AmbiguousPair, pair)
+        .where(AmbiguousPair.identity_run_id == identity_run_id, PairDecision.who == who)
+        .order_by(PairDecision.fid.desc())
+    ).all()
+    taken_back = {row.undoes_id for row in rows}
+    last = next((row for row in rows if row.answer != UNDO and row.fid not in taken_back), None)
+    if last is None:
+        return None
+    answer = PairAnswer(last.first_id, last.second_id, UNDO, who, time_utc, request, last.fid, person_id=person_id)
+    add_answer(session, answer)
+    return last.first_id, last.second_id
 
 
 def decisions(session: Session, identity_run_id: int) -> Mapping[tuple[int, int], str]:

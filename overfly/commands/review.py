@@ -6,14 +6,18 @@ import getpass
 import socket
 import sys
 import webbrowser
+from dataclasses import asdict
 from pathlib import Path
 from threading import Timer
+from typing import Any
 
 import click
 
+from counts.census import Census
 from flightplan.console import OverflyCommand, json_option, print_document
 from flightplan.errors import CensusError
-from overfly.commands.places import census_argument, find_places, survey_option, workspace_option
+from overfly.chain import count_survey
+from overfly.commands.places import Places, census_argument, find_places, survey_option, workspace_option
 
 _MOMENT_S = 0.8
 
@@ -74,6 +78,7 @@ def review_command(
         local_name=getpass.getuser(),
         names=frozenset({*names, *([] if host == "127.0.0.1" else [socket.gethostname()])}),
         sensitive=frozenset(sensitive),
+        count=lambda: _count(places),
     )
     app = create_app(settings)
     address = f"http://{'localhost' if settings.on_loopback else host}:{port}/"
@@ -86,6 +91,11 @@ def review_command(
     if not no_browser and settings.on_loopback:
         Timer(_MOMENT_S, webbrowser.open, (address,)).start()
     uvicorn.run(app, host=host, port=port, log_level="warning", server_header=False)
+
+
+def _count(places: Places) -> dict[str, Any]:
+    with Census.open(places.census, create=False) as census:
+        return asdict(count_survey(census, survey=places.survey))
 
 
 def _beside(census: str) -> Path:

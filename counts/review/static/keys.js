@@ -3,10 +3,12 @@
 const KEPT = "overfly.keys";
 export const FIRST = {
   accept: "a", reject: "r", relabel: "l", undo: "z", next: "n", frame: "f", select: "x", all: "s",
+  same: "s", different: "d", unsure: "u", done: "n", back: "b",
 };
 const TITLES = {
   accept: "accept", reject: "reject", relabel: "relabel", undo: "undo", next: "next not judged", frame: "whole frame",
   select: "select or not", all: "select all shown",
+  same: "the same animal", different: "two animals", unsure: "cannot say", done: "done, next frame", back: "the frame before",
 };
 
 export class Keys {
@@ -31,6 +33,7 @@ export class Keys {
   edit(dialog, rows, after) {
     rows.replaceChildren();
     for (const [name, title] of Object.entries(TITLES)) {
+      if (!(name in this.actions)) continue;
       const label = document.createElement("label");
       const box = document.createElement("input");
       box.value = this.map[name];
@@ -40,7 +43,7 @@ export class Keys {
         if (event.key.length !== 1) return;
         event.preventDefault();
         box.value = event.key.toLowerCase();
-        const clash = Object.keys(this.map).find((other) => other !== name && this.map[other] === box.value);
+        const clash = Object.keys(this.map).find((other) => other !== name && other in this.actions && this.map[other] === box.value);
         box.setCustomValidity(clash ? `already ${TITLES[clash]}` : "");
         box.reportValidity();
         if (!clash) this.map[name] = box.value;
@@ -61,8 +64,8 @@ export class Keys {
   #pressed(event) {
     const typing = event.target.closest("input:not([type=range]):not([type=radio]), textarea, select, dialog");
     if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
-    const name = Object.keys(this.map).find((key) => this.map[key] === event.key.toLowerCase());
-    if (name === undefined || !(name in this.actions)) return;
+    const name = Object.keys(this.map).find((key) => key in this.actions && this.map[key] === event.key.toLowerCase());
+    if (name === undefined) return;
     event.preventDefault();
     this.actions[name](event);
   }
