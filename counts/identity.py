@@ -24,15 +24,27 @@ from counts.decided import Decided
 from counts.following import Component as Following
 from counts.following import follow
 from counts.individuals import AmbiguousPair, Counts, Doubt, Individuals, Pairs, Told, individuals_of
-from counts.likelihood import components, density_within, least_gate, likely_one, mahalanobis_squared, not_seen
+from counts.likelihood import (
+    components,
+    density_within,
+    least_gate,
+    likely_one,
+    mahalanobis_squared,
+    not_seen,
+    strangers_near,
+)
 from counts.looks import thinned
 from counts.nearby import near_pairs
 from counts.observed import Observed
-from counts.passes import Passes, Tracks, join
+from counts.passes import STRANGERS_FOLLOWED, Passes, Tracks, join
 from flightplan.errors import EstimateError
 from flightplan.frames import Floats
 
 Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+
+LOOKS_BELIEVED = 20.0
+"""The detection probability that was given weighs as much as so many looks that show it."""
 
 __all__ = ["AmbiguousPair", "Counts", "Doubt", "Individuals", "resolve"]
 
@@ -172,7 +184,7 @@ def _tracks(s: Observed, first: Ints, second: Ints, cost: Floats, options: _Opti
     return track, place, spread
 
 
-def _chains(s: Observed, component: Ints, ordered: Ints, density: Floats, options: _Options) -> npt.NDArray[np.bool_]:
+def _chains(s: Observed, component: Ints, ordered: Ints, density: Floats, options: _Options) -> Bools:
     """Components that are plainly one animal: one sighting a frame, each more likely the next one's than not."""
     simple = np.ones(int(component.max()) + 1 if len(s) else 0, dtype=np.bool_)
     a, b = ordered[:-1], ordered[1:]
@@ -213,7 +225,7 @@ def _corners(footprints: npt.ArrayLike, count: int) -> Floats:
 
 def _joined(
     s: Observed, track: Ints, at: tuple[Floats, Floats], passes: Passes, options: _Options
-) -> tuple[Ints, npt.NDArray[np.bool_], npt.NDArray[np.bool_], Pairs]:
+) -> tuple[Ints, Bools, Bools, Pairs]:
     """Join the tracks of each unit's passes; returns tracks, sightings untold and left, and pairs."""
     heads, number = np.unique(track, return_inverse=True)
     looks = np.bincount(number).astype(np.int64)
@@ -256,18 +268,41 @@ def _joined(
     return first[animal], untold[heads][number], left[heads][number], reduce(Pairs.with_more, pairs)
 
 
-def _left(
-    s: Observed, track: Ints, untold: npt.NDArray[np.bool_], passes: Passes, detection: float
-) -> npt.NDArray[np.bool_]:
+def _left(s: Observed, track: Ints, untold: Bools, passes: Passes, detection: float) -> Bools:
     """The sightings (N,) of those tracks that are not counted, so that as many are as the looks ask."""
     left = np.zeros(len(s), dtype=np.bool_)
     unit = s.groups // len(passes.corners)
     for value in np.unique(unit[untold]).tolist():
-        rows = np.flatnonzero(untold & (unit == value))
+        mine = unit == value
+        rows = np.flatnonzero(untold & mine)
         heads, number = np.unique(track[rows], return_inverse=True)
-        weight = passes.weights(s.points[rows], number.astype(np.int64), detection)
+        found = _found(s, track, np.flatnonzero(mine), passes, detection)
+        weight = passes.weights(s.points[rows], number.astype(np.int64), found)
         left[rows] = ~thinned(weight, passes.along(s.points[heads]))[number]
     return left
+
+
+def _found(s: Observed, track: Ints, rows: Ints, passes: Passes, detection: float) -> float:
+    """The share of animals in view that were found, where it shows: between the first and last sighting of a track.
+
+    Only tracks are asked that can be followed from frame to frame; `detection` is what to think where there are few.
+    """
+    if passes.looks is None:
+        return detection
+    step = passes.looks.intervals_s(len(passes.corners))[s.passes[rows]]
+    walk = s.drift_variance[rows] * step**2
+    density = density_within(s.points, s.layers)[rows]
+    rows = rows[strangers_near(_isotropic(walk), density) <= STRANGERS_FOLLOWED]
+    _, of_track = np.unique(track[rows] * len(passes.corners) + s.passes[rows], return_inverse=True)
+    seen = np.bincount(of_track)
+    first, last = np.full(len(seen), np.inf), np.full(len(seen), -np.inf)
+    np.minimum.at(first, of_track, s.times[rows])
+    np.maximum.at(last, of_track, s.times[rows])
+    of_pass = np.zeros(len(seen), dtype=np.int64)
+    of_pass[of_track] = s.passes[rows]
+    between = passes.looks.between(of_pass, first, last)
+    told = np.minimum(np.maximum(seen - 2, 0), between)
+    return float((told.sum() + LOOKS_BELIEVED * detection) / (between.sum() + LOOKS_BELIEVED))
 
 
 def _combined(s: Observed, first: Ints, second: Ints) -> Floats:

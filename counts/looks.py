@@ -53,6 +53,17 @@ class Looks:
             number[start : start + len(part)] = np.bincount(rows, minlength=len(part))
         return np.maximum(number, 1)
 
+    def between(self, passes: Ints, first_s: Floats, last_s: Floats) -> Ints:
+        """How many frames of a pass were taken after one time and before another, (T,)."""
+        number = np.zeros(len(passes), dtype=np.int64)
+        order = np.lexsort((self.times_s, self.of_pass))
+        rows, times = self.of_pass[order], self.times_s[order]
+        for value in np.unique(passes).tolist():
+            mine = passes == value
+            taken = times[np.searchsorted(rows, value) : np.searchsorted(rows, value, side="right")]
+            number[mine] = np.searchsorted(taken, last_s[mine]) - np.searchsorted(taken, first_s[mine], side="right")
+        return np.maximum(number, 0)
+
     def intervals_s(self, passes: int) -> Floats:
         """The usual time between two frames of each pass, (P,) seconds; 0 where there is but one."""
         result = np.zeros(passes)
