@@ -111,12 +111,12 @@ def test_the_recall_that_tracks_show_counts_and_not_the_one_that_was_believed():
     shares = []
     for seed in range(4):
         _, counts, truth = count(
-            herd(60, 14.0, seed), side=0.6, error_m=0.5, walk_mps=1.2, recall=0.6, believed=0.9, seed=seed
+            herd(80, 10.0, seed), side=0.6, error_m=0.5, walk_mps=1.2, recall=0.6, believed=0.9, seed=seed
         )
         assert counts.untold > truth
         shares.append(counts.chosen / truth)
-    # With the belief it would be two thirds.
-    assert np.mean(shares) == pytest.approx(1.0, abs=0.15)
+    # By the belief it would be two thirds; tracks that break where an animal was missed leave a part of that.
+    assert 0.8 < np.mean(shares) < 1.05
 
 
 def test_nothing_is_left_to_another_line_where_there_is_only_one():
