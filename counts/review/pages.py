@@ -11,11 +11,15 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from counts.review.place import Here, place_of
 from counts.review.sessions import Role, Visitor
-from counts.store.review import progress
 
 STATIC = Path(__file__).parent / "static"
 VENDOR = Path(__file__).parent / "vendor"
-PAGES = (("triage", "Review", "/"), ("pairs", "Same animal?", "/pairs"), ("people", "People", "/people"))
+PAGES = (
+    ("triage", "Review", "/"),
+    ("pairs", "Same animal?", "/pairs"),
+    ("sample", "Sample", "/sample"),
+    ("people", "People", "/people"),
+)
 router = APIRouter(include_in_schema=False)
 _templates = Environment(
     loader=PackageLoader("counts.review", "templates"),
@@ -51,6 +55,12 @@ def pairs(request: Request) -> Response:
     return _page(request, "pairs", Role.VIEWER)
 
 
+@router.get("/sample", response_class=HTMLResponse)
+def sample(request: Request) -> Response:
+    """The frames drawn at random, to be counted blind."""
+    return _page(request, "sample", Role.REVIEWER)
+
+
 @router.get("/people", response_class=HTMLResponse)
 def people(request: Request) -> Response:
     """Who may look, decide and let others in."""
@@ -83,6 +93,4 @@ def _render(name: str, visitor: Visitor, *, here: Here, **content: Any) -> str:
 def _labels(request: Request) -> list[str]:
     here = place_of(request)
     with here.census.reading() as session:
-        run = here.run(session)
-        found = [p.label for p in progress(session, run.run_id)]
-    return list(dict.fromkeys([*found, *run.detector.labels]))
+        return here.labels(session)

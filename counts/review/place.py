@@ -17,6 +17,7 @@ from counts.review.sessions import Role, Sessions, Visitor, at_least
 from counts.review.settings import ReviewSettings
 from counts.schema import Capture, Detection, DetectionRun, ReviewState
 from counts.store import DetectionRunInfo, SurveyInfo, find_survey, latest_detection_run, latest_survey
+from counts.store.review import progress
 from flightplan.errors import CensusError
 
 
@@ -44,6 +45,12 @@ class Place:
         if run is None:
             raise HTTPException(404, "nothing was looked for in this survey yet: run overfly detect")
         return run
+
+    def labels(self, session: Session) -> list[str]:
+        """What there is to be seen: the labels found, the most frequent first, then the detector's others."""
+        run = self.run(session)
+        found = [p.label for p in progress(session, run.run_id)]
+        return list(dict.fromkeys([*found, *run.detector.labels]))
 
     def picture(self, session: Session, capture_id: int) -> Picture:
         """A capture of the survey as a picture. Raises HTTPException (404) for any other."""

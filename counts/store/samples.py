@@ -143,6 +143,42 @@ def frames_to_do(session: Session, sample_id: int, who: str) -> tuple[StoredFram
     )
 
 
+def frames_left(session: Session, sample_id: int) -> dict[int, int]:
+    """Return how many frames of a sample nobody was given yet, by turn (1 and 2)."""
+    every = session.scalars(select(func.count()).where(SampleFrame.sample_id == sample_id)).one()
+    given = session.execute(
+        select(SampleAssignment.turn, func.count(SampleAssignment.sample_frame_id.distinct()))
+        .join(SampleFrame, SampleAssignment.sample_frame_id == SampleFrame.fid)
+        .where(SampleFrame.sample_id == sample_id)
+        .group_by(SampleAssignment.turn)
+    )
+    taken = {row[0]: row[1] for row in given}
+    return {turn: every - taken.get(turn, 0) for turn in (1, 2)}
+
+
+def frames_given(session: Session, sample_id: int, who: str) -> tuple[StoredFrame, ...]:
+    """Return every frame that somebody was given, counted or not, in the order of drawing."""
+    rows = session.scalars(
+        select(SampleFrame)
+        .join(SampleAssignment, SampleAssignment.sample_frame_id == SampleFrame.fid)
+        .where(SampleFrame.sample_id == sample_id, SampleAssignment.who == who)
+        .order_by(SampleFrame.position)
+    )
+    return tuple(
+        StoredFrame(r.fid, r.position, SampleFrameEntry(r.capture_id, r.sample_stratum, r.zone_px)) for r in rows
+    )
+
+
+def own_marks(session: Session, frame_id: int, who: str) -> dict[str, list[list[float]]] | None:
+    """Return where somebody last marked the animals of a frame, by species; None before they counted it."""
+    rows = session.execute(
+        select(SampleCount.species, SampleCount.marks_px)
+        .where(SampleCount.sample_frame_id == frame_id, SampleCount.who == who)
+        .order_by(SampleCount.fid)
+    ).all()
+    return {species: list(marks or []) for species, marks in rows} if rows else None
+
+
 def add_count(session: Session, count: FrameCount) -> tuple[int, ...]:
     """Write what somebody counted in a frame and return the keys, one a species; a request again is not written.
 

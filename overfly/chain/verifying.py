@@ -12,9 +12,18 @@ import numpy.typing as npt
 import shapely
 from sqlalchemy.orm import Session
 
-from counts.effort import CoreZones
-from counts.store import VerificationEntry, add_verification, read_verification
-from counts.store.detections import DetectionRunInfo
+from counts.census import Census
+from counts.effort import CoreZones, core_zones
+from counts.store import (
+    VerificationEntry,
+    add_verification,
+    find_survey,
+    latest_detection_run,
+    latest_survey,
+    read_verification,
+)
+from counts.store.detections import DetectionRunInfo, read_detections
+from counts.store.looking import looked_at
 from counts.store.samples import (
     FrameCount,
     SampleFrameEntry,
@@ -27,7 +36,7 @@ from counts.store.samples import (
 )
 from counts.verification import Correction, correction, draw_sample
 from flightplan.errors import CensusError
-from overfly.chain.ground import Ints, SurveyGround
+from overfly.chain.ground import Ints, SurveyGround, read_ground
 
 STRATA = ("zero", "positive")
 
@@ -90,6 +99,32 @@ def frames_to_check(
     return frames, rows, sample.stratum, sample.stratum_sizes
 
 
+def draw_for_people(
+    census: Census, *, survey: str | None = None, who: str = "", positive: int, zero: int, seed: int
+) -> int:
+    """Draw a survey's sample and write it down for people to check; return its key.
+
+    Raises CensusError when nothing was looked for yet, or the survey has no design to draw frames on effort from.
+    """
+    with census.reading() as session:
+        info = find_survey(session, survey) if survey else latest_survey(session)
+        run = latest_detection_run(session, info.survey_id)
+        if run is None:
+            raise CensusError(
+                f"nothing was looked for in the survey {info.name!r} yet", hint="Run first: overfly detect"
+            )
+        ground = read_ground(session, info, looked_at=looked_at(session, run.run_id))
+        found = read_detections(session, run.run_id).capture_id
+    if not ground.planned:
+        raise CensusError(f"the survey {info.name!r} has no design: no frame is on effort")
+    row = {c.capture_id: i for i, c in enumerate(ground.captures)}
+    detections = np.bincount([row[k] for k in found.tolist() if k in row], minlength=len(ground.captures))
+    zones = core_zones(ground.footprints, ground.assignment, ground.lines, ground.land)
+    frames, _, stratum, sizes = frames_to_check(ground, zones, detections, positive=positive, zero=zero, seed=seed)
+    with census.writing() as session:
+        return _write_sample(session, run, ground, frames, stratum, sizes, who, positive, zero, seed, datetime.now(UTC))
+
+
 def verify(
     session: Session,
     run: DetectionRunInfo,
@@ -113,19 +148,8 @@ def verify(
     """
     now = time_utc or datetime.now(UTC)
     frames, _, stratum, sizes = frames_to_check(ground, zones, detections, positive=positive, zero=zero, seed=seed)
-    sample_id = add_sample(
-        session,
-        ground.info.survey_id,
-        run.run_id,
-        [
-            SampleFrameEntry(f.capture_id, STRATA[part], _rings(f.zone_px))
-            for f, part in zip(frames, stratum.tolist(), strict=True)
-        ],
-        seed=seed,
-        parameters={"positive": positive, "zero": zero, "sizes": list(sizes)},
-        who=who,
-        time_utc=now,
-        identity_run_id=identity_run_id,
+    sample_id = _write_sample(
+        session, run, ground, frames, stratum, sizes, who, positive, zero, seed, now, identity_run_id
     )
     frame_of = {f.entry.capture_id: f.frame_id for f in read_frames(session, sample_id)}
     species = sorted(census_counts)
@@ -216,6 +240,36 @@ def corrections(
             source=source,
         )
     return result
+
+
+def _write_sample(
+    session: Session,
+    run: DetectionRunInfo,
+    ground: SurveyGround,
+    frames: Sequence[FrameToCheck],
+    stratum: Ints,
+    sizes: tuple[int, int],
+    who: str,
+    positive: int,
+    zero: int,
+    seed: int,
+    time_utc: datetime,
+    identity_run_id: int | None = None,
+) -> int:
+    return add_sample(
+        session,
+        ground.info.survey_id,
+        run.run_id,
+        [
+            SampleFrameEntry(f.capture_id, STRATA[part], _rings(f.zone_px))
+            for f, part in zip(frames, stratum.tolist(), strict=True)
+        ],
+        seed=seed,
+        parameters={"positive": positive, "zero": zero, "sizes": list(sizes)},
+        who=who,
+        time_utc=time_utc,
+        identity_run_id=identity_run_id,
+    )
 
 
 def _rings(zone_px: shapely.Geometry) -> list[list[list[float]]]:

@@ -17,6 +17,7 @@ from counts.census import Census
 from flightplan.console import OverflyCommand, json_option, print_document
 from flightplan.errors import CensusError
 from overfly.chain import count_survey
+from overfly.chain.verifying import draw_for_people
 from overfly.commands.places import Places, census_argument, find_places, survey_option, workspace_option
 
 _MOMENT_S = 0.8
@@ -79,6 +80,7 @@ def review_command(
         names=frozenset({*names, *([] if host == "127.0.0.1" else [socket.gethostname()])}),
         sensitive=frozenset(sensitive),
         count=lambda: _count(places),
+        draw=lambda who, positive, zero, seed: _draw(places, who, positive, zero, seed),
     )
     app = create_app(settings)
     address = f"http://{'localhost' if settings.on_loopback else host}:{port}/"
@@ -96,6 +98,11 @@ def review_command(
 def _count(places: Places) -> dict[str, Any]:
     with Census.open(places.census, create=False) as census:
         return asdict(count_survey(census, survey=places.survey))
+
+
+def _draw(places: Places, who: str, positive: int, zero: int, seed: int) -> int:
+    with Census.open(places.census, create=False) as census:
+        return draw_for_people(census, survey=places.survey, who=who, positive=positive, zero=zero, seed=seed)
 
 
 def _beside(census: str) -> Path:

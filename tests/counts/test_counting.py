@@ -22,6 +22,7 @@ from counts.store import MaskEntry, add_masks, find_survey, latest_detection_run
 from counts.store.samples import first_counts, latest_sample, read_frames
 from counts.store.verdicts import VerdictEntry, add_verdicts
 from overfly.chain import Counted, count_survey
+from overfly.chain.verifying import draw_for_people
 from overfly.cli import main
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -272,3 +273,16 @@ def test_a_filled_in_sample_corrects_and_its_frames_are_those_drawn(filled: Cens
         info = latest_detection_run(session, find_survey(session, "2026-wet").survey_id)
     assert found["detection_run_id"] == info.run_id
     assert json.loads(run(filled, "--json").stdout)["verified_frames"] == 40
+
+
+def test_people_get_the_sample_that_counting_draws(filled: Census, tmp_path: Path) -> None:
+    drawn = tmp_path / "check.csv"
+    sample_id = draw_for_people(filled, who="chief", positive=12, zero=9, seed=4)
+    run(filled, "--draw", drawn, "--sample", 12, 9, "--seed", 4)
+    with filled.reading() as session:
+        assert latest_sample(session, find_survey(session, "2026-wet").survey_id) == sample_id
+        frames = read_frames(session, sample_id)
+    with drawn.open(newline="") as file:
+        assert len(frames) == len(list(csv.DictReader(file))) == 21
+    assert [f.entry.sample_stratum for f in frames].count("zero") == 9
+    assert all(f.entry.zone_px for f in frames)

@@ -3,12 +3,12 @@
 const KEPT = "overfly.keys";
 export const FIRST = {
   accept: "a", reject: "r", relabel: "l", undo: "z", next: "n", frame: "f", select: "x", all: "s",
-  same: "s", different: "d", unsure: "u", done: "n", back: "b",
+  same: "s", different: "d", unsure: "u", done: "n", back: "b", mark: "m",
 };
 const TITLES = {
   accept: "accept", reject: "reject", relabel: "relabel", undo: "undo", next: "next not judged", frame: "whole frame",
   select: "select or not", all: "select all shown",
-  same: "the same animal", different: "two animals", unsure: "cannot say", done: "done, next frame", back: "the frame before",
+  same: "the same animal", different: "two animals", unsure: "cannot say", done: "done, next frame", back: "the frame before", mark: "mark in the middle",
 };
 
 export class Keys {
