@@ -1,4 +1,4 @@
-"""A card with broken pictures through ingest and detect, killed and gone on with: `benchmarks/ten_thousand.py`, small."""
+"""Broken pictures go through ingest and detect, killed and gone on with: `benchmarks/ten_thousand.py` in small."""
 
 import importlib.util
 import sys
