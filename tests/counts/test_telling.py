@@ -21,6 +21,7 @@ from counts.movement import Survey, simulate_movement
 from counts.passes import Passes
 from counts.report import write_report
 from counts.schema import Sighting
+from counts.schema import Survey as StoredSurvey
 from counts.store import read_individuals
 from counts.store.pairs import PairAnswer, add_answer, read_pairs
 from counts.store.received import SourceEntry, add_fixes, add_source
@@ -131,6 +132,20 @@ def test_the_command_and_the_report_say_what_merging_and_walking_do(filled: Cens
     assert f"zebra {chosen} ({fewest} to {most})" in page
     assert f"the mean was {walked['bias']:+.1%}" in page
     assert json.loads(run("--json"))["movement"] == {}
+
+
+def test_full_coverage_looks_at_all_its_frames_and_says_unasked_what_walking_does(filled: Census) -> None:
+    with filled.writing() as session:
+        for survey in session.scalars(select(StoredSurvey)):
+            survey.design_kind = "full"
+    counted = count(filled)
+    assert set(counted.movement) == set(counted.merge_counts)
+    for name, walked in counted.movement.items():
+        chosen, fewest, most = counted.merge_counts[name]
+        assert fewest <= chosen <= most
+        assert walked.bias_error is not None
+        assert abs(walked.bias) < 0.1 + 3 * walked.bias_error
+    assert count(filled, worlds=0).movement == {}
 
 
 def test_a_herd_is_who_stands_within_fifty_metres_of_another_of_its_kind_and_unit() -> None:
