@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -63,6 +64,14 @@ def plain(looked: Looked) -> tuple[Path, str | None, object]:
 def test_a_cluster_that_is_not_there_is_said_at_once(asks: list[Ask]) -> None:
     with pytest.raises(DetectorError, match=r"There is no cluster at 127\.0\.0\.1:1 "):
         list(look(asks, RECIPE.load(), recipe=RECIPE, crew=Crew(cluster="127.0.0.1:1")))
+
+
+def test_without_the_extra_a_cluster_is_refused_with_the_command_that_installs_it(
+    asks: list[Ask], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(DetectorError, match=r"pip install 'overfly\[cluster\]'"):
+        list(look(asks, RECIPE.load(), recipe=RECIPE, crew=Crew(cluster="local")))
 
 
 @pytest.mark.slow

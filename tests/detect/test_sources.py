@@ -3,6 +3,7 @@
 import hashlib
 import io
 import os
+import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -181,3 +182,9 @@ def test_names_that_are_no_text_and_folders_named_like_pictures_are_named(tmp_pa
         ("folder.jpg", "a folder that is named like a picture"),
         (r"caf\udce9.jpg", "its name is no UTF-8 text, and cannot be written down"),
     ]
+
+
+def test_without_the_extra_a_url_is_refused_with_the_command_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "fsspec.core", None)
+    with pytest.raises(CaptureError, match=r"s3:// is read through fsspec.*pip install 'overfly\[remote\]'"):
+        find_images(["s3://bucket/photos"])
