@@ -239,8 +239,6 @@ def _judged(captures: Sequence[Capture], flight: _Flight, matches: Matches, noth
     trusted = [_loosened(s, scale) for s in start]
     before, put_right = (float(np.median(gaps_m(s, matches.rows(held), frame))) for s in (read, start))
     fixed, turns = repaired(captures, findings)
-    trial = adjust(trusted, matches.rows(~held), frame, match_m=match_m)
-    after = float(np.median(gaps_m(trial.stations, matches.rows(held), frame)))
     turned = tuple(flight.used[n] for n in np.flatnonzero(quarters))
     result = replace(
         nothing,
@@ -249,15 +247,22 @@ def _judged(captures: Sequence[Capture], flight: _Flight, matches: Matches, noth
         matches=len(matches),
         before_m=before,
         repaired_m=put_right,
-        after_m=after,
         turned=turned,
         scale=scale,
         findings=tuple(findings),
         repairs=turns,
     )
-    if not after < put_right:
-        return result
-    whole = adjust(trusted, matches, frame, match_m=match_m)
+    try:
+        trial = adjust(trusted, matches.rows(~held), frame, match_m=match_m)
+        after = float(np.median(gaps_m(trial.stations, matches.rows(held), frame)))
+        result = replace(result, after_m=after)
+        if not after < put_right:
+            return result
+        whole = adjust(trusted, matches, frame, match_m=match_m)
+    except (OverflyError, np.linalg.LinAlgError, RuntimeError) as error:
+        # Matches that contradict each other can drive an adjustment off the Earth: that proves nothing.
+        lost = Skip(str(flight.paths[0].parent), f"the poses of its pictures cannot be adjusted ({error})")
+        return replace(result, skipped=(*result.skipped, lost))
     text = (
         f"Overlapping pictures put the same ground {put_right:.2f} m apart (median); with position and attitude of "
         f"{len(flight.used)} captures adjusted to {len(matches)} matches it is {after:.2f} m, over matches kept out"

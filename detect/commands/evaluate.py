@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from detect.commands.evaluate_detect import evaluate_detect_command
-from detect.evaluate_georef import GeorefEvaluation, evaluate_flight, evaluate_georef
+from detect.evaluate_georef import TIE_POINTS, GeorefEvaluation, evaluate_flight, evaluate_georef
 from flightplan.console import OverflyCommand, finish, json_option, say
 
 _EXAMPLE = """
@@ -46,8 +46,8 @@ def evaluate_georef_command(source: Path, terrain_folder: Path | None, refined: 
     ground point in two of them. For these the errors are those of the poses in the end; each step on the way (as read,
     headings repaired, refined from the pictures) has its own. The tie points are read only to score.
     """
-    if source.is_dir():
-        result = evaluate_flight(source, adjust=refined)
+    if source.is_dir() or source.name == TIE_POINTS:
+        result = evaluate_flight(source if source.is_dir() else source.parent, adjust=refined)
     else:
         result = evaluate_georef(source, terrain_folder=terrain_folder)
     for line in _said(result):

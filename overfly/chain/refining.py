@@ -42,9 +42,11 @@ def refine_flights(
     repairs: list[Repair] = []
     skips: list[Skip] = []
     for flight in flights_of(captures):
-        if all(capture.content_hash in done or not _is_placeable(capture) for capture in flight.captures):
+        # Those that lack something are named where they cannot be placed.
+        usable = [capture for capture in flight.captures if _is_placeable(capture)]
+        if all(capture.content_hash in done for capture in usable):
             continue
-        found = refine(flight.captures, ground_msl_m=ground_msl_m, read=_pixels, progress=progress)
+        found = refine(usable, ground_msl_m=ground_msl_m, read=_pixels, progress=progress)
         findings += [_of(flight, finding) for finding in found.findings]
         repairs += found.repairs
         skips += found.skipped

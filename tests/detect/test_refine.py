@@ -18,6 +18,7 @@ from detect.pose_errors import PoseErrors
 from detect.refine import GROUND_SCALE, POSE_FIELDS, REFINED, YAW_TURNED, refine
 from flightplan.camera import rotation
 from flightplan.cameras import camera_named
+from flightplan.errors import GeoreferenceError
 from flightplan.frames import Floats, LocalFrame
 
 CAMERA = camera_named("overfly-demo").resized(320, 240)
@@ -188,6 +189,19 @@ def test_a_capture_that_cannot_be_placed_or_read_is_named_and_left_alone(tmp_pat
     assert "not a JPEG" in result.skipped[1].reason
     assert [result.captures[n] for n in (2, 4)] == [captures[n] for n in (2, 4)]
     assert result.applied
+
+
+def test_an_adjustment_that_fails_leaves_the_poses_and_says_so(tmp_path, monkeypatch):
+    def lost(*arguments: object, **options: object) -> None:
+        raise GeoreferenceError("the pose has a position, height or angle that is not a number")
+
+    monkeypatch.setattr("detect.refine.adjust", lost)
+    captures = _fly(tmp_path, _ground(3), {2: 180.0, 3: 180.0})
+    result = refine(captures)
+    assert not result.applied
+    assert result.captures == result.repaired
+    assert result.turned == (2, 3)
+    assert "cannot be adjusted (the pose has" in result.skipped[0].reason
 
 
 def test_one_picture_has_nothing_to_be_compared_with(tmp_path):
