@@ -112,14 +112,17 @@ def _figures(judged: DetectionEvaluation, *, at_given: bool) -> list[str]:
     ]
     sizes = {f"{size} px": scored for size, scored in judged.sizes.items() if scored.given.n_truth}
     for label, scored in {**judged.labels, **sizes, "all": judged.all_labels}.items():
-        lines.append(_line(label, scored, scored.given if at_given else scored.best))
+        at = scored.given if at_given else scored.best
+        # What counts over labels counts each at its own threshold.
+        own = at_given and label not in judged.labels
+        lines.append(_line(label, scored, at, "own" if own else f"{at.threshold:.3f}"))
     return lines
 
 
-def _line(label: str, scored: Scored, at: Figures) -> str:
+def _line(label: str, scored: Scored, at: Figures, threshold: str) -> str:
     rates = [_rate(value) for value in (at.precision, at.recall, at.f1, scored.map50)]
     errors = [f"{value:.3f}" for value in (at.mae, at.rmse, at.bias)]
-    return f"| {' | '.join([label, f'{at.threshold:.3f}', str(at.n_truth), str(at.n_found), *rates, *errors])} |"
+    return f"| {' | '.join([label, threshold, str(at.n_truth), str(at.n_found), *rates, *errors])} |"
 
 
 def _worth(judged: Judgement) -> list[str]:
