@@ -32,7 +32,7 @@ class OpenVinoDetector(NetworkDetector):
     An ONNX model is read and checked as by `OnnxDetector` first; of an `.xml`, what the model is stands in the
     `metadata.yaml` that ultralytics writes beside it. The network runs in single precision, so its answers differ from
     ONNX Runtime's only by the order in which sums are taken. Any number of threads may call one detector at once; as
-    many tiles are in work side by side as there are streams, each on threads of its own, and one call's tiles too.
+    many calls are in work side by side as there are streams, each with a request and threads of its own.
     `quantised` says that the network computes in integers: each rounding then magnifies such differences, and its boxes
     are others than those of ONNX Runtime. `rounded` says that it was asked to be fast and computes with 16 bits.
     """

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from detect.detections import Detections
-from detect.detectors import load_detector
+from detect.detectors import is_rounded, load_detector
 from detect.detectors.onnx import OnnxDetector
 from detect.models import shipped_model
 from flightplan.camera import Camera
@@ -79,6 +79,26 @@ def test_a_model_in_openvinos_own_format_without_one_of_its_files_is_refused(mis
     (tmp_path / missing).unlink()
     with pytest.raises(DetectorError, match=missing):
         load_detector(tmp_path / "demo.xml")
+
+
+@needs_openvino
+def test_fast_finds_the_same_animals_to_a_pixel_or_two_and_says_that_it_rounds() -> None:
+    import openvino
+
+    exact = load_detector(shipped_model(), threshold=0.3, threads=1, backend="openvino")
+    fast = load_detector(shipped_model(), threshold=0.3, threads=1, backend="openvino", fast=True)
+    able = "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    assert (is_rounded(exact), is_rounded(fast)) == (False, able)
+    pixels = tiles(6)
+    sure = 0
+    for a, b in zip(exact.detect_batch(pixels), fast.detect_batch(pixels), strict=True):
+        for row in np.flatnonzero(a.scores > 0.4):
+            apart = np.abs(b.boxes_px - a.boxes_px[row]).max(axis=1, initial=0.0)
+            near = int(apart.argmin())
+            assert apart[near] < 3.0
+            assert abs(b.scores[near] - a.scores[row]) < 0.1
+            sure += 1
+    assert sure > 3
 
 
 @needs_openvino
