@@ -36,7 +36,7 @@ from counts.likelihood import (
 from counts.looks import thinned
 from counts.nearby import near_pairs
 from counts.observed import Observed
-from counts.passes import STRANGERS_FOLLOWED, Passes, Tracks, join
+from counts.passes import STRANGERS_TOLD, Passes, Tracks, join
 from flightplan.errors import EstimateError
 from flightplan.frames import Floats
 
@@ -45,6 +45,8 @@ Bools = npt.NDArray[np.bool_]
 
 LOOKS_BELIEVED = 20.0
 """The detection probability that was given weighs as much as so many looks that show it."""
+
+SHARE_ALONE = 0.5
 
 __all__ = ["AmbiguousPair", "Counts", "Doubt", "Individuals", "resolve"]
 
@@ -285,14 +287,18 @@ def _left(s: Observed, track: Ints, untold: Bools, passes: Passes, detection: fl
 def _found(s: Observed, track: Ints, rows: Ints, passes: Passes, detection: float) -> float:
     """The share of animals in view that were found, where it shows: between the first and last sighting of a track.
 
-    Only tracks are asked that can be followed from frame to frame; `detection` is what to think where there are few.
+    Only those are asked that stand so far apart that each sighting is plainly its animal's; `detection` is what to
+    think where there are few of them.
     """
     if passes.looks is None:
         return detection
     step = passes.looks.intervals_s(len(passes.corners))[s.passes[rows]]
-    walk = s.drift_variance[rows] * step**2
-    density = density_within(s.points, s.layers)[rows]
-    rows = rows[strangers_near(_isotropic(walk), density) <= STRANGERS_FOLLOWED]
+    spread = 2 * s.covariances[rows] + _isotropic(s.drift_variance[rows] * step**2)
+    alone = strangers_near(spread, density_within(s.points, s.layers)[rows]) <= STRANGERS_TOLD
+    # Those at the edge of a crowd are no sample of it, and their tracks may be of several.
+    if alone.mean() < SHARE_ALONE:
+        return detection
+    rows = rows[alone]
     _, of_track = np.unique(track[rows] * len(passes.corners) + s.passes[rows], return_inverse=True)
     seen = np.bincount(of_track)
     first, last = np.full(len(seen), np.inf), np.full(len(seen), -np.inf)

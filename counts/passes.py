@@ -196,7 +196,9 @@ def join(tracks: Tracks, passes: Passes, *, drift_variance: float, detection: fl
     first, second, cost = _pairs(t, passes, drift_variance, gate)
     herd = components(len(t.points), first, second)
     size = np.bincount(herd, minlength=1)
-    walked = drift_variance * _until_seen_again(t, passes, drift_variance, gate) ** 2
+    until = _until_seen_again(t, passes, drift_variance, gate)
+    seen_by_one = ~np.isfinite(until)
+    walked = drift_variance * np.where(seen_by_one, 0.0, until) ** 2
     stands = strangers_near(walked[:, None, None] * np.eye(2), density) <= STRANGERS_TOLD
     stands = (np.bincount(herd, weights=stands, minlength=1) >= 0.5 * size)[herd]
     # What the members of a herd walk on their own is all that a likeness can bear.
@@ -206,8 +208,10 @@ def join(tracks: Tracks, passes: Passes, *, drift_variance: float, detection: fl
     largest = np.zeros(len(size), dtype=np.int64)
     np.maximum.at(largest, herd, in_series[row])
     sure = ((largest >= MOST_IN_SERIES * size) & (size > 1))[herd]
-    told = sure | (
-        stands & (strangers_near(2 * t.shared + walked[:, None, None] * np.eye(2), density) <= STRANGERS_MATCHED)
+    told = (
+        sure
+        | seen_by_one
+        | (stands & (strangers_near(2 * t.shared + walked[:, None, None] * np.eye(2), density) <= STRANGERS_MATCHED))
     )
     if passes.looks is not None:
         step = passes.looks.intervals_s(len(passes.corners))[t.passes]
@@ -252,7 +256,7 @@ def _seconds(t: Tracks, passes: Passes, animal: Ints, density: Floats, walked: F
 
 
 def _until_seen_again(t: Tracks, passes: Passes, drift_variance: float, gate: float) -> Floats:
-    """The least time (T,) from or to another pass that may have seen the animal too; 0 where there is none."""
+    """The least time (T,) from or to another pass that may have seen the animal too; infinite where there is none."""
     lag = np.full(len(t.points), np.inf)
     if not len(t.points):
         return lag
@@ -264,7 +268,7 @@ def _until_seen_again(t: Tracks, passes: Passes, drift_variance: float, gate: fl
     error = np.sqrt(gate * np.trace(t.shared[row], axis1=1, axis2=2))
     near = shapely.distance(points[row], swaths[other]) <= np.sqrt(gate * drift_variance) * passed + error
     np.minimum.at(lag, row[near], passed[near])
-    return np.where(np.isfinite(lag), lag, 0.0)
+    return lag
 
 
 def _pairs(t: Tracks, passes: Passes, drift_variance: float, gate: float) -> tuple[Ints, Ints, Floats]:
