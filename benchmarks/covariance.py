@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -189,33 +190,33 @@ def shares(squared: Floats) -> dict[str, float | int]:
     }
 
 
-def measured(flights: int, seed: int, *, refine: bool) -> list[dict[str, object]]:
-    """Return a row for each receiver, view and ground."""
-    table: list[dict[str, object]] = []
-    for receiver, errors in RECEIVERS.items():
-        for view, pitch_deg in VIEWS.items():
-            if refine and pitch_deg > -60:
-                continue
-            for hills in (False, True):
-                found: dict[str, list[Floats]] = {}
-                for number in range(flights):
-                    rng = np.random.default_rng([seed, number, len(table)])
-                    flight = simulated(rng, errors, pitch_deg, hills=hills, lines=3 if refine else 2)
-                    parts = refined(rng, flight) if refine else {"places": as_read(rng, flight)}
-                    for name, squared in parts.items():
-                        found.setdefault(name, []).append(squared)
-                table += [
-                    {
-                        "poses": "refined" if refine else "as read",
-                        "receiver": receiver,
-                        "view": view,
-                        "ground": "hills" if hills else "level",
-                        "what": name,
-                        **shares(np.concatenate(parts)),
-                    }
-                    for name, parts in found.items()
-                ]
-    return table
+def measured(flights: int, seed: int, *, refine: bool) -> Iterator[dict[str, object]]:
+    """Yield a row for each receiver, view and ground as it is done."""
+    cases = [
+        (receiver, view, hills)
+        for receiver in RECEIVERS
+        for view, pitch_deg in VIEWS.items()
+        for hills in (False, True)
+        if not refine or pitch_deg <= -60
+    ]
+    for number, (receiver, view, hills) in enumerate(cases):
+        found: dict[str, list[Floats]] = {}
+        for flown in range(flights):
+            rng = np.random.default_rng([seed, flown, number])
+            lines = 3 if refine else 2
+            flight = simulated(rng, RECEIVERS[receiver], VIEWS[view], hills=hills, lines=lines)
+            parts = refined(rng, flight) if refine else {"places": as_read(rng, flight)}
+            for name, squared in parts.items():
+                found.setdefault(name, []).append(squared)
+        for name, every in found.items():
+            yield {
+                "poses": "refined" if refine else "as read",
+                "receiver": receiver,
+                "view": view,
+                "ground": "hills" if hills else "level",
+                "what": name,
+                **shares(np.concatenate(every)),
+            }
 
 
 def main() -> None:
@@ -225,7 +226,7 @@ def main() -> None:
     parser.add_argument("--refined", action="store_true")
     asked = parser.parse_args()
     for row in measured(asked.n, asked.seed, refine=asked.refined):
-        print(json.dumps(row))
+        print(json.dumps(row), flush=True)
 
 
 if __name__ == "__main__":
