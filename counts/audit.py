@@ -63,6 +63,7 @@ _ADDED_LATER: Mapping[str, Mapping[str, frozenset[str]]] = {
         "identity_runs": frozenset({"findings"}),
         "individuals": frozenset({"herd"}),
     },
+    "r0010": {"captures": frozenset({"georeference"})},
 }
 """Columns that tables got after the audit began, by the schema's revision: in no digest of an entry written before."""
 

@@ -2,12 +2,16 @@
 
 import json
 import sqlite3
+import warnings
 from datetime import UTC, datetime
+from itertools import pairwise
+from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from alembic.script import ScriptDirectory
+from sqlalchemy import inspect, select
 
-from counts import audit, store
+from counts import audit, migrations, store
 from counts.schema import AuditEntry, Capture, Detection
 from counts.store.verdicts import VerdictEntry
 from flightplan.errors import CensusError
@@ -132,3 +136,26 @@ def test_a_writer_can_be_named(filled, monkeypatch):
     with filled.writing() as session:
         store.add_import(session, 1, "flights", found=1, added=1)
     assert entries(filled)[-1].writer == "team north"
+
+
+def test_columns_that_came_later_stand_in_no_digest_of_before(census):
+    """Otherwise every row of an older census would look changed."""
+    revisions = [r.revision for r in ScriptDirectory(str(Path(migrations.__file__).parent)).walk_revisions()]
+    found = {}
+    later = columns_of(census)
+    for newer, older in pairwise(revisions[: revisions.index("r0004") + 1]):
+        census.downgrade(older)
+        now = columns_of(census)
+        added = {name: later[name] - now[name] - audit._MUTABLE.get(name, set()) for name in now.keys() & later.keys()}
+        if any(added.values()):
+            found[newer] = {name: frozenset(columns) for name, columns in added.items() if columns}
+        later = now
+    assert found == audit._ADDED_LATER
+
+
+def columns_of(census):
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Did not recognize type 'geometry'")
+        looking = inspect(census.engine)
+        names = set(looking.get_table_names()) & {t.name for t in audit._audited()}
+        return {name: {c["name"] for c in looking.get_columns(name)} for name in names}
