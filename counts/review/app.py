@@ -12,7 +12,7 @@ from fastapi.staticfiles import StaticFiles
 
 from counts.census import Census
 from counts.review import pages
-from counts.review.api import counting, frames, items, pairs, people, sample
+from counts.review.api import counting, dashboard, frames, items, pairs, people, sample
 from counts.review.guard import Guard
 from counts.review.pictures import PictureStore
 from counts.review.place import Place
@@ -22,7 +22,7 @@ from counts.review.settings import ReviewSettings
 from flightplan.errors import OverflyError
 
 API = "/api/v1"
-_ROUTERS = (items.router, frames.router, pairs.router, sample.router, counting.router, people.router)
+_ROUTERS = (items.router, frames.router, pairs.router, sample.router, counting.router, dashboard.router, people.router)
 _LOG = logging.getLogger("overfly.review")
 
 

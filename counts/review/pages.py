@@ -18,6 +18,7 @@ PAGES = (
     ("triage", "Review", "/"),
     ("pairs", "Same animal?", "/pairs"),
     ("sample", "Sample", "/sample"),
+    ("dashboard", "Dashboard", "/dashboard"),
     ("people", "People", "/people"),
 )
 router = APIRouter(include_in_schema=False)
@@ -59,6 +60,12 @@ def pairs(request: Request) -> Response:
 def sample(request: Request) -> Response:
     """The frames drawn at random, to be counted blind."""
     return _page(request, "sample", Role.REVIEWER)
+
+
+@router.get("/dashboard", response_class=HTMLResponse)
+def dashboard(request: Request) -> Response:
+    """The survey at a glance."""
+    return _page(request, "dashboard", Role.VIEWER)
 
 
 @router.get("/people", response_class=HTMLResponse)

@@ -97,7 +97,7 @@ class Answered(BaseModel):
 def progress(here: Here, visitor: Viewer) -> PairProgress:
     """How many pairs there are, and how many people answered."""
     with here.census.reading() as session:
-        return _progress(session, _run(here, session))
+        return pair_progress(session, _run(here, session))
 
 
 @router.get("/pairs/next")
@@ -131,7 +131,7 @@ def answer(here: Here, visitor: Reviewer, said: Answer) -> Answered:
                 note=said.note, person_id=visitor.person_id,
             )  # fmt: skip
             add_answer(session, entry)
-            return Answered(pair_id=said.pair_id, progress=_progress(session, run_id))
+            return Answered(pair_id=said.pair_id, progress=pair_progress(session, run_id))
     except CensusError as error:
         raise HTTPException(409, error.what) from error
 
@@ -142,13 +142,13 @@ def undo(here: Here, visitor: Reviewer, wish: Undo) -> Answered:
     with here.census.writing() as session:
         run_id = _run(here, session)
         if run_id is None:
-            return Answered(pair_id=None, progress=_progress(session, None))
+            return Answered(pair_id=None, progress=pair_progress(session, None))
         keys = undo_last_answer(
             session, run_id, who=visitor.name, time_utc=datetime.now(UTC), request=wish.request,
             person_id=visitor.person_id,
         )  # fmt: skip
         there = [key for key, p in read_pairs(session, run_id) if keys == (p.first_id, p.second_id)]
-        return Answered(pair_id=there[0] if there else None, progress=_progress(session, run_id))
+        return Answered(pair_id=there[0] if there else None, progress=pair_progress(session, run_id))
 
 
 def _run(here: Place, session: Session) -> int | None:
@@ -162,7 +162,8 @@ def _found(session: Session, run_id: int | None, pair_id: int) -> PairEntry:
     return found
 
 
-def _progress(session: Session, run_id: int | None) -> PairProgress:
+def pair_progress(session: Session, run_id: int | None) -> PairProgress:
+    """How far people are with the pairs of an identity run; None has none."""
     if run_id is None:
         return PairProgress(total=0, decided=0, answers={})
     said = list(decisions(session, run_id).values())

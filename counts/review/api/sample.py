@@ -78,9 +78,10 @@ class Take(BaseModel):
 
 
 class Drawn(BaseModel):
-    """A frame to count in, and the outline of the part that counts: rings in pixels, none for the whole frame.
+    """A frame to count in, and the outline of the part that counts: rings in pixels, None for the whole.
 
-    What was detected in it is not told. `marks_px` is what the visitor marked before, None if nothing yet.
+    Without a ring nothing in it counts: others saw all of its ground. What was detected in it is not told. `marks_px`
+    is what the visitor marked before, None if nothing yet.
     """
 
     frame_id: int
@@ -90,7 +91,7 @@ class Drawn(BaseModel):
     height_px: int
     tile_px: int
     levels: int
-    zone_px: list[list[tuple[float, float]]]
+    zone_px: list[list[tuple[float, float]]] | None
     marks_px: Marks | None
     before: int | None
 
@@ -244,7 +245,7 @@ def _drawn(here: Place, session: Session, sample_id: int, who: str, stored: Stor
     picture = here.picture(session, stored.entry.capture_id)
     given = [f.frame_id for f in frames_given(session, sample_id, who)]
     place = given.index(stored.frame_id)
-    mine = own_marks(session, stored.frame_id, who)
+    mine, zone = own_marks(session, stored.frame_id, who), stored.entry.zone_px
     return Drawn(
         frame_id=stored.frame_id,
         number=place + 1,
@@ -253,7 +254,7 @@ def _drawn(here: Place, session: Session, sample_id: int, who: str, stored: Stor
         height_px=picture.height_px,
         tile_px=TILE_PX,
         levels=picture.levels,
-        zone_px=[[(p[0], p[1]) for p in ring] for ring in stored.entry.zone_px or ()],
+        zone_px=None if zone is None else [[(p[0], p[1]) for p in ring] for ring in zone],
         marks_px=None if mine is None else {k: [(m[0], m[1]) for m in marks] for k, marks in mine.items()},
         before=given[place - 1] if place else None,
     )

@@ -103,11 +103,11 @@ function drawSpecies() {
   }));
   get("sum").textContent = `Frame ${frame.number} of ${state.mine}: ${marks.length ? state.species
     .map((label) => [label, marks.filter((m) => m.label === label).length]).filter(([, n]) => n)
-    .map(([label, n]) => `${n} ${label}`).join(", ") : "none marked"}${frame.marks_px ? " (counted before)" : ""}`;
+    .map(([label, n]) => `${n} ${label}`).join(", ") : frame.zone_px?.length === 0 ? "nothing here counts, other frames show it all" : "none marked"}${frame.marks_px ? " (counted before)" : ""}`;
 }
 
 function path() {
-  return frame.zone_px.map((ring) => `M${ring.map((p) => p.join(" ")).join("L")}Z`).join("");
+  return (frame.zone_px ?? []).map((ring) => `M${ring.map((p) => p.join(" ")).join("L")}Z`).join("");
 }
 
 function drawMarks() {
@@ -120,7 +120,7 @@ function drawMarks() {
   const edge = document.createElementNS(SVG, "path");
   edge.setAttribute("d", zone);
   edge.setAttribute("class", "zone");
-  layer.replaceChildren(...(zone ? [shade, edge] : []), ...marks.map(({ label, place }) => {
+  layer.replaceChildren(...(frame.zone_px ? [shade, edge] : []), ...marks.map(({ label, place }) => {
     const dot = document.createElementNS(SVG, "circle");
     const radius = Math.max(6, frame.width_px / 130);
     for (const [name, value] of Object.entries({ cx: place[0], cy: place[1], r: radius })) dot.setAttribute(name, value);
@@ -131,7 +131,7 @@ function drawMarks() {
 }
 
 function inside([x, y]) {
-  if (!frame.zone_px.length) return true;
+  if (frame.zone_px === null) return true;
   let within = false;
   for (const ring of frame.zone_px) {
     for (let i = 0, j = ring.length - 1; i < ring.length; j = i++) {
