@@ -91,7 +91,8 @@ def training_card(name: str, tiles: TrainingSet, made: Training, judged: Judgeme
 def _row(tiles: TrainingSet, split: str) -> str:
     # A flight is a folder; a few pictures named one by one say more themselves.
     few = len(tiles.pictures[split]) <= 3
-    folders = sorted({path.name for path in (tiles.pictures[split] if few else map(Path, tiles.flights[split]))})
+    shown = [f"{path.parent.name}/{path.name}" for path in tiles.pictures[split]]
+    folders = sorted(set(shown if few else [Path(folder).name for folder in tiles.flights[split]]))
     flights = ", ".join(folders) if len(folders) <= 12 else f"{len(folders)}: {folders[0]} to {folders[-1]}"
     boxes = ", ".join(f"{count} {label}" for label, count in tiles.boxes.get(split, {}).items() if count)
     with_animals, empty = tiles.tiles.get(split, ("-", "-"))

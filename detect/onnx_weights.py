@@ -105,15 +105,17 @@ def _architecture(metadata: Mapping[str, str], path: Path) -> str | Mapping[str,
     told, beside = metadata.get(ARCHITECTURE_KEY), path.with_suffix(".yaml")
     if told:
         try:
-            return _network(json.loads(told), path)
+            layers = json.loads(told)
         except (ValueError, RecursionError) as error:
             raise DetectorError("The model's architecture cannot be read", where=str(path)) from error
+        return _network(layers, path)
     if beside.is_file():
         yaml = importlib.import_module("yaml")
         try:
-            return _network(yaml.safe_load(beside.read_text(encoding="utf-8")), beside)
-        except (yaml.YAMLError, OSError, UnicodeDecodeError, RecursionError) as error:
+            layers = yaml.safe_load(beside.read_text(encoding="utf-8"))
+        except (yaml.YAMLError, OSError, ValueError, RecursionError) as error:
             raise DetectorError("The model's architecture cannot be read", where=str(beside)) from error
+        return _network(layers, beside)
     named = re.search(r"Ultralytics (YOLO[\w-]+) model", metadata.get("description", ""))
     if named is None:
         raise DetectorError(
