@@ -42,7 +42,7 @@ class OpenVinoDetector(NetworkDetector):
             openvino = importlib.import_module("openvino")
         except ImportError as error:
             raise DetectorError(
-                "OpenVINO is not installed", where=str(path), hint="Install it with: pip install openvino"
+                "OpenVINO is not installed", where=str(path), hint="Install it: pip install 'overfly[openvino]'"
             ) from error
         content, content_hash = read_model(path)
         weights = b""

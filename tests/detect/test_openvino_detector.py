@@ -121,5 +121,5 @@ def test_another_onnx_model_runs_on_openvino_where_that_is_installed(tmp_path: P
 
 @pytest.mark.skipif(INSTALLED, reason="openvino is installed")
 def test_without_openvino_asking_for_it_says_what_to_install() -> None:
-    with pytest.raises(DetectorError, match="pip install openvino"):
+    with pytest.raises(DetectorError, match=r"overfly\[openvino\]"):
         load_detector(shipped_model(), backend="openvino")
