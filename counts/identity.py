@@ -295,11 +295,13 @@ def _found(s: Observed, track: Ints, rows: Ints, passes: Passes, detection: floa
     step = passes.looks.intervals_s(len(passes.corners))[s.passes[rows]]
     spread = 2 * s.covariances[rows] + _isotropic(s.drift_variance[rows] * step**2)
     alone = strangers_near(spread, density_within(s.points, s.layers)[rows]) <= STRANGERS_TOLD
+    _, of_track = np.unique(track[rows] * len(passes.corners) + s.passes[rows], return_inverse=True)
+    alone = (np.bincount(of_track, weights=~alone) == 0)[of_track]
     # Those at the edge of a crowd are no sample of it, and their tracks may be of several.
     if alone.mean() < SHARE_ALONE:
         return detection
     rows = rows[alone]
-    _, of_track = np.unique(track[rows] * len(passes.corners) + s.passes[rows], return_inverse=True)
+    of_track = np.unique(of_track[alone], return_inverse=True)[1]
     seen = np.bincount(of_track)
     first, last = np.full(len(seen), np.inf), np.full(len(seen), -np.inf)
     np.minimum.at(first, of_track, s.times[rows])
