@@ -66,9 +66,7 @@ class Json(TypeDecorator[Any]):
 def canonical_json(value: Any) -> str:
     """Return the one spelling of a JSON document: sorted keys, no spaces. Raises CensusError for NaN and infinity."""
     try:
-        return json.dumps(
-            value, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=plain
-        )
+        return _ENCODER.encode(value)
     except ValueError as error:
         raise CensusError(
             "a number that is not finite cannot be kept", hint="Unknown is None, with a reason"
@@ -78,3 +76,6 @@ def canonical_json(value: Any) -> str:
 def plain(value: Any) -> Any:
     """Return a NumPy scalar or array as Python's own numbers; anything else as it is."""
     return value.tolist() if isinstance(value, np.generic | np.ndarray) else value
+
+
+_ENCODER = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=plain)

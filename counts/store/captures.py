@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -271,7 +272,7 @@ def _capture_row(survey_id: int, entry: CaptureEntry, sorties: dict[str, int]) -
         "sortie_id": None if entry.sortie is None else _id_of(sorties, entry.sortie, "sortie"),
         "content_hash": capture.content_hash,
         "path": location(capture.path),
-        "camera": None if capture.camera is None else dataclasses.asdict(capture.camera),
+        "camera": None if capture.camera is None else _camera_document(capture.camera),
         "georeference": None if capture.georeference is None else dataclasses.asdict(capture.georeference),
         "sources": dict(capture.sources),
         "unknown": dict(capture.unknown),
@@ -305,6 +306,12 @@ def _stored(row: CaptureRow, sortie: str | None, transect: str | None) -> Stored
         off_effort_reason=row.off_effort_reason,
         refused=row.refused,
     )
+
+
+@lru_cache(maxsize=64)
+def _camera_document(camera: Camera) -> dict[str, Any]:
+    """Return a camera as JSON has it; the thousands of captures of a flight share one."""
+    return dataclasses.asdict(camera)
 
 
 def _camera(document: dict[str, Any]) -> Camera:
