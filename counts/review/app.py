@@ -12,7 +12,8 @@ from fastapi.staticfiles import StaticFiles
 
 from counts.census import Census
 from counts.review import pages
-from counts.review.api import counting, dashboard, frames, items, pairs, people, sample
+from counts.review.api import counting, dashboard, frames, geography, items, pairs, people, sample
+from counts.review.basemap import BaseMap
 from counts.review.guard import Guard
 from counts.review.pictures import PictureStore
 from counts.review.place import Place
@@ -22,7 +23,16 @@ from counts.review.settings import ReviewSettings
 from flightplan.errors import OverflyError
 
 API = "/api/v1"
-_ROUTERS = (items.router, frames.router, pairs.router, sample.router, counting.router, dashboard.router, people.router)
+_ROUTERS = (
+    items.router,
+    frames.router,
+    pairs.router,
+    sample.router,
+    counting.router,
+    dashboard.router,
+    geography.router,
+    people.router,
+)
 _LOG = logging.getLogger("overfly.review")
 
 
@@ -47,7 +57,8 @@ def create_app(settings: ReviewSettings) -> FastAPI:
         docs_url=None,
         redoc_url=None,
     )
-    app.state.place = Place(settings, census, Sessions(settings, census), pictures, Recount(settings.count))
+    basemap = None if settings.basemap is None else BaseMap.open(settings.basemap)
+    app.state.place = Place(settings, census, Sessions(settings, census), pictures, Recount(settings.count), basemap)
     for router in _ROUTERS:
         app.include_router(router, prefix=API)
     app.include_router(pages.router)

@@ -18,6 +18,7 @@ PAGES = (
     ("triage", "Review", "/"),
     ("pairs", "Same animal?", "/pairs"),
     ("sample", "Sample", "/sample"),
+    ("map", "Map", "/map"),
     ("dashboard", "Dashboard", "/dashboard"),
     ("people", "People", "/people"),
 )
@@ -66,6 +67,12 @@ def sample(request: Request) -> Response:
 def dashboard(request: Request) -> Response:
     """The survey at a glance."""
     return _page(request, "dashboard", Role.VIEWER)
+
+
+@router.get("/map", response_class=HTMLResponse)
+def geography(request: Request) -> Response:
+    """The survey on the map."""
+    return _page(request, "map", Role.VIEWER)
 
 
 @router.get("/people", response_class=HTMLResponse)

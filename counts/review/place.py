@@ -11,6 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from counts.census import Census
+from counts.review.basemap import BaseMap
 from counts.review.pictures import Picture, PictureStore
 from counts.review.recount import Recount
 from counts.review.sessions import Role, Sessions, Visitor, at_least
@@ -30,6 +31,7 @@ class Place:
     sessions: Sessions
     pictures: PictureStore
     recount: Recount
+    basemap: BaseMap | None = None
 
     def survey(self, session: Session) -> SurveyInfo:
         """The survey under review. Raises HTTPException (404) where there is none."""

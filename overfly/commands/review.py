@@ -36,6 +36,12 @@ _MOMENT_S = 0.8
     metavar="DIR",
     help="Where pictures are drawn to, instead of a folder beside the census.",
 )
+@click.option(
+    "--basemap",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    metavar="FILE",
+    help="A local PMTiles, MBTiles or GeoTIFF file under the map.",
+)
 @click.option("--no-browser", is_flag=True, help="Open no browser.")
 @workspace_option
 @json_option
@@ -47,6 +53,7 @@ def review_command(
     names: tuple[str, ...],
     sensitive: tuple[str, ...],
     cache: Path | None,
+    basemap: Path | None,
     no_browser: bool,
     workspace_folder: Path | None,
     as_json: bool,
@@ -59,6 +66,7 @@ def review_command(
     \b
     Examples:
       overfly review
+      overfly review --basemap park.pmtiles
       overfly review census.gpkg --survey 2026-wet --host 0.0.0.0 --name camp.local
     """  # noqa: D301 (click's own mark)
     try:
@@ -79,6 +87,7 @@ def review_command(
         local_name=getpass.getuser(),
         names=frozenset({*names, *([] if host == "127.0.0.1" else [socket.gethostname()])}),
         sensitive=frozenset(sensitive),
+        basemap=basemap,
         count=lambda: _count(places),
         draw=lambda who, positive, zero, seed: _draw(places, who, positive, zero, seed),
     )

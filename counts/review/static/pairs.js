@@ -5,7 +5,7 @@ import { showRecount } from "/static/counting.js";
 import { Keys } from "/static/keys.js";
 import { RelativeMap } from "/static/relative_map.js";
 
-const desk = document.querySelector(".pairs");
+const desk = document.querySelector("[data-role]");
 const mayAnswer = desk.dataset.role !== "viewer";
 let pair = null;
 let progress = { total: 0, decided: 0, answers: {} };
