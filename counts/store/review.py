@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import shapely
-from sqlalchemy import and_, case, func, literal, null, or_, select, text, tuple_
+from sqlalchemy import and_, case, func, literal, literal_column, null, or_, select, text, tuple_
 from sqlalchemy.orm import Session
 
 from counts.geopackage import decode_many, raw
@@ -209,7 +209,8 @@ def sightings_in(
         .join(Detection, Sighting.detection_id == Detection.fid)
         .join(Capture, Detection.capture_id == Capture.fid)
         .outerjoin(Individual, Sighting.individual_id == Individual.fid)
-        .where(Sighting.identity_run_id == identity_run_id, Capture.refused.is_(None))
+        # The plus keeps SQLite from going through all of the run instead of the R-tree.
+        .where(literal_column("+sightings.identity_run_id") == identity_run_id, Capture.refused.is_(None))
         .where(text(_INSIDE[session.get_bind().dialect.name]))
         .limit(limit + 1)
     )

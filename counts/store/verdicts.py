@@ -155,18 +155,19 @@ def undo_last(
 
 def _last_standing(session: Session, run_id: int, who: str, taken_back: set[int]) -> Verdict | None:
     """Return a person's last verdict that stands, and note those taken back since."""
-    runs = select(DetectionRun.fid).where((DetectionRun.fid == run_id) | (DetectionRun.drawn_over_id == run_id))
-    query = (
-        select(Verdict)
-        .join(Detection, Verdict.detection_id == Detection.fid)
-        .where(Verdict.who == who, Detection.run_id.in_(runs))
-        .order_by(Verdict.fid.desc())
-        .limit(_CHUNK)
+    runs = set(
+        session.scalars(
+            select(DetectionRun.fid).where((DetectionRun.fid == run_id) | (DetectionRun.drawn_over_id == run_id))
+        )
     )
+    # Without a join: the database would go through all detections of the run for the last verdict.
+    query = select(Verdict).where(Verdict.who == who).order_by(Verdict.fid.desc()).limit(_CHUNK)
     before = None
     while batch := session.scalars(query if before is None else query.where(Verdict.fid < before)).all():
+        ids = {v.detection_id for v in batch if v.detection_id is not None}
+        run_of = dict(session.execute(select(Detection.fid, Detection.run_id).where(Detection.fid.in_(ids))).all())
         for verdict in batch:
-            if verdict.fid in taken_back:
+            if verdict.fid in taken_back or verdict.detection_id is None or run_of[verdict.detection_id] not in runs:
                 continue
             if verdict.action != UNDO or verdict.undoes_id is None:
                 return verdict
