@@ -39,6 +39,7 @@ from flightplan.errors import CensusError
 from overfly.chain.ground import Ints, SurveyGround, read_ground
 
 STRATA = ("zero", "positive")
+_ORDER = 0x0DE5
 
 
 @dataclass(frozen=True)
@@ -256,14 +257,17 @@ def _write_sample(
     time_utc: datetime,
     identity_run_id: int | None = None,
 ) -> int:
+    entries = [
+        SampleFrameEntry(f.capture_id, STRATA[part], _rings(f.zone_px))
+        for f, part in zip(frames, stratum.tolist(), strict=True)
+    ]
+    # People go through them in this order: a sample that is half counted is still one of all the area.
+    order = np.random.default_rng([seed, _ORDER]).permutation(len(entries))
     return add_sample(
         session,
         ground.info.survey_id,
         run.run_id,
-        [
-            SampleFrameEntry(f.capture_id, STRATA[part], _rings(f.zone_px))
-            for f, part in zip(frames, stratum.tolist(), strict=True)
-        ],
+        [entries[i] for i in order.tolist()],
         seed=seed,
         parameters={"positive": positive, "zero": zero, "sizes": list(sizes)},
         who=who,

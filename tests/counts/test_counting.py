@@ -286,3 +286,5 @@ def test_people_get_the_sample_that_counting_draws(filled: Census, tmp_path: Pat
         assert len(frames) == len(list(csv.DictReader(file))) == 21
     assert [f.entry.sample_stratum for f in frames].count("zero") == 9
     assert sum(bool(f.entry.zone_px) for f in frames) > 15
+    keys = [f.entry.capture_id for f in frames]
+    assert abs(np.corrcoef(keys, range(len(keys)))[0, 1]) < 0.7, "half a sample is one of all the area"
