@@ -16,11 +16,15 @@ from counts.store import find_survey
 from counts.store.identity import VerificationEntry, add_verification, latest_identity_run
 
 API = "/api/v1"
+BOTH = pytest.mark.parametrize("database", ["geopackage", "postgis"], indirect=True)
 
 
 @pytest.fixture
 def page(filled: Census, tmp_path: Path) -> Iterator[TestClient]:
-    app = create_app(ReviewSettings(filled.where, None, tmp_path / "cache"))
+    where = filled.where
+    if filled.engine.dialect.name == "postgresql":
+        where = filled.engine.url.render_as_string(hide_password=False)
+    app = create_app(ReviewSettings(where, None, tmp_path / "cache"))
     with TestClient(app, base_url="http://localhost:8077", headers={"X-Overfly": "1"}) as client:
         yield client
 
@@ -39,6 +43,7 @@ def judge(page: TestClient, request: str, *verdicts: dict) -> None:
     assert page.post(f"{API}/verdicts", json={"request": request, "verdicts": list(verdicts)}).status_code == 200
 
 
+@BOTH
 def test_precision_is_what_people_kept_of_what_the_detector_called_so(page: TestClient, filled: Census) -> None:
     with filled.reading() as session:
         high, low = (

@@ -21,6 +21,7 @@ from counts.store.people import add_person
 from flightplan.errors import UnreadableFileError
 
 API = "/api/v1"
+BOTH = pytest.mark.parametrize("database", ["geopackage", "postgis"], indirect=True)
 WORLD = {"west": -180, "south": -90, "east": 180, "north": 90}
 Serve = Callable[..., TestClient]
 
@@ -32,7 +33,10 @@ def serve(filled: Census, tmp_path: Path) -> Iterator[Serve]:
         add_person(session, "amina", "reviewer", who="boss", time_utc=datetime(2026, 3, 1, tzinfo=UTC))
 
     def start(**changes) -> TestClient:
-        app = create_app(ReviewSettings(filled.where, None, tmp_path / "cache", **changes))
+        where = filled.where
+        if filled.engine.dialect.name == "postgresql":
+            where = filled.engine.url.render_as_string(hide_password=False)
+        app = create_app(ReviewSettings(where, None, tmp_path / "cache", **changes))
         client = TestClient(app, base_url="http://localhost:8077", headers={"X-Overfly": "1"})
         client.__enter__()
         opened.append(client)
@@ -67,6 +71,7 @@ def test_the_survey_is_there_with_its_plan_and_masks(serve: Serve, filled: Censu
     assert found["basemap"] is None
 
 
+@BOTH
 def test_footprints_are_those_in_the_part_looked_at_or_of_one_picture(serve: Serve) -> None:
     page = serve()
     every = read(page, "/map/footprints", **WORLD)["features"]["features"]
@@ -79,6 +84,7 @@ def test_footprints_are_those_in_the_part_looked_at_or_of_one_picture(serve: Ser
     assert read(page, "/map/footprints", west=0, south=0, east=1, north=1)["features"]["features"] == []
 
 
+@BOTH
 def test_a_sighting_has_its_species_verdict_and_picture(serve: Serve) -> None:
     page = serve()
     before = read(page, "/map/sightings", **WORLD)["features"]["features"]
