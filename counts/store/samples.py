@@ -233,13 +233,19 @@ def read_sample(session: Session, sample_id: int) -> SampleInfo:
 
 
 def checked_sample_of(session: Session, detection_run_id: int) -> int | None:
-    """Return the key of the run's newest sample in which somebody counted, None when there is none."""
-    return session.scalars(
-        select(func.max(Sample.fid))
+    """Return the key of the run's newest sample with every frame counted, or else of the newest with any.
+
+    None when nobody counted in one. So a sample that was just begun takes nothing away from one that is done.
+    """
+    rows = session.execute(
+        select(Sample.fid, func.count(SampleFrame.fid.distinct()), func.count(SampleCount.sample_frame_id.distinct()))
         .join(SampleFrame, SampleFrame.sample_id == Sample.fid)
-        .join(SampleCount, SampleCount.sample_frame_id == SampleFrame.fid)
+        .outerjoin(SampleCount, SampleCount.sample_frame_id == SampleFrame.fid)
         .where(Sample.detection_run_id == detection_run_id)
-    ).one()
+        .group_by(Sample.fid)
+    ).all()
+    begun = [(frames == counted, key) for key, frames, counted in rows if counted]
+    return max(begun)[1] if begun else None
 
 
 def first_counts(session: Session, sample_id: int) -> dict[int, dict[str, int]]:

@@ -12,7 +12,7 @@ from counts.review import ReviewSettings, create_app
 from counts.store import find_survey, latest_detection_run
 from counts.store.detections import read_detections
 from counts.store.people import add_person
-from counts.store.samples import SampleFrameEntry, add_sample, first_counts, latest_sample
+from counts.store.samples import SampleFrameEntry, add_sample, checked_sample_of, first_counts, latest_sample
 
 API = "/api/v1"
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -192,3 +192,25 @@ def test_the_page_is_for_those_who_count(serve: Serve) -> None:
     assert "Draw a sample" not in serve(local_name="amina").get("/sample").text
     assert "Draw a sample" in serve().get("/sample").text
     assert serve(local_name="vera").get("/sample").status_code == 403
+
+
+def test_a_sample_just_begun_takes_nothing_away_from_one_that_is_done(serve: Serve, filled: Census) -> None:
+    def used() -> int | None:
+        with filled.reading() as session:
+            run = latest_detection_run(session, find_survey(session, "2026-wet").survey_id)
+            assert run is not None
+            return checked_sample_of(session, run.run_id)
+
+    amina, chief = serve(local_name="amina"), serve()
+    first = post(chief, "/sample", "request-0001", positive=2, zero=0)["sample_id"]
+    assert used() is None
+    post(amina, "/sample/assignments", "request-0002", open=2)
+    count_all(amina, "first", [{}])
+    assert used() == first, "better than none"
+    count_all(amina, "again", [{}])
+    second = post(chief, "/sample", "request-0003", positive=2, zero=1, seed=2)["sample_id"]
+    post(amina, "/sample/assignments", "request-0004", open=3)
+    count_all(amina, "later", [{}, {}])
+    assert used() == first
+    count_all(amina, "last0", [{}])
+    assert used() == second
