@@ -59,6 +59,8 @@ class Verb:
     start: str | None
     run: Callable[[Path], None]
     acknowledged: Callable[[Path, str], bool] = lambda folder, said: True
+    done_before: str | None = None
+    """What it says when it is run again after it had done its work; None where it says what it said before."""
 
 
 @dataclass
@@ -102,7 +104,10 @@ def kill_all(folder: Path, *, times: int, seed: int, verbs: list[str] | None = N
             assert os.waitpid(pid, 0)[1] == 0, (work / "said").read_text()
             whole[name] = (time.perf_counter() - began, rows_of(work))
             shutil.rmtree(work)
+        ended = results[name].after_the_end
         kill_once(folder / f"{name}-{number}", states, VERBS[name], whole[name], rng, results[name])
+        if results[name].after_the_end > ended:  # the machine has less to do by now
+            whole[name] = (0.7 * whole[name][0], whole[name][1])
     return results
 
 
@@ -126,7 +131,7 @@ def kill_once(
     if not verb.acknowledged(work, said):
         faults.append("something acknowledged is missing")
     pid = start(verb, work)
-    if os.waitpid(pid, 0)[1] != 0:
+    if os.waitpid(pid, 0)[1] != 0 and not (verb.done_before and verb.done_before in (work / "said").read_text()):
         faults.append(f"run again it failed: {(work / 'said').read_text()[-300:]}")
     else:
         faults += look_at(work, before)
@@ -341,7 +346,7 @@ def verdicts_are_there(work: Path, said: str) -> bool:
 
 
 VERBS = {
-    "init": Verb(None, command("init", "park.geojson", "park")),
+    "init": Verb(None, command("init", "park.geojson", "park"), done_before="already is a workspace"),
     "ingest": Verb(None, command("ingest", "pictures", "--census", "census.gpkg", "--survey", "s")),
     "ingest into one": Verb("filled", command("ingest", "pictures", "--census", "census.gpkg", "--survey", "2026-wet")),
     "detect": Verb("ingested", command("detect", "--census", "census.gpkg", "--survey", "s")),
