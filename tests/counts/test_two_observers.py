@@ -77,7 +77,7 @@ def test_full_independence_of_the_golf_tees_averages_the_observers_over_the_stri
     # The mean chance over an even spread of distances, here by a sum over 100,001 of them.
     fine, _ = model.detection(np.linspace(0, 4, 100_001))
     assert found.value == pytest.approx(162 / np.mean(fine), rel=1e-4)
-    # Cover that both observers suffered from is not in the model: lower than under point independence, and than the 250.
+    # Cover that both suffered from is not in the model: lower than under point independence, and than the truth, 250.
     point = line_transects(
         fit_detection_function(tees["distance"], 4.0), tees["distance"], np.arange(162) % 11, np.full(11, 210 / 11),
         1680.0, observers=model,
