@@ -144,6 +144,10 @@ class Standpoint:
     height_source: str
 
 
+OVER_MODEL = "over an elevation model"
+"""How the words end that say which height of a capture was used, where its ground was not taken as level."""
+
+
 def pose_of(
     capture: Capture,
     *,
@@ -210,15 +214,15 @@ def _stand_on(
         ground_m = float(terrain.heights_m([takeoff])[0])
         if not np.isfinite(ground_m):
             raise GeoreferenceError("the elevation model is void at the take-off point", where=where)
-        return terrain, ground_m + above_takeoff, "terrain at take-off plus height above take-off"
+        return terrain, ground_m + above_takeoff, f"terrain at take-off plus height above take-off, {OVER_MODEL}"
     if terrain.datum is HeightDatum.ELLIPSOID:
         known, other, datum, sign = capture.altitude_ellipsoid_m, msl, "the ellipsoid", 1.0
     else:
         known, other, datum, sign = msl, capture.altitude_ellipsoid_m, "sea level", -1.0
     if known is not None:
-        return terrain, known, f"height above {datum}"
+        return terrain, known, f"height above {datum}, {OVER_MODEL}"
     if other is not None:
-        return terrain, other + sign * _geoid_m(capture), f"height above {datum}, through the geoid"
+        return terrain, other + sign * _geoid_m(capture), f"height above {datum}, through the geoid, {OVER_MODEL}"
     raise GeoreferenceError(
         f"its height above {datum}, which the elevation model's heights are measured from, is unknown",
         where=where,

@@ -35,6 +35,7 @@ from counts.store.looking import count_not_looked_at, looked_at
 from counts.store.samples import checked_sample_of
 from counts.verification import Correction
 from flightplan.errors import CensusError
+from flightplan.terrain import Terrain
 from overfly.chain.estimating import (
     Resolved,
     availability_classes,
@@ -118,6 +119,7 @@ def count_survey(
     seed: int = 1,
     speed_limit_mps: float = SPEED_LIMIT_MPS,
     ground_msl_m: float | None = None,
+    terrain: Terrain | None = None,
     how: Estimation | None = None,
     availability: Availability | None = None,
     worlds: int | None = None,
@@ -125,9 +127,10 @@ def count_survey(
     """Count a survey from its newest detection run: individuals, effort, corrections, estimates.
 
     What people decided about detections holds. `species` are the labels to estimate, all of the detector's when None:
-    one never seen gets an estimate of 0. Without a `verifier`, a sample that people checked before corrects. The same
-    counting again adds nothing to the census. `worlds` surveys are simulated for what walking does to the count: see
-    `overfly.chain.walking`. Raises CensusError when nothing was detected yet.
+    one never seen gets an estimate of 0. `terrain` is the elevation model that the pictures were brought in with.
+    Without a `verifier`, a sample that people checked before corrects. The same counting again adds nothing to the
+    census. `worlds` surveys are simulated for what walking does to the count: see `overfly.chain.walking`. Raises
+    CensusError when nothing was detected yet.
     """
     with census.reading() as session:
         info = find_survey(session, survey) if survey else latest_survey(session)
@@ -139,7 +142,7 @@ def count_survey(
                 hint="Run first: overfly detect",
             )
         seen = looked_at(session, run.run_id)
-        ground = read_ground(session, info, ground_msl_m=ground_msl_m, looked_at=seen)
+        ground = read_ground(session, info, ground_msl_m=ground_msl_m, terrain=terrain, looked_at=seen)
         left = count_not_looked_at(session, run.run_id)
         raw = read_detections(session, run.run_id)
         table = read_reviewed(session, run.run_id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -22,13 +22,14 @@ from counts.store import (
     read_strata,
 )
 from counts.store.detections import DetectionTable
-from detect.georef import Pose, PoseErrors, ground_to_pixel, place, pose_of
+from detect.georef import Pose, PoseErrors, ground_to_pixel, place
 from detect.orthomosaics import place_in_mosaic
 from flightplan.camera import Camera
 from flightplan.design import StratumDesign, Transect
 from flightplan.errors import GeoreferenceError
 from flightplan.frames import Floats, LocalFrame
 from flightplan.terrain import Terrain
+from overfly.chain.standing import Standing, check_standing, read_standing
 
 Ints = npt.NDArray[np.int64]
 
@@ -64,7 +65,7 @@ class SurveyGround:
     assignment: Assignment
     heights_agl_m: Floats
     masked: tuple[shapely.Geometry, ...] = ()
-    ground_msl_m: float | None = None
+    standing: Standing = field(default_factory=Standing)
 
     @property
     def planned(self) -> bool:
@@ -79,7 +80,7 @@ class SurveyGround:
                 shapely.segmentize(geometry, _SEGMENT_M), lambda local: mosaic.to_pixels(self.frame.to_lonlat(local))
             )
         assert capture.camera is not None
-        camera, stand = capture.camera, pose_of(capture, ground_msl_m=self.ground_msl_m)
+        camera, stand = capture.camera, self.standing.of(capture, self.captures[index].sortie)
 
         def project(local: Floats) -> Floats:
             lonlat = self.frame.to_lonlat(local)
@@ -93,13 +94,17 @@ def read_ground(
     info: SurveyInfo,
     *,
     ground_msl_m: float | None = None,
+    terrain: Terrain | None = None,
     looked_at: Collection[int] | None = None,
 ) -> SurveyGround:
     """Read a survey's geometry and put each capture on its transect, or say why it is on none.
 
-    `ground_msl_m` is the level of the ground for captures without a height above take-off. `looked_at` are the captures
-    that a detector has looked at: nothing was searched in the others.
+    `ground_msl_m` is the level of the ground for captures without a height above take-off, `terrain` the elevation
+    model that they were brought in with. `looked_at` are the captures that a detector has looked at: nothing was
+    searched in the others.
     """
+    standing = read_standing(session, info.survey_id, ground_msl_m=ground_msl_m, terrain=terrain)
+    check_standing(session, info.survey_id, standing)
     captures = read_captures(session, info.survey_id, usable=True)
     if looked_at is not None:
         captures = tuple(c for c in captures if c.capture_id in looked_at)
@@ -153,7 +158,7 @@ def read_ground(
         assignment=_assign(info, captures, positions, times, lines, footprints, heights),
         heights_agl_m=heights,
         masked=hidden,
-        ground_msl_m=ground_msl_m,
+        standing=standing,
     )
 
 
@@ -271,7 +276,7 @@ def _by_camera(ground: SurveyGround, captures: Ints) -> list[tuple[_Kind, dict[i
         if capture.camera is None:
             continue
         try:
-            stand = pose_of(capture, ground_msl_m=ground.ground_msl_m)
+            stand = ground.standing.of(capture, ground.captures[index].sortie)
         except GeoreferenceError:
             continue  # named when it was brought in; without a footprint it is off effort
         errors = PoseErrors.of(capture)

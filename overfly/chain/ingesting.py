@@ -37,7 +37,7 @@ from detect.engine import processors
 from detect.findings import PoseFinding, Repair, repaired, with_repairs
 from detect.flight_checks import check_captures
 from detect.flight_logs import read_log
-from detect.georef import footprint, pose_of
+from detect.georef import Standpoint, footprint
 from detect.log_matching import match_logs
 from detect.orthomosaics import read_mosaic, valid_ground
 from detect.picture_checks import PictureLook, check_pictures, look_at
@@ -47,6 +47,7 @@ from flightplan.plan import SurveyPlan
 from flightplan.terrain import Terrain
 from overfly.chain.looks_so_far import LooksSoFar
 from overfly.chain.refining import not_refined_away, refine_flights, refined_before, without_refinement
+from overfly.chain.standing import check_standing, over_model, read_standing
 
 _BATCH = 200
 Progress = Callable[[int, int], None]
@@ -96,7 +97,8 @@ def ingest(
     A GeoTIFF is an orthomosaic: what its mask leaves valid is the ground it shows.
 
     Pictures are found in the flight logs `logs` by time, and get from them what they do not know themselves. The
-    flights are checked, folder by folder, against `terrain` too where it is given, and their pictures for blur,
+    flights are checked, folder by folder, against the elevation model `terrain` too where it is given (on which all of
+    the survey's pictures are then placed), and their pictures for blur,
     exposure and missing data with `pixels`. Repairs are applied that are proved or of a kind in `repair`, also to
     pictures that are there already; each is written down. With `refine` the poses of overlapping pictures are adjusted
     to each other, where that proves a gain.
@@ -157,7 +159,7 @@ def ingest(
         findings += found
         repairs += changes
         of_hash.update((capture.content_hash, capture.path) for capture in mended)
-    placed, unplaced = _place_footprints(census, survey_id, ground_msl_m, again={r.capture for r in repairs})
+    placed, unplaced = _place_footprints(census, survey_id, ground_msl_m, terrain, again={r.capture for r in repairs})
     skips += unplaced
     with census.writing() as session:
         add_import(
@@ -240,12 +242,17 @@ def _sortie_of(path: Path, sorties: Collection[str]) -> str | None:
 
 
 def _place_footprints(
-    census: Census, survey_id: int, ground_msl_m: float | None, again: Collection[str]
+    census: Census, survey_id: int, ground_msl_m: float | None, terrain: Terrain | None, again: Collection[str]
 ) -> tuple[int, list[Skip]]:
     """Work out the footprints that are missing, and those of `again`; pictures that cannot be placed are named."""
     with census.reading() as session:
         stored = read_captures(session, survey_id, usable=True)
         done = set(read_footprints(session, survey_id).capture_id.tolist())
+        standing = read_standing(session, survey_id, ground_msl_m=ground_msl_m, terrain=terrain)
+        if done and (over_model(session, survey_id) > 0) != (terrain is not None):
+            if terrain is None:
+                check_standing(session, survey_id, standing)
+            done = set()  # They were placed on level ground, and now there is a model of it.
     done -= {s.capture_id for s in stored if s.capture.content_hash in again}
     entries: list[FootprintEntry] = []
     skips: list[Skip] = []
@@ -253,7 +260,7 @@ def _place_footprints(
         if capture.capture_id in done:
             continue
         try:
-            entries.append(_footprint(capture.capture_id, capture.capture, ground_msl_m))
+            entries.append(_footprint(capture.capture_id, capture.capture, standing.of, capture.sortie))
         except GeoreferenceError as error:
             skips.append(Skip(shown(capture.capture.path), f"kept, but not placed on the ground: {error.what}"))
     for start in range(0, len(entries), _BATCH):
@@ -266,11 +273,13 @@ def _put(census: Census, entries: Sequence[FootprintEntry]) -> None:
         put_footprints(session, entries)
 
 
-def _footprint(capture_id: int, capture: Capture, ground_msl_m: float | None) -> FootprintEntry:
+def _footprint(
+    capture_id: int, capture: Capture, stand_of: Callable[[Capture, str | None], Standpoint], sortie: str | None
+) -> FootprintEntry:
     if capture.georeference is not None:
         shown_ground, gsd_cm = valid_ground(capture), capture.georeference.gsd_cm
         return FootprintEntry(capture_id, shown_ground, gsd_cm=gsd_cm, height_source="none: an orthomosaic")
-    stand = pose_of(capture, ground_msl_m=ground_msl_m)
+    stand = stand_of(capture, sortie)
     if capture.camera is None:
         reason = capture.unknown.get("camera", "no reason given")
         raise GeoreferenceError(f"its camera is unknown ({reason})")

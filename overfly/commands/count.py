@@ -19,6 +19,7 @@ from counts.store import add_masks, find_survey, latest_survey, read_area
 from detect.sources import location
 from flightplan.console import OverflyCommand, finish, json_option
 from flightplan.errors import CensusError, UnreadableFileError
+from flightplan.terrain import Terrain
 from overfly.chain import Counted, FrameToCheck, Verifier, count_survey
 from overfly.chain.counting import VERIFY_POSITIVE, VERIFY_ZERO
 from overfly.commands.places import census_argument, find_places, survey_option, workspace_option
@@ -83,6 +84,13 @@ MOST_GAPS = 5
     help="The share of animals that can be seen at all, by species, stratum and hour.",
 )
 @click.option(
+    "--terrain",
+    "terrain_file",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    metavar="DEM",
+    help="The elevation model that the pictures were brought in with.",
+)
+@click.option(
     "--not-habitat",
     multiple=True,
     type=click.Path(path_type=Path, dir_okay=False),
@@ -113,6 +121,7 @@ def count_command(
     limits: str | None,
     confidence: float,
     availability_path: Path | None,
+    terrain_file: Path | None,
     not_habitat: tuple[Path, ...],
     not_seen: tuple[Path, ...],
     workspace_folder: Path | None,
@@ -166,6 +175,7 @@ def count_command(
             seed=seed,
             how=how,
             availability=availability,
+            terrain=None if terrain_file is None else Terrain.from_file(terrain_file),
             worlds=worlds,
         )
     if draw is not None:
