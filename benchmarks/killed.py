@@ -236,6 +236,7 @@ TIMES = frozenset(
 def fresh(work: Path, states: dict[str, Path], verb: Verb) -> Path:
     """Make a folder with a copy of what a verb starts from."""
     work.mkdir(parents=True)
+    (work / "said").touch()  # a process killed at once has said nothing
     if verb.start is not None:
         shutil.copy(states[verb.start], work / "census.gpkg")
     for name in ("park.geojson", "pictures", "other.gpkg", "check.csv", "collars.csv"):
