@@ -5,6 +5,8 @@ YOLO_VENV ?= .venv-yolo
 DEMO ?= demo
 SEED ?= 1
 SOURCES = pyproject.toml constraints.txt
+# Which tests: all that need no torch and no simulator of others.
+SELECT ?= not yolo and not sitl
 
 .PHONY: demo test test-yolo check bench docs web clean python
 
@@ -16,7 +18,7 @@ demo: $(VENV)/.base
 	$(VENV)/bin/overfly demo --seed $(SEED) --out $(DEMO)
 
 test: $(VENV)/.dev
-	$(VENV)/bin/python -m pytest -m "not yolo and not sitl" -n auto
+	$(VENV)/bin/python -m pytest -m "$(SELECT)" -n auto
 
 test-yolo: $(YOLO_VENV)/.yolo
 	$(YOLO_VENV)/bin/python -m pytest -m yolo

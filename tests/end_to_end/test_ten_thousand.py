@@ -9,7 +9,7 @@ import pytest
 
 
 @pytest.fixture(scope="module")
-def benchmark() -> ModuleType:
+def ten_thousand() -> ModuleType:
     path = Path(__file__).resolve().parents[2] / "benchmarks" / "ten_thousand.py"
     spec = importlib.util.spec_from_file_location("ten_thousand", path)
     assert spec is not None
@@ -20,10 +20,11 @@ def benchmark() -> ModuleType:
     return module
 
 
+@pytest.mark.slow
 def test_each_broken_picture_is_named_the_rest_is_done_and_a_killed_run_ends_the_same(
-    benchmark: ModuleType, tmp_path: Path
+    ten_thousand: ModuleType, tmp_path: Path
 ) -> None:
-    found = benchmark.compare(tmp_path, 200, kills=1, every_way=True)
+    found = ten_thousand.compare(tmp_path, 200, kills=1, every_way=True)
     assert found["ways"] >= 20
     assert found["faults in peace"] == []
     assert found["faults killed"] == []
