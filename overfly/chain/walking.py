@@ -82,6 +82,7 @@ def movement_of(
         return {}
     total = np.median(sightings.independent_m2[members], axis=0)
     survey = Survey(looks, unit, passes, SHARED * total, (1 - SHARED) * total, DETECTION)
+    counted = individuals.labels[~individuals.left]  # A label may be seen on others' ground alone.
     return {
         str(label): simulate_movement(
             survey,
@@ -89,7 +90,7 @@ def movement_of(
             speed_limit_mps=speeds_mps[str(label)],
             worlds=worlds,
         )
-        for label in np.unique(individuals.labels)
+        for label in np.unique(counted)
     }
 
 

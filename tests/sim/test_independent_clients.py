@@ -126,18 +126,26 @@ class MavProxy:
             self._lines.put(line)
 
 
+def heeds_ctrl_c() -> None:
+    """A shell makes what it starts in the background deaf to Ctrl-C, tests and all that they start."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @contextmanager
 def command_served() -> Iterator[str]:
     """`overfly sim vehicle` in a process of its own."""
     command = [sys.executable, "-m", "overfly", "sim", "vehicle", "--listen", "tcp:127.0.0.1:0", "--speed", str(SPEED)]
     command += ["--home", f"{LAT},{LON},1500,0"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=heeds_ctrl_c) as process:
         assert process.stderr is not None
         try:
             yield re.search(r"tcp:[\d.]+:\d+", process.stderr.readline())[0]  # type: ignore[index]
         finally:
             process.send_signal(signal.SIGINT)
-            process.communicate(timeout=10)
+            try:
+                process.communicate(timeout=20)
+            finally:
+                process.kill()
 
 
 def frames_in(log: Path) -> dict[int, Any]:

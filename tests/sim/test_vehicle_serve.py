@@ -89,11 +89,19 @@ def test_the_command_says_what_it_cannot_read(option: str, value: str) -> None:
     assert option in result.output or "not an address" in result.output
 
 
+def heeds_ctrl_c() -> None:
+    """A shell makes what it starts in the background deaf to Ctrl-C, tests and all that they start."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.parametrize("kind", ["copter", "px4"])
 def test_the_command_ends_at_ctrl_c(kind: str) -> None:
     code = "from sim.commands.vehicle import vehicle_command; vehicle_command()"
     with subprocess.Popen(
-        [sys.executable, "-c", code, "--listen", "tcp:127.0.0.1:0", "--kind", kind], stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", code, "--listen", "tcp:127.0.0.1:0", "--kind", kind],
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=heeds_ctrl_c,
     ) as process:
         assert process.stderr is not None
         assert "Ctrl-C ends it" in process.stderr.readline()
@@ -106,7 +114,9 @@ def test_the_command_ends_at_ctrl_c(kind: str) -> None:
 def test_the_command_gives_the_vehicle_the_battery_that_is_asked_for(kind: str, name: bytes) -> None:
     code = "from sim.commands.vehicle import vehicle_command; vehicle_command()"
     options = ["--listen", "tcp:127.0.0.1:0", "--kind", kind, "--battery", "21", "--speed", "20"]
-    with subprocess.Popen([sys.executable, "-c", code, *options], stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        [sys.executable, "-c", code, *options], stderr=subprocess.PIPE, text=True, preexec_fn=heeds_ctrl_c
+    ) as process:
         assert process.stderr is not None
         host, port = process.stderr.readline().split(" on tcp:")[1].split(". ")[0].split(":")
         with socket.create_connection((host, int(port)), timeout=20) as link:
