@@ -72,10 +72,12 @@ def movement_of(
 ) -> dict[str, Movement]:
     """Return what walking does to the count of each label; empty where it cannot be told or was not asked for.
 
-    `worlds` is how many surveys to simulate; when None, a few in full coverage of not too many sightings, else none.
+    `worlds` is how many surveys to simulate; when None, a few where full coverage was planned and sightings are not too
+    many, else none.
     """
     if worlds is None:
-        full = not ground.planned or ground.info.design_kind == FULL
+        # Pictures without a plan may be from places far apart, and a world around all of them has no end.
+        full = ground.planned and ground.info.design_kind == FULL
         worlds = WORLDS if full and passes is not None and len(members) <= MOST_SIGHTINGS else 0
     looks, unit = _looks(ground, passes)
     if not worlds or looks is None or not len(members):
