@@ -102,7 +102,7 @@ def _opened(video: Path) -> Any:
             hint="Install it: pip install 'overfly[video]'",
         ) from error  # fmt: skip
     try:
-        container = av.open(str(video), metadata_errors="replace")
+        container = av.open(str(video))
     except (OSError, ValueError) as error:
         raise CaptureError(f"The video cannot be read ({error})", where=str(video)) from error
     if not container.streams.video:
