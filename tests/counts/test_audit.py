@@ -3,6 +3,7 @@
 import json
 import sqlite3
 import warnings
+from contextlib import closing
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
@@ -37,7 +38,7 @@ def tamper(census, statement, *values):
             connection.exec_driver_sql(statement.replace("?", "%s"), values or None)
         return
     census.close()
-    with sqlite3.connect(census.where) as database:
+    with closing(sqlite3.connect(census.where)) as database, database:
         for trigger in [r[0] for r in database.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")]:
             if "_no_" in trigger or trigger.startswith("rtree_"):
                 database.execute(f"DROP TRIGGER {trigger}")

@@ -5,6 +5,7 @@ import sqlite3
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -127,7 +128,7 @@ def rows_of(census):
 def test_a_census_of_a_newer_overfly_is_refused_and_left_as_it_is(tmp_path):
     path = tmp_path / "census.gpkg"
     Census.open(path).close()
-    with sqlite3.connect(path) as file:
+    with closing(sqlite3.connect(path)) as file, file:
         file.execute("UPDATE alembic_version SET version_num = 'r9999'")
     file.close()
     before = path.read_bytes()
@@ -153,7 +154,7 @@ def test_a_file_that_is_not_a_census_is_refused_and_left_as_it_is(tmp_path, cont
 
 def test_another_programs_database_is_refused_and_left_as_it_is(tmp_path):
     path = tmp_path / "other.db"
-    with sqlite3.connect(path) as file:
+    with closing(sqlite3.connect(path)) as file, file:
         file.execute("CREATE TABLE birds (name TEXT)")
     file.close()
     before = path.read_bytes()

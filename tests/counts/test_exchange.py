@@ -7,6 +7,7 @@ import re
 import sqlite3
 import warnings
 import zipfile
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -175,7 +176,7 @@ def test_the_geopackage_copy_has_the_layers_asked_for_and_nothing_else(opened, t
     lonlat = shapely.get_coordinates(shapely.from_wkb(geometry))
     assert np.array_equal(lonlat, truth[0].lonlat)
     assert fields[list(meta["fields"]).index("species")].tolist() == truth[0].species.tolist()
-    with sqlite3.connect(out) as file:
+    with closing(sqlite3.connect(out)) as file, file:
         assert file.execute("PRAGMA application_id").fetchone() == (0x47504B47,)
         tables = {row[0] for row in file.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     file.close()

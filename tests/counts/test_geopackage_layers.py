@@ -2,6 +2,7 @@
 
 import shutil
 import sqlite3
+from contextlib import closing
 
 import numpy as np
 import pyogrio
@@ -164,7 +165,7 @@ def test_the_functions_of_the_triggers_read_what_gdal_writes(tmp_path):
             path, np.array([shapely.to_wkb(shape)], dtype=object), [], [], layer="a", geometry_type=kind,
             crs="EPSG:4326", driver="GPKG",
         )  # fmt: skip
-        with sqlite3.connect(path) as database:
+        with closing(sqlite3.connect(path)) as database, database:
             register_functions(database)
             row = database.execute(
                 "SELECT ST_MinX(geom), ST_MinY(geom), ST_MaxX(geom), ST_MaxY(geom), ST_IsEmpty(geom) FROM a"

@@ -3,6 +3,7 @@
 import io
 import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -174,7 +175,7 @@ def test_a_geotiff_is_drawn_as_tiles_where_it_lies(serve: Serve, geotiff: Path) 
 
 def test_mbtiles_rows_are_turned_from_the_south_to_the_north(serve: Serve, tmp_path: Path) -> None:
     path = tmp_path / "park.mbtiles"
-    with sqlite3.connect(path) as base:
+    with closing(sqlite3.connect(path)) as base, base:
         base.execute("CREATE TABLE metadata (name TEXT, value TEXT)")
         base.execute("INSERT INTO metadata VALUES ('format', 'png')")
         base.execute("CREATE TABLE tiles (zoom_level INT, tile_column INT, tile_row INT, tile_data BLOB)")

@@ -3,6 +3,7 @@
 import json
 import shutil
 import sqlite3
+from contextlib import closing
 
 from click.testing import CliRunner
 from shapely.geometry import box
@@ -50,7 +51,7 @@ def test_the_doctor_says_whether_a_census_is_as_it_was_written(tmp_path):
     code, document = run("doctor", ours)
     assert code == 0
     assert {"name": "audit", "verdict": "pass"}.items() <= document["checks"][-1].items()
-    with sqlite3.connect(ours) as database:
+    with closing(sqlite3.connect(ours)) as database, database:
         database.execute("UPDATE imports SET found = 99 WHERE fid = 1")
     database.close()
     code, document = run("doctor", ours)
