@@ -86,6 +86,10 @@ def local_name(element: Element) -> str:
     return element.tag.rsplit("}", 1)[-1]
 
 
+MAX_CELL = 131_072
+"""Characters in one cell of a table: more is a quote that was never closed."""
+
+
 def csv_rows(text: str, where: str, delimiter: str | None = None) -> Iterator[tuple[int, dict[str, str]]]:
     """Yield (line number, cells by column) of a CSV table; the first pair has line 1 and the columns as its keys.
 
@@ -104,6 +108,12 @@ def csv_rows(text: str, where: str, delimiter: str | None = None) -> Iterator[tu
         for cells in rows:
             if not any(cell.strip() for cell in cells):
                 continue
+            # The csv module's own limit is one for the whole program, and anybody's library may lift it.
+            if max(map(len, cells)) > MAX_CELL:
+                raise UnreadableFileError(
+                    f"this is not a CSV table (line {rows.line_num}: a cell of more than {MAX_CELL} characters)",
+                    where=where,
+                )
             if len(cells) != len(header):
                 yield rows.line_num, {"": f"it has {len(cells)} cells, the header {len(header)}"}
             else:
