@@ -104,3 +104,19 @@ export function showUnsent(count, trouble) {
   place.hidden = count === 0;
   place.textContent = count === 0 ? "" : `${count} not on disk yet${trouble ? `: ${trouble}` : ""}`;
 }
+
+// Asks for a label, the last one given filled in; `then` is called with it unless it was cancelled.
+export function askLabel(then) {
+  const dialog = document.getElementById("relabel");
+  const input = dialog.querySelector("input");
+  input.value = localStorage.getItem("overfly.relabel") || "";
+  dialog.returnValue = "";
+  dialog.showModal();
+  input.select();
+  dialog.addEventListener("close", () => {
+    const label = input.value.trim();
+    if (dialog.returnValue !== "ok" || !label) return;
+    localStorage.setItem("overfly.relabel", label);
+    then(label);
+  }, { once: true });
+}

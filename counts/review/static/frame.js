@@ -1,6 +1,6 @@
 // A whole frame: everything found in it, zoom at any moment, and drawing what was missed.
 
-import { Queue, newName, read, say, showUnsent } from "/static/api.js";
+import { askLabel, newName, Queue, read, say, showUnsent } from "/static/api.js";
 import { Keys } from "/static/keys.js";
 
 const SVG = "http://www.w3.org/2000/svg";
@@ -107,21 +107,6 @@ function step(by) {
   here = items[(index + by + items.length) % items.length].detection_id;
   draw();
   zoomTo(here);
-}
-
-function askLabel(then) {
-  const dialog = document.getElementById("relabel");
-  const input = dialog.querySelector("input");
-  input.value = localStorage.getItem("overfly.relabel") || "";
-  dialog.returnValue = "";
-  dialog.showModal();
-  input.select();
-  dialog.addEventListener("close", () => {
-    const label = input.value.trim();
-    if (dialog.returnValue !== "ok" || !label) return;
-    localStorage.setItem("overfly.relabel", label);
-    then(label);
-  }, { once: true });
 }
 
 function setDrawing(on) {

@@ -1,6 +1,6 @@
 // Triage: a grid of crops, judged by single keys. What one decides shows at once; the queue sees that it is kept.
 
-import { Queue, read, say, showUnsent } from "/static/api.js";
+import { askLabel, Queue, read, say, showUnsent } from "/static/api.js";
 import { Keys } from "/static/keys.js";
 
 const PAGE = 60;
@@ -21,7 +21,7 @@ const queue = new Queue(
 const actions = {
   accept: () => judge("accept"),
   reject: () => judge("reject"),
-  relabel: () => askLabel(),
+  relabel: () => askLabel((label) => { judge("relabel", label); grid.focus(); }),
   undo: () => { queue.push("/undo", {}); say("The last act is taken back"); },
   next: () => nextUnseen(),
   frame: () => openFrame(),
@@ -191,22 +191,6 @@ function select(index) {
 function openFrame() {
   const item = at.items[at.cursor];
   if (item) window.location.assign(`/frames/${item.capture_id}?detection=${item.detection_id}`);
-}
-
-function askLabel() {
-  const dialog = document.getElementById("relabel");
-  const input = dialog.querySelector("input");
-  input.value = localStorage.getItem("overfly.relabel") || "";
-  dialog.returnValue = "";
-  dialog.showModal();
-  input.select();
-  dialog.addEventListener("close", () => {
-    const label = input.value.trim();
-    if (dialog.returnValue !== "ok" || !label) return;
-    localStorage.setItem("overfly.relabel", label);
-    judge("relabel", label);
-    grid.focus();
-  }, { once: true });
 }
 
 grid.addEventListener("keydown", (event) => {
