@@ -223,7 +223,7 @@ def _with_impala(census: Census) -> int:
 def _draw_pictures(census: Census, table: DetectionTable, folder: Path) -> None:
     """Draw the animals on plain ground; all captures without any share one picture."""
     rng = np.random.default_rng([42])
-    small = rng.normal(0, 9, (75, 100, 3)) + (148, 138, 92)
+    small = rng.normal((148, 138, 92), 9, (75, 100, 3))
     ground = Image.fromarray(np.clip(small, 0, 255).astype(np.uint8)).resize((800, 600), Image.Resampling.BICUBIC)
     empty = folder / "empty.jpg"
     ground.save(empty, quality=80)

@@ -1,4 +1,4 @@
-"""A reviewer at the page, from opening it to a changed estimate: nothing pressed is lost, and nothing is asked of others."""
+"""A reviewer at the page: from opening it to a changed estimate nothing pressed is lost, and nobody else is asked."""
 
 import pytest
 
