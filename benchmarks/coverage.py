@@ -27,7 +27,8 @@ import numpy as np
 import shapely
 from scipy import stats
 
-from counts.effort import Assignment, CoreZones, Effort, TransectLines, assign_to_transects, core_zones, measure_effort
+from counts.assignment import Assignment, TransectLines, assign_to_transects
+from counts.effort import CoreZones, Effort, core_zones, measure_effort
 from counts.estimators import EncounterVariance, Estimate, LimitForm, SubsampleMethod
 from counts.identity import resolve
 from counts.population import Estimation, estimate_population, on_land, verified_correction

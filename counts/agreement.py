@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import shapely
 
-from counts.effort import Assignment, Effort, TransectLines
+from counts.assignment import Assignment, TransectLines
+from counts.effort import Effort
 from flightplan.frames import Floats
 
 Ints = npt.NDArray[np.int64]

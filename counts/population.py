@@ -17,7 +17,8 @@ import numpy as np
 import numpy.typing as npt
 import shapely
 
-from counts.effort import Assignment, Effort, TransectLines, captures_of
+from counts.assignment import Assignment, TransectLines
+from counts.effort import Effort, captures_of
 from counts.estimators import (
     EncounterVariance,
     Estimate,

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import shapely
 from sqlalchemy.orm import Session
 
-from counts.effort import Assignment, TransectLines, assign_to_transects
+from counts.assignment import Assignment, TransectLines, assign_to_transects
 from counts.masks import mask_strata
 from counts.store import (
     StoredCapture,

@@ -7,7 +7,8 @@ import pytest
 import shapely
 
 from counts.agreement import compare_with_plan
-from counts.effort import TransectLines, assign_to_transects, measure_effort
+from counts.assignment import TransectLines, assign_to_transects
+from counts.effort import measure_effort
 from flightplan.design import Transect
 from flightplan.frames import Floats, LocalFrame
 

@@ -8,15 +8,8 @@ import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from counts.effort import (
-    Assignment,
-    OffEffort,
-    TransectLines,
-    assign_to_transects,
-    captures_of,
-    core_zones,
-    measure_effort,
-)
+from counts.assignment import Assignment, OffEffort, TransectLines, assign_to_transects
+from counts.effort import captures_of, core_zones, measure_effort
 from flightplan.design import Transect
 from flightplan.frames import Floats, LocalFrame
 

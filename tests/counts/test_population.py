@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import shapely
 
-from counts.effort import Effort, TransectLines, assign_to_transects, measure_effort
+from counts.assignment import TransectLines, assign_to_transects
+from counts.effort import Effort, measure_effort
 from counts.population import estimate_population, on_land, verified_correction
 from counts.verification import Correction, draw_sample
 from flightplan.design import StratumDesign, Transect
