@@ -7,16 +7,17 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.staticfiles import StaticFiles
 
 from counts.census import Census
 from counts.review import pages
-from counts.review.api import counting, dashboard, frames, geography, items, pairs, people, sample
+from counts.review.api import bulk, counting, dashboard, frames, geography, items, pairs, people, sample
 from counts.review.basemap import BaseMap
 from counts.review.guard import Guard
 from counts.review.pictures import PictureStore
-from counts.review.place import Place
+from counts.review.place import Place, refused
 from counts.review.recount import Recount
 from counts.review.sessions import Sessions
 from counts.review.settings import ReviewSettings
@@ -25,6 +26,7 @@ from flightplan.errors import OverflyError
 API = "/api/v1"
 _ROUTERS = (
     items.router,
+    bulk.router,
     frames.router,
     pairs.router,
     sample.router,
@@ -33,6 +35,7 @@ _ROUTERS = (
     geography.router,
     people.router,
 )
+_MOST_FAULTS = 20
 _LOG = logging.getLogger("overfly.review")
 
 
@@ -65,12 +68,27 @@ def create_app(settings: ReviewSettings) -> FastAPI:
     app.mount("/static", StaticFiles(directory=pages.STATIC), name="static")
     app.mount("/vendor", StaticFiles(directory=pages.VENDOR, check_dir=False), name="vendor")
     app.add_exception_handler(OverflyError, _said)
+    app.add_exception_handler(RequestValidationError, _invalid)
     app.add_middleware(Guard, settings=settings)
     return app
 
 
 def _said(_: Request, error: Exception) -> JSONResponse:
-    """An error of ours in its own words, without where on this machine it happened."""
+    """An error of ours, see `refused`."""
     assert isinstance(error, OverflyError)
     _LOG.warning("%s", error)
-    return JSONResponse({"detail": error.what}, status_code=409)
+    told = refused(error)
+    return JSONResponse({"detail": told.detail}, status_code=told.status_code, headers=told.headers)
+
+
+def _invalid(_: Request, error: Exception) -> JSONResponse:
+    """What is wrong with a request, without what it held: passwords, or what no JSON can hold, would come back."""
+    assert isinstance(error, RequestValidationError)
+    found = [{"type": e["type"], "loc": [_printable(v) for v in e["loc"]], "msg": _printable(e["msg"])}
+             for e in error.errors()[:_MOST_FAULTS]]  # fmt: skip
+    return JSONResponse({"detail": found}, status_code=422)
+
+
+def _printable(part: str | int) -> str | int:
+    """Part of a place in a request, as JSON can hold it."""
+    return part if isinstance(part, int) else part[:200].encode("utf-8", "replace").decode()

@@ -8,6 +8,7 @@ from typing import Annotated
 
 from fastapi import Depends, HTTPException, Request
 from sqlalchemy import select
+from sqlalchemy.exc import OperationalError, StatementError
 from sqlalchemy.orm import Session
 
 from counts.census import Census
@@ -19,7 +20,7 @@ from counts.review.settings import ReviewSettings
 from counts.schema import Capture, Detection, DetectionRun, ReviewState
 from counts.store import DetectionRunInfo, SurveyInfo, find_survey, latest_detection_run, latest_survey
 from counts.store.review import progress
-from flightplan.errors import CensusError
+from flightplan.errors import CensusError, OverflyError
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,17 @@ class Place:
             found.x_max_px,
             found.y_max_px,
         )
+
+
+def refused(error: OverflyError) -> HTTPException:
+    """An error of ours as an answer: 409 in its own words, without where on this machine it happened.
+
+    A database that is busy or cannot be reached is 503: what was sent is to be sent again. Its own words stay here.
+    """
+    cause = error.__cause__
+    if isinstance(cause, OperationalError):
+        return HTTPException(503, "the census is busy or out of reach: try again", headers={"Retry-After": "2"})
+    return HTTPException(409, "the census refused it" if isinstance(cause, StatementError) else error.what)
 
 
 def place_of(request: Request) -> Place:

@@ -10,6 +10,7 @@ from typing import Any
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 MAX_BODY_BYTES = 1 << 20
+MAX_TARGET_BYTES = 8192
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,8 @@ class ReviewSettings:
     everybody logs in; on it `local_name` works as a manager unless the census gives that name another role. `cache`
     holds drawn tiles and the key that signs sessions. `sensitive` species are coarsened below manager. `basemap` is a
     local PMTiles, MBTiles or GeoTIFF. `count` counts the survey again and returns the document of `overfly count`.
-    `draw` draws a sample to check (who, frames with detections, frames without, seed) and returns its key.
+    `draw` draws a sample to check (who, frames with detections, frames without, seed) and returns its key. What a
+    request holds has to arrive within `body_s` seconds.
     """
 
     census: str
@@ -32,6 +34,7 @@ class ReviewSettings:
     names: frozenset[str] = frozenset()
     sensitive: frozenset[str] = frozenset()
     basemap: Path | None = None
+    body_s: float = 20.0
     count: Callable[[], Mapping[str, Any]] | None = field(default=None, compare=False)
     draw: Callable[[str, int, int, int], int] | None = field(default=None, compare=False)
 
@@ -49,4 +52,4 @@ class ReviewSettings:
     def allowed_hosts(self) -> frozenset[str]:
         """The host names, without port, that a request may be addressed to; others are a page rebinding its own."""
         named = {self.host, *self.names} - {"0.0.0.0", "::"}  # noqa: S104 (listening everywhere is no name)
-        return frozenset(named | LOOPBACK_NAMES)
+        return frozenset(name.lower() for name in named | LOOPBACK_NAMES)

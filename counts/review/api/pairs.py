@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
 import shapely
 from fastapi import APIRouter, HTTPException, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from counts.review.api.items import Key, Request, Undo
-from counts.review.place import Here, Place, Reviewer, Viewer
+from counts.review.place import Here, Place, Reviewer, Viewer, refused
 from counts.review.sessions import Role, Visitor
-from counts.schema import Capture, Footprint, Sighting
+from counts.schema import Capture, Detection, Footprint, Sighting
 from counts.store.identity import latest_identity_run
 from counts.store.pairs import (
     PairAnswer,
@@ -33,6 +34,7 @@ from flightplan.errors import CensusError
 from flightplan.frames import Floats, LocalFrame
 
 router = APIRouter(tags=["pairs"])
+MOST_SIGHTS = 24
 Ring = list[tuple[float, float]]
 
 
@@ -77,20 +79,45 @@ class PairProgress(BaseModel):
 
 
 class Answer(BaseModel):
-    """Somebody's answer about a pair."""
+    """Somebody's answer about a pair that the counting asks about, or about any two detections of two pictures."""
 
     model_config = ConfigDict(extra="forbid")
     request: Request
-    pair_id: Key
+    pair_id: Key | None = None
+    detection_ids: tuple[Key, Key] | None = None
     answer: Literal["same", "different", "unsure"]
     note: Annotated[str, Field(max_length=500)] | None = None
 
+    @model_validator(mode="after")
+    def _is_about_two(self) -> Answer:
+        if (self.pair_id is None) == (self.detection_ids is None):
+            raise ValueError("an answer is about a pair_id, or about two detection_ids")
+        return self
+
 
 class Answered(BaseModel):
-    """The pair that was answered or taken back, None where there was nothing to take back, and how far people are."""
+    """The detections of the pair that was answered or taken back, and how far people are with those asked about.
+
+    `detection_ids` is None where there was nothing to take back; `pair_id` where the newest counting does not ask.
+    """
 
     pair_id: int | None
+    detection_ids: tuple[int, int] | None
     progress: PairProgress
+
+
+class Sight(BaseModel):
+    """One detection of an animal, and the picture it is in."""
+
+    detection_id: int
+    capture_id: int
+    picture: str
+
+
+class Animal(BaseModel):
+    """What the newest counting took for one animal with a detection: the others, by time; none where it is alone."""
+
+    others: list[Sight]
 
 
 @router.get("/pairs/progress")
@@ -125,15 +152,21 @@ def answer(here: Here, visitor: Reviewer, said: Answer) -> Answered:
     try:
         with here.census.writing() as session:
             run_id = _run(here, session)
-            about = _found(session, run_id, said.pair_id)
+            if said.detection_ids is not None:
+                for key in said.detection_ids:
+                    here.box(session, key)
+                keys = said.detection_ids
+            else:
+                asked = _found(session, run_id, said.pair_id or 0)
+                keys = (asked.first_id, asked.second_id)
             entry = PairAnswer(
-                about.first_id, about.second_id, said.answer, visitor.name, datetime.now(UTC), said.request,
-                note=said.note, person_id=visitor.person_id,
+                *keys, said.answer, visitor.name, datetime.now(UTC), said.request, note=said.note,
+                person_id=visitor.person_id,
             )  # fmt: skip
             add_answer(session, entry)
-            return Answered(pair_id=said.pair_id, progress=pair_progress(session, run_id))
+            return Answered(pair_id=said.pair_id, detection_ids=keys, progress=pair_progress(session, run_id))
     except CensusError as error:
-        raise HTTPException(409, error.what) from error
+        raise refused(error) from error
 
 
 @router.post("/pairs/undo")
@@ -142,13 +175,35 @@ def undo(here: Here, visitor: Reviewer, wish: Undo) -> Answered:
     with here.census.writing() as session:
         run_id = _run(here, session)
         if run_id is None:
-            return Answered(pair_id=None, progress=pair_progress(session, None))
+            return Answered(pair_id=None, detection_ids=None, progress=pair_progress(session, None))
         keys = undo_last_answer(
             session, run_id, who=visitor.name, time_utc=datetime.now(UTC), request=wish.request,
             person_id=visitor.person_id,
         )  # fmt: skip
         there = [key for key, p in read_pairs(session, run_id) if keys == (p.first_id, p.second_id)]
-        return Answered(pair_id=there[0] if there else None, progress=pair_progress(session, run_id))
+        progress = pair_progress(session, run_id)
+        return Answered(pair_id=there[0] if there else None, detection_ids=keys, progress=progress)
+
+
+@router.get("/detections/{detection_id}/animal")
+def animal(here: Here, visitor: Viewer, detection_id: Key) -> Animal:
+    """Where else the newest counting saw the animal of a detection."""
+    with here.census.reading() as session:
+        here.box(session, detection_id)
+        own = (
+            select(Sighting.individual_id)
+            .where(Sighting.identity_run_id == _run(here, session), Sighting.detection_id == detection_id)
+            .scalar_subquery()
+        )
+        rows = session.execute(
+            select(Sighting.detection_id, Capture.fid, Capture.path)
+            .join(Detection, Sighting.detection_id == Detection.fid)
+            .join(Capture, Detection.capture_id == Capture.fid)
+            .where(Sighting.individual_id == own, Sighting.detection_id != detection_id)
+            .order_by(Capture.time_utc, Sighting.detection_id)
+            .limit(MOST_SIGHTS)
+        ).all()
+    return Animal(others=[Sight(detection_id=r[0], capture_id=r[1], picture=Path(r[2]).name) for r in rows])
 
 
 def _run(here: Place, session: Session) -> int | None:

@@ -51,14 +51,16 @@ def me(here: Here, visitor: Viewer) -> Me:
 def log_in(here: Here, request: Request, response: Response, login: Login) -> Me:
     """Get a session's cookie for a name and its password."""
     address = request.client.host if request.client else ""
-    cookie = here.sessions.log_in(login.name, login.password, address)
-    response.set_cookie(COOKIE, cookie, max_age=LASTS_S, httponly=True, samesite="strict")
-    return Me(name=login.name, role="")
+    visitor, cookie = here.sessions.log_in(login.name, login.password, address)
+    secure = request.url.scheme == "https"
+    response.set_cookie(COOKIE, cookie, max_age=LASTS_S, httponly=True, samesite="strict", secure=secure)
+    return Me(name=visitor.name, role=visitor.role.name.lower())
 
 
 @router.post("/logout", status_code=204)
-def log_out(response: Response) -> None:
-    """Forget the session in this browser."""
+def log_out(here: Here, request: Request, response: Response) -> None:
+    """End the session, and forget it in this browser."""
+    here.sessions.log_out(request)
     response.delete_cookie(COOKIE, httponly=True, samesite="strict")
 
 

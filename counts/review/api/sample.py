@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from counts.review.api.items import Key, Label, Pixel, Request
 from counts.review.pictures import TILE_PX
-from counts.review.place import Here, Manager, Place, Reviewer
+from counts.review.place import Here, Manager, Place, Reviewer, refused
 from counts.review.sessions import Role
 from counts.reviewers import compare_reviewers
 from counts.store.samples import (
@@ -183,7 +183,7 @@ def count(here: Here, visitor: Reviewer, seen: Seen) -> SampleState:
             add_count(session, entry)
             return _state(here, session, visitor.name, draws=visitor.role >= Role.MANAGER)
     except CensusError as error:
-        raise HTTPException(409, error.what) from error
+        raise refused(error) from error
 
 
 @router.get("/sample/agreement")
