@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, insert, or_, select
+from sqlalchemy import Integer, Select, func, insert, literal_column, or_, select
 from sqlalchemy.orm import Session
 
-from counts.schema import AmbiguousPair, Detection, DetectionRun, PairDecision
+from counts.schema import AmbiguousPair, Detection, DetectionRun, IdentityRun, PairDecision
 from flightplan.errors import CensusError
 
 SAME, DIFFERENT, UNSURE, UNDO = ANSWERS = ("same", "different", "unsure", "undo")
@@ -136,19 +136,17 @@ def add_answer(session: Session, answer: PairAnswer) -> int:
 def undo_last_answer(
     session: Session, identity_run_id: int, *, who: str, time_utc: datetime, request: str, person_id: int | None = None
 ) -> tuple[int, int] | None:
-    """Take back somebody's last answer that still stands about a pair of a run, and return the pair's detections.
+    """Take back somebody's last answer that still stands, and return the pair's detections.
 
+    It may be about any two detections that the run is about, whether it asked about them or an earlier one did.
     None when there is nothing left to take back. The same request again takes back nothing more.
     """
     there = session.scalars(select(PairDecision).where(PairDecision.request == request)).first()
     if there is not None:
         return there.first_id, there.second_id
-    pair = (PairDecision.first_id == AmbiguousPair.first_id) & (PairDecision.second_id == AmbiguousPair.second_id)
+    run_id = session.get_one(IdentityRun, identity_run_id).detection_run_id
     rows = session.scalars(
-        select(PairDecision)
-        .join(AmbiguousPair, pair)
-        .where(AmbiguousPair.identity_run_id == identity_run_id, PairDecision.who == who)
-        .order_by(PairDecision.fid.desc())
+        _about(select(PairDecision), run_id).where(PairDecision.who == who).order_by(PairDecision.fid.desc())
     ).all()
     taken_back = {row.undoes_id for row in rows}
     last = next((row for row in rows if row.answer != UNDO and row.fid not in taken_back), None)
@@ -171,16 +169,17 @@ def answers_for(session: Session, detection_run_id: int) -> Mapping[tuple[int, i
 
     By the keys (first, second), the lower first: "same", "different" or "unsure". Later identity runs hold to them.
     """
+    return _standing(session.scalars(_about(select(PairDecision), detection_run_id).order_by(PairDecision.fid)))
+
+
+def _about(query: Select[tuple[PairDecision]], detection_run_id: int) -> Select[tuple[PairDecision]]:
+    """Of answers those about detections of a run, or drawn over it."""
     runs = select(DetectionRun.fid).where(
         or_(DetectionRun.fid == detection_run_id, DetectionRun.drawn_over_id == detection_run_id)
     )
-    query = (
-        select(PairDecision)
-        .join(Detection, PairDecision.first_id == Detection.fid)
-        .where(Detection.run_id.in_(runs))
-        .order_by(PairDecision.fid)
-    )
-    return _standing(session.scalars(query))
+    # The plus keeps SQLite from going through all detections of the run instead of the answers.
+    run_id = literal_column("+detections.run_id", Integer)
+    return query.join(Detection, PairDecision.first_id == Detection.fid).where(run_id.in_(runs))
 
 
 def _standing(rows: Iterable[PairDecision]) -> dict[tuple[int, int], str]:

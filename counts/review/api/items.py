@@ -9,14 +9,15 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, HTTPException, Query
+from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+from sqlalchemy.orm import Session
 
-from counts.review.place import Here, Reviewer, Viewer
+from counts.review.place import Here, Place, Reviewer, Viewer, refused
 from counts.store.review import Cursor, Progress, ReviewItem, in_capture, judged_page, next_unseen, page, unseen_page
 from counts.store.review import progress as read_progress
-from counts.store.tallies import read_tallies
-from counts.store.verdicts import VerdictEntry, add_verdicts, undo_last
+from counts.store.tallies import UNSEEN, read_tallies
+from counts.store.verdicts import COUNTED, VerdictEntry, add_verdicts, undo_last
 from flightplan.errors import CensusError
 
 router = APIRouter(tags=["items"])
@@ -202,6 +203,7 @@ def judge(here: Here, visitor: Reviewer, act: Act) -> Done:
     try:
         with here.census.writing() as session:
             run_id = here.run(session).run_id
+            _check_merges(here, session, act)
             entries = []
             for verdict in act.verdicts:
                 if verdict.detection_id is not None:
@@ -225,7 +227,7 @@ def judge(here: Here, visitor: Reviewer, act: Act) -> Done:
                 )
             keys = add_verdicts(session, entries)
     except CensusError as error:
-        raise HTTPException(409, error.what) from error
+        raise refused(error) from error
     return Done(verdict_ids=list(keys))
 
 
@@ -237,8 +239,23 @@ def undo(here: Here, visitor: Reviewer, wish: Undo) -> Done:
             run_id = here.run(session).run_id
             keys = undo_last(session, run_id, who=visitor.name, time_utc=datetime.now(UTC), request=wish.request)
     except CensusError as error:
-        raise HTTPException(409, error.what) from error
+        raise refused(error) from error
     return Done(verdict_ids=list(keys))
+
+
+def _check_merges(here: Place, session: Session, act: Act) -> None:
+    """Refuse to merge a box into one that does not count, or is of another picture: its animal would be lost."""
+    gone = {v.detection_id for v in act.verdicts if v.action in ("merge", "split", "reject")}
+    for verdict in act.verdicts:
+        if verdict.action != "merge":
+            continue
+        capture_id = here.box(session, verdict.into or 0)[0].capture_id
+        there = {i.detection_id: i for i in in_capture(session, here.run(session).run_id, capture_id)}
+        if verdict.detection_id not in there:
+            raise CensusError("boxes of two pictures are one animal by an answer about the pair, not by merging")
+        into = there.get(verdict.into or 0)
+        if into is None or verdict.into in gone or into.state not in (UNSEEN, *COUNTED):
+            raise CensusError("the box that is left does not count: accept it first")
 
 
 def _after(verdict: Judgement) -> dict[str, Any] | None:
