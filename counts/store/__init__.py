@@ -1,5 +1,6 @@
 """What is written to the census and read back, one module per noun; every function takes an open session."""
 
+from counts.store.capture_table import CaptureTable, read_capture_table
 from counts.store.captures import (
     CaptureEntry,
     CapturesAdded,
@@ -74,6 +75,7 @@ from counts.store.verdicts import VerdictEntry, add_verdict, add_verdicts, read_
 
 __all__ = [
     "CaptureEntry",
+    "CaptureTable",
     "CapturesAdded",
     "CorrectionEntry",
     "DetectionRunInfo",
@@ -126,6 +128,7 @@ __all__ = [
     "open_detection_run",
     "put_footprints",
     "read_area",
+    "read_capture_table",
     "read_captures",
     "read_corrections",
     "read_detection_run",

@@ -290,8 +290,8 @@ def _stored(row: CaptureRow, sortie: str | None, transect: str | None) -> Stored
         content_hash=row.content_hash,
         longitude_deg=row.position.x if row.position is not None else None,
         latitude_deg=row.position.y if row.position is not None else None,
-        camera=None if row.camera is None else _camera(row.camera),
-        georeference=None if row.georeference is None else _georeference(row.georeference),
+        camera=None if row.camera is None else camera_of(row.camera),
+        georeference=None if row.georeference is None else georeference_of(row.georeference),
         sources=row.sources,
         unknown=row.unknown,
         findings=tuple(row.findings),
@@ -314,13 +314,14 @@ def _camera_document(camera: Camera) -> dict[str, Any]:
     return dataclasses.asdict(camera)
 
 
-def _camera(document: dict[str, Any]) -> Camera:
-    """Rebuild a camera: JSON has lists where the camera has tuples."""
+def camera_of(document: dict[str, Any]) -> Camera:
+    """Return a camera from its document: JSON has lists where the camera has tuples."""
     values: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in document.items()}
     return Camera(**values)
 
 
-def _georeference(document: dict[str, Any]) -> Georeference:
+def georeference_of(document: dict[str, Any]) -> Georeference:
+    """Return where the pixels of an orthomosaic lie from its document."""
     a, b, c, d, e, f = document["transform"]
     return Georeference(document["crs"], (a, b, c, d, e, f), document["gsd_cm"])
 

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-import numpy as np
 import shapely
 
 import overfly
@@ -144,7 +143,7 @@ def count_survey(
         seen = looked_at(session, run.run_id)
         ground = read_ground(session, info, ground_msl_m=ground_msl_m, terrain=terrain, looked_at=seen)
         left = count_not_looked_at(session, run.run_id)
-        raw = read_detections(session, run.run_id)
+        detected = read_detections(session, run.run_id).capture_id
         table = read_reviewed(session, run.run_id)
         answers = answers_for(session, run.run_id)
         speeds = walking_speeds(session, sorted(set(table.labels)), speed_limit_mps)
@@ -173,9 +172,7 @@ def count_survey(
         identity_run_id = write_identity(session, run, parameters, layer, pairs)
     counted = _estimate(
         census,
-        Resolved(
-            info, run, identity_run_id, ground, raw.capture_id, len(table), sightings, individuals, transect, names
-        ),
+        Resolved(info, run, identity_run_id, ground, detected, len(table), sightings, individuals, transect, names),
         verifier=verifier,
         who=who,
         sample=(verify_positive, verify_zero),
@@ -209,12 +206,11 @@ def _estimate(
 ) -> Counted:
     ground = count.ground
     zones = core_zones(ground.footprints, ground.assignment, ground.lines, ground.land)
-    row = {c.capture_id: i for i, c in enumerate(ground.captures)}
     effort = measure_effort(
         ground.footprints, ground.assignment, ground.lines, ground.land, planned_width_m=count.info.strip_width_m
     )
     per_capture = counts_by_capture(count)
-    detections = np.bincount([row[k] for k in count.detected_captures.tolist()], minlength=len(ground.captures))
+    detections = ground.tally(count.detected_captures)
     checked: Verification | None = None
     if ground.planned:
         with census.writing() as session:
@@ -289,7 +285,7 @@ def _write(
         "plan": count.info.plan_hash,
         "detector": count.run.detector.content_hash,
         "threshold": count.run.threshold,
-        "captures": [c.capture.content_hash for c in ground.captures],
+        "captures": ground.captures.content_hashes,
         "verified": None if checked is None else {k: v.tolist() for k, v in checked.seen.items()},
     }
     with census.writing() as session:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -13,10 +14,10 @@ from sqlalchemy.orm import Session
 from counts.assignment import Assignment, TransectLines, assign_to_transects
 from counts.masks import mask_strata
 from counts.store import (
-    StoredCapture,
+    CaptureTable,
     SurveyInfo,
     read_area,
-    read_captures,
+    read_capture_table,
     read_footprints,
     read_masks,
     read_strata,
@@ -58,7 +59,7 @@ class SurveyGround:
     transects: tuple[Transect, ...]
     lines: TransectLines
     land: tuple[shapely.Geometry, ...]
-    captures: tuple[StoredCapture, ...]
+    captures: CaptureTable
     footprints: npt.NDArray[np.object_]
     positions_m: Floats
     times_s: Floats
@@ -71,6 +72,11 @@ class SurveyGround:
     def planned(self) -> bool:
         """Whether the survey has a design, without which nothing can be estimated."""
         return bool(self.transects)
+
+    def tally(self, capture_id: Ints) -> Ints:
+        """Return how often each capture (C,) is among keys (M,) of captures; others' keys are passed over."""
+        row = self.captures.rows_of(capture_id)
+        return np.bincount(row[row >= 0], minlength=len(self.captures)).astype(np.int64)
 
     def in_picture(self, index: int, geometry: shapely.Geometry) -> shapely.Geometry:
         """Return a geometry on the ground, in the frame's metres, in the pixels of a capture (the first: 0 to 1)."""
@@ -105,9 +111,10 @@ def read_ground(
     """
     standing = read_standing(session, info.survey_id, ground_msl_m=ground_msl_m, terrain=terrain)
     check_standing(session, info.survey_id, standing)
-    captures = read_captures(session, info.survey_id, usable=True)
+    captures = read_capture_table(session, info.survey_id, usable=True)
     if looked_at is not None:
-        captures = tuple(c for c in captures if c.capture_id in looked_at)
+        seen = np.fromiter(looked_at, dtype=np.int64, count=len(looked_at))
+        captures = captures.rows(np.isin(captures.capture_id, seen))
     strata = read_strata(session, info.survey_id)
     area = read_area(session, info.survey_id)
     table = read_footprints(session, info.survey_id)
@@ -127,23 +134,16 @@ def read_ground(
             hidden = tuple(off[t.stratum] for t in transects)
             less = dict(zip(names, masked.no_habitat_m2.tolist(), strict=True))
             strata = tuple(replace(s, area_m2=s.area_m2 - less[s.name]) for s in strata)
-    row = {c.capture_id: i for i, c in enumerate(captures)}
+    row = captures.rows_of(table.capture_id)
     footprints = np.full(len(captures), None, dtype=object)
     heights = np.full(len(captures), np.nan)
-    known = np.array([key in row for key in table.capture_id.tolist()], dtype=bool)
+    known = row >= 0
     if known.any():
-        rows = [row[key] for key in table.capture_id[known].tolist()]
-        footprints[rows] = frame.localise(table.polygons[known])
-        heights[rows] = table.altitude_agl_m[known]
-    positions = frame.to_local(
-        [
-            (np.nan if c.capture.longitude_deg is None else c.capture.longitude_deg, _number(c.capture.latitude_deg))
-            for c in captures
-        ]
-        or np.empty((0, 2))
-    )
+        footprints[row[known]] = frame.localise(table.polygons[known])
+        heights[row[known]] = table.altitude_agl_m[known]
+    positions = frame.to_local(captures.lonlat)
     positions[~np.isfinite(positions).all(axis=1)] = np.nan
-    times = np.array([_seconds(c) for c in captures], dtype=np.float64)
+    times = captures.times_s
     return SurveyGround(
         info=info,
         frame=frame,
@@ -164,7 +164,7 @@ def read_ground(
 
 def _assign(
     info: SurveyInfo,
-    captures: Sequence[StoredCapture],
+    captures: CaptureTable,
     positions: Floats,
     times: Floats,
     lines: TransectLines,
@@ -175,7 +175,7 @@ def _assign(
     width_m, height_m = info.strip_width_m, info.altitude_agl_m
     return assign_to_transects(
         positions,
-        courses_deg(positions, times, [c.sortie for c in captures], reach_m=_COURSE_REACH * trigger_m),
+        courses_deg(positions, times, captures.sorties, reach_m=_COURSE_REACH * trigger_m),
         lines,
         cross_track_limit_m=CROSS_TRACK_SHARE * width_m if width_m else 0.0,
         end_slack_m=trigger_m,
@@ -234,23 +234,25 @@ class Sightings:
 
 def place_detections(ground: SurveyGround, table: DetectionTable) -> Sightings:
     """Place the centres of boxes on the ground, all captures of one camera at once; orthomosaics say it themselves."""
-    row = {c.capture_id: i for i, c in enumerate(ground.captures)}
-    capture = np.array([row[key] for key in table.capture_id.tolist()], dtype=np.int64)
+    capture = ground.captures.rows_of(table.capture_id)
     # A box's edges are in the frame where the first pixel covers 0 to 1, a camera's pixels are named by their centres.
     centres = (table.boxes_px[:, :2] + table.boxes_px[:, 2:]) / 2 - 0.5
     lonlat = np.full((len(table), 2), np.nan)
     covariance, common = np.full((2, len(table), 2, 2), np.nan)
-    for (camera, terrain, errors), members in _by_camera(ground, capture):
-        chosen = np.flatnonzero(np.isin(capture, list(members)))
-        pose = _poses([members[i] for i in capture[chosen].tolist()])
-        placed = place(camera, pose, centres[chosen], terrain, errors)
-        lonlat[chosen], covariance[chosen], common[chosen] = placed.lonlat, placed.covariance_m2, placed.common_m2
-    for index in np.unique(capture).tolist():
-        mosaic = ground.captures[index].capture
-        if mosaic.georeference is not None:
-            chosen = np.flatnonzero(capture == index)
-            placed = place_in_mosaic(mosaic, centres[chosen] + 0.5)
+    kinds, kind, poses = _by_camera(ground, capture)
+    # What people drew where the detector has not looked stands on no ground that was searched.
+    of = np.where(capture >= 0, kind[capture], _UNPLACED)
+    order = np.argsort(of, kind="stable")
+    for (camera, terrain, errors), start, stop in zip(
+        kinds, *(np.searchsorted(of, range(len(kinds)), side=side, sorter=order) for side in _SIDES), strict=True
+    ):
+        for chosen in np.split(order[start:stop], range(_PLACED_AT_ONCE, stop - start, _PLACED_AT_ONCE)):
+            placed = place(camera, Pose(*poses[capture[chosen]].T), centres[chosen], terrain, errors)
             lonlat[chosen], covariance[chosen], common[chosen] = placed.lonlat, placed.covariance_m2, placed.common_m2
+    for index in np.unique(capture[of == _MOSAIC]).tolist():
+        chosen = np.flatnonzero(capture == index)
+        placed = place_in_mosaic(ground.captures[index].capture, centres[chosen] + 0.5)
+        lonlat[chosen], covariance[chosen], common[chosen] = placed.lonlat, placed.covariance_m2, placed.common_m2
     known = np.flatnonzero(np.isfinite(lonlat).all(axis=1))
     names = np.array(table.labels, dtype=np.str_) if table.labels else np.empty(0, dtype=np.str_)
     return Sightings(
@@ -266,45 +268,38 @@ def place_detections(ground: SurveyGround, table: DetectionTable) -> Sightings:
 
 
 _Kind = tuple[Camera, Terrain, PoseErrors]
+_SIDES: tuple[Literal["left", "right"], ...] = ("left", "right")
+_PLACED_AT_ONCE = 500_000
+_UNPLACED, _MOSAIC = -1, -2
 
 
-def _by_camera(ground: SurveyGround, captures: Ints) -> list[tuple[_Kind, dict[int, Pose]]]:
-    """Group captures with detections by camera, level of the ground and accuracy; those without a pose are left out."""
-    groups: dict[tuple[Camera, float, PoseErrors], tuple[_Kind, dict[int, Pose]]] = {}
+def _by_camera(ground: SurveyGround, captures: Ints) -> tuple[list[_Kind], Ints, Floats]:
+    """Tell captures with detections apart by camera, level of the ground and accuracy.
+
+    Returns the kinds, the kind (C,) of each capture of the survey, and the poses (C, 6) of those that have one.
+    """
+    kinds: dict[tuple[Camera, float, PoseErrors], tuple[int, _Kind]] = {}
+    kind = np.full(len(ground.captures), _UNPLACED, dtype=np.int64)
+    poses = np.full((len(ground.captures), 6), np.nan)
     for index in np.unique(captures).tolist():
-        capture = ground.captures[index].capture
-        if capture.camera is None:
+        stored = ground.captures[index]
+        capture = stored.capture
+        if capture.georeference is not None:
+            kind[index] = _MOSAIC
+        if capture.georeference is not None or capture.camera is None:
             continue
         try:
-            stand = ground.standing.of(capture, ground.captures[index].sortie)
+            stand = ground.standing.of(capture, stored.sortie)
         except GeoreferenceError:
             continue  # named when it was brought in; without a footprint it is off effort
         errors = PoseErrors.of(capture)
         key = (capture.camera, stand.terrain.range_m[0], errors)
-        groups.setdefault(key, ((capture.camera, stand.terrain, errors), {}))[1][index] = stand.pose
-    return list(groups.values())
+        kind[index] = kinds.setdefault(key, (len(kinds), (capture.camera, stand.terrain, errors)))[0]
+        p = stand.pose
+        poses[index] = p.longitude_deg, p.latitude_deg, p.height_m, p.yaw_deg, p.pitch_deg, p.roll_deg
+    return [found for _, found in kinds.values()], kind, poses
 
 
-def _poses(poses: Sequence[Pose]) -> Pose:
-    columns = np.array(
-        [(p.longitude_deg, p.latitude_deg, p.height_m, p.yaw_deg, p.pitch_deg, p.roll_deg) for p in poses],
-        dtype=np.float64,
-    )
-    return Pose(*columns.reshape(-1, 6).T)
-
-
-def _frame_of(captures: Sequence[StoredCapture]) -> LocalFrame:
-    known = [
-        (c.capture.longitude_deg, c.capture.latitude_deg)
-        for c in captures
-        if c.capture.longitude_deg is not None and c.capture.latitude_deg is not None
-    ]
-    return LocalFrame.around(shapely.MultiPoint(known)) if known else LocalFrame(0.0, 0.0)
-
-
-def _number(value: float | None) -> float:
-    return np.nan if value is None else value
-
-
-def _seconds(stored: StoredCapture) -> float:
-    return np.nan if stored.capture.time_utc is None else stored.capture.time_utc.timestamp()
+def _frame_of(captures: CaptureTable) -> LocalFrame:
+    known = captures.lonlat[np.isfinite(captures.lonlat).all(axis=1)]
+    return LocalFrame.around(shapely.multipoints(known)) if len(known) else LocalFrame(0.0, 0.0)

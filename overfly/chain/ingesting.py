@@ -24,7 +24,7 @@ from counts.store import (
     add_repairs,
     add_survey,
     put_footprints,
-    read_captures,
+    read_capture_table,
     read_flights,
     read_footprints,
 )
@@ -246,19 +246,18 @@ def _place_footprints(
 ) -> tuple[int, list[Skip]]:
     """Work out the footprints that are missing, and those of `again`; pictures that cannot be placed are named."""
     with census.reading() as session:
-        stored = read_captures(session, survey_id, usable=True)
+        stored = read_capture_table(session, survey_id, usable=True)
         done = set(read_footprints(session, survey_id).capture_id.tolist())
         standing = read_standing(session, survey_id, ground_msl_m=ground_msl_m, terrain=terrain)
         if done and (over_model(session, survey_id) > 0) != (terrain is not None):
             if terrain is None:
                 check_standing(session, survey_id, standing)
             done = set()  # They were placed on level ground, and now there is a model of it.
-    done -= {s.capture_id for s in stored if s.capture.content_hash in again}
+    keys = stored.capture_id.tolist()
+    done -= {key for key, content_hash in zip(keys, stored.content_hashes, strict=True) if content_hash in again}
     entries: list[FootprintEntry] = []
     skips: list[Skip] = []
-    for capture in stored:
-        if capture.capture_id in done:
-            continue
+    for capture in (stored[i] for i, key in enumerate(keys) if key not in done):
         try:
             entries.append(_footprint(capture.capture_id, capture.capture, standing.of, capture.sortie))
         except GeoreferenceError as error:

@@ -45,7 +45,7 @@ def passes_of(ground: SurveyGround, capture: Ints) -> Passes | None:
 
 def _numbers(ground: SurveyGround, usable: npt.NDArray[np.bool_]) -> Ints:
     """The pass of each capture (C,), −1 for those that are not usable."""
-    sorties = [c.sortie or "" for c in ground.captures]
+    sorties = [sortie or "" for sortie in ground.captures.sorties]
     number = np.full(len(sorties), -1, dtype=np.int64)
     kept = np.flatnonzero(usable)
     order = kept[np.lexsort((ground.times_s[kept], np.array(sorties, dtype=np.str_)[kept]))]

@@ -31,18 +31,18 @@ def write_assignment(session: Session, ground: SurveyGround) -> None:
     """Write down which capture is on which transect, and why the others are on none."""
     if not ground.planned:
         return
-    assignment = ground.assignment
+    assignment, keys = ground.assignment, ground.captures.capture_id.tolist()
     assign_transects(
         session,
         ground.info.survey_id,
         [
             TransectAssignment(
-                capture_id=stored.capture_id,
+                capture_id=key,
                 transect=ground.transects[index].identifier if index >= 0 else None,
                 on_effort=index >= 0,
                 off_effort_reason=assignment.reason(i),
             )
-            for i, (stored, index) in enumerate(zip(ground.captures, assignment.transect.tolist(), strict=True))
+            for i, (key, index) in enumerate(zip(keys, assignment.transect.tolist(), strict=True))
         ],
     )
 

@@ -90,12 +90,12 @@ def frames_to_check(
     rows = effort[sample.captures]
     frames = tuple(
         FrameToCheck(
-            capture_id=ground.captures[i].capture_id,
-            path=ground.captures[i].capture.path,
-            content_hash=ground.captures[i].capture.content_hash,
+            capture_id=stored.capture_id,
+            path=stored.capture.path,
+            content_hash=stored.capture.content_hash,
             zone_px=ground.in_picture(i, zones.polygons[i]),
         )
-        for i in rows.tolist()
+        for i, stored in ((i, ground.captures[i]) for i in rows.tolist())
     )
     return frames, rows, sample.stratum, sample.stratum_sizes
 
@@ -118,8 +118,7 @@ def draw_for_people(
         found = read_detections(session, run.run_id).capture_id
     if not ground.planned:
         raise CensusError(f"the survey {info.name!r} has no design: no frame is on effort")
-    row = {c.capture_id: i for i, c in enumerate(ground.captures)}
-    detections = np.bincount([row[k] for k in found.tolist() if k in row], minlength=len(ground.captures))
+    detections = ground.tally(found)
     zones = core_zones(ground.footprints, ground.assignment, ground.lines, ground.land)
     frames, _, stratum, sizes = frames_to_check(ground, zones, detections, positive=positive, zero=zero, seed=seed)
     with census.writing() as session:
@@ -182,7 +181,8 @@ def checked_sample(
 
     Of two people who counted one frame the one who was first counts. Frames that are no longer on effort are left out.
     """
-    row = {c.capture_id: i for i, c in enumerate(ground.captures) if ground.assignment.transect[i] >= 0}
+    on = np.flatnonzero(ground.assignment.transect >= 0)
+    row = dict(zip(ground.captures.capture_id[on].tolist(), on.tolist(), strict=True))
     species = sorted(census_counts)
     counts = first_counts(session, sample_id)
     frames = [
