@@ -42,13 +42,14 @@ def triage(request: Request) -> Response:
 def frame(request: Request, capture_id: int) -> Response:
     """A whole frame with everything found in it."""
     here = place_of(request)
+    visitor = here.sessions.visitor(request)
+    if visitor.role is Role.NOBODY:
+        return _away()
     with here.census.reading() as session:
         if not 0 < capture_id < 2**53:
             raise HTTPException(404, "the survey has no such picture")
-        picture = here.picture(session, capture_id)
-    return _page(
-        request, "frame", Role.VIEWER, capture_id=capture_id, picture=picture.path.name, labels=_labels(request)
-    )
+        name = here.name_of(here.picture(session, capture_id), visitor)
+    return _page(request, "frame", Role.VIEWER, capture_id=capture_id, picture=name, labels=_labels(request))
 
 
 @router.get("/pairs", response_class=HTMLResponse)
@@ -91,10 +92,14 @@ def _page(request: Request, name: str, least: Role, **content: Any) -> Response:
     here = place_of(request)
     visitor = here.sessions.visitor(request)
     if visitor.role is Role.NOBODY:
-        return RedirectResponse("/login", status_code=303)
+        return _away()
     if visitor.role < least:
         raise HTTPException(403, f"this page is for a {least.name.lower()}")
     return HTMLResponse(_render(name, visitor, here=here, **content))
+
+
+def _away() -> Response:
+    return RedirectResponse("/login", status_code=303)
 
 
 def _render(name: str, visitor: Visitor, *, here: Here, **content: Any) -> str:

@@ -6,7 +6,10 @@ comes next. Only pictures that the census names are read, by its own paths; noth
 
 from __future__ import annotations
 
+import hashlib
 import io
+import os
+import re
 import shutil
 import threading
 from collections import OrderedDict
@@ -18,7 +21,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from detect.images import Pixels, open_raster
+from detect.images import MAX_PIXELS, Pixels, open_raster
+from detect.sources import local_path
 from flightplan.errors import CaptureError
 
 TILE_PX = 512
@@ -28,6 +32,9 @@ _LEAST_CROP_PX = 48
 _QUALITY = 82
 _DECODED = 3
 LIMIT_BYTES = 20 << 30
+_HASH = re.compile("[0-9a-f]{64}")
+_DECODING = threading.BoundedSemaphore(2)
+"""Large pictures take a gigabyte each while they are decoded."""
 
 
 @dataclass(frozen=True)
@@ -65,18 +72,20 @@ class PictureStore:
         """A tile as JPEG; None where the pyramid has none. Raises CaptureError for a picture that cannot be read."""
         if not 0 <= level < picture.levels or column < 0 or row < 0:
             return None
+        scale = 1 << (picture.levels - 1 - level)
+        if column * TILE_PX * scale >= picture.width_px or row * TILE_PX * scale >= picture.height_px:
+            return None
         path = self._folder(picture) / f"{level}-{column}-{row}.jpg"
         if not path.exists():
-            scale = 1 << (picture.levels - 1 - level)
-            if column * TILE_PX * scale >= picture.width_px or row * TILE_PX * scale >= picture.height_px:
-                return None
             self._draw(picture)
         return path.read_bytes()
 
     def crop(self, picture: Picture, box_px: tuple[float, float, float, float], size_px: int = CROP_PX) -> bytes:
         """A detection with some room around it, square, as JPEG."""
         x0, y0, x1, y1 = box_px
-        side = max((max(x1 - x0, y1 - y0)) * _CROP_ROOM, _LEAST_CROP_PX)
+        # A box may be as large as somebody drew it; what is cut out is held in memory.
+        most = 2 * max(picture.width_px, picture.height_px)
+        side = min(max((max(x1 - x0, y1 - y0)) * _CROP_ROOM, _LEAST_CROP_PX), most)
         left, top = (x0 + x1 - side) / 2, (y0 + y1 - side) / 2
         name = f"crop-{left:.0f}-{top:.0f}-{side:.0f}-{size_px}.jpg"
         path = self._folder(picture) / name
@@ -113,6 +122,9 @@ class PictureStore:
             total -= sizes[folder]
 
     def _folder(self, picture: Picture) -> Path:
+        # A census may come from others: its hashes are names of folders here.
+        if not _HASH.fullmatch(picture.content_hash):
+            raise CaptureError("the census has no proper hash of the picture")
         folder = self._cache / picture.content_hash[:2] / picture.content_hash
         folder.mkdir(parents=True, exist_ok=True)
         return folder
@@ -151,7 +163,12 @@ class PictureStore:
             if picture.content_hash in self._decoded:
                 self._decoded.move_to_end(picture.content_hash)
                 return self._decoded[picture.content_hash]
-        with open_raster(picture.path) as raster:
+        _check_is_seen(picture)
+        with _DECODING, open_raster(picture.path) as raster:
+            if (raster.width_px, raster.height_px) != (picture.width_px, picture.height_px):
+                raise CaptureError("the file is not the picture that the census saw: its size is another")
+            if raster.width_px * raster.height_px > MAX_PIXELS:
+                raise CaptureError(f"it has more than {MAX_PIXELS // 10**6} million pixels")
             found = raster.read(0, 0, raster.width_px, raster.height_px)
         pixels = np.zeros((picture.height_px, picture.width_px, 3), np.uint8) if found is None else found
         with self._lock:
@@ -159,6 +176,21 @@ class PictureStore:
             while len(self._decoded) > _DECODED:
                 self._decoded.popitem(last=False)
         return pixels
+
+
+def _check_is_seen(picture: Picture) -> None:
+    """Refuse a link that leads to another file than the one the census saw: it may lead anywhere."""
+    path = local_path(picture.path)
+    if path is None:
+        return
+    # A device or a pipe that a census names would never end.
+    if not path.is_file():
+        raise CaptureError("it is not there")
+    if Path(os.path.realpath(path)) == path.absolute():
+        return
+    with path.open("rb") as file:
+        if hashlib.file_digest(file, "sha256").hexdigest() != picture.content_hash:
+            raise CaptureError("the link leads to another file than the picture that the census saw")
 
 
 def _write(path: Path, image: Image.Image) -> None:

@@ -34,6 +34,14 @@ class Place:
     recount: Recount
     basemap: BaseMap | None = None
 
+    def withholds(self, visitor: Visitor) -> bool:
+        """Whether time and place of pictures, and their names, which hold them, are not for this visitor."""
+        return bool(self.settings.sensitive) and visitor.role < Role.MANAGER
+
+    def name_of(self, picture: Picture, visitor: Visitor) -> str:
+        """What a picture is called: as its file is, or by its key where files' names are withheld."""
+        return f"picture {picture.capture_id}" if self.withholds(visitor) else picture.path.name
+
     def survey(self, session: Session) -> SurveyInfo:
         """The survey under review. Raises HTTPException (404) where there is none."""
         try:

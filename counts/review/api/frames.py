@@ -4,22 +4,26 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, HTTPException, Query, Response
+from fastapi import APIRouter, HTTPException, Path, Query, Response
 from pydantic import BaseModel
 
 from counts.review.api.items import Key
-from counts.review.pictures import CROP_PX, TILE_PX
+from counts.review.pictures import CROP_PX, TILE_PX, Picture
 from counts.review.place import Here, Viewer
-from counts.review.sessions import Role
 from counts.schema import Capture
 from flightplan.errors import CaptureError
 
 router = APIRouter(tags=["frames"])
+Level = Annotated[int, Path(ge=0, le=32)]
+Column = Annotated[int, Path(ge=0, le=2**24)]
 _KEPT = {"Cache-Control": "private, max-age=86400"}
 
 
 class Frame(BaseModel):
-    """A capture as a pyramid of tiles. Time and place are None where unknown, or withheld below manager."""
+    """A capture as a pyramid of tiles. Time and place are None where unknown.
+
+    Below manager they are withheld where the survey has sensitive species, and the file's name with them.
+    """
 
     capture_id: int
     name: str
@@ -39,27 +43,28 @@ def frame(here: Here, visitor: Viewer, capture_id: Key) -> Frame:
     with here.census.reading() as session:
         picture = here.picture(session, capture_id)
         row = session.get_one(Capture, capture_id)
-        hidden = bool(here.settings.sensitive) and visitor.role < Role.MANAGER
+        hidden = here.withholds(visitor)
         point = None if hidden else row.position
         return Frame(
-            capture_id=capture_id, name=picture.path.name, width_px=picture.width_px, height_px=picture.height_px,
+            capture_id=capture_id, name=here.name_of(picture, visitor),
+            width_px=picture.width_px, height_px=picture.height_px,
             tile_px=TILE_PX, levels=picture.levels,
             time_utc=row.time_utc.isoformat() if row.time_utc and not hidden else None,
             longitude_deg=point.x if point is not None else None,
             latitude_deg=point.y if point is not None else None,
-            withheld="time and place are for managers: the survey has sensitive species" if hidden else None,
+            withheld="time, place and name are for managers: the survey has sensitive species" if hidden else None,
         )  # fmt: skip
 
 
 @router.get("/captures/{capture_id}/tiles/{level}/{column}/{row}.jpg", response_class=Response)
-def tile(here: Here, visitor: Viewer, capture_id: Key, level: int, column: int, row: int) -> Response:
+def tile(here: Here, visitor: Viewer, capture_id: Key, level: Level, column: Column, row: Column) -> Response:
     """One tile of the pyramid: level 0 is the whole frame in one tile, each further one twice as fine."""
     with here.census.reading() as session:
         picture = here.picture(session, capture_id)
     try:
         content = here.pictures.tile(picture, level, column, row)
     except (CaptureError, OSError) as error:
-        raise HTTPException(410, _said(error)) from error
+        raise HTTPException(410, _said(error, picture)) from error
     if content is None:
         raise HTTPException(404, "there is no such tile")
     return Response(content, media_type="image/jpeg", headers=_KEPT)
@@ -75,10 +80,13 @@ def crop(
     try:
         content = here.pictures.crop(picture, box, size)
     except (CaptureError, OSError) as error:
-        raise HTTPException(410, _said(error)) from error
+        raise HTTPException(410, _said(error, picture)) from error
     # The box may be moved: the address stays, so the browser asks whether it is still this one.
     return Response(content, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=60"})
 
 
-def _said(error: CaptureError | OSError) -> str:
-    return f"the picture cannot be shown: {error.what if isinstance(error, CaptureError) else error.strerror}"
+def _said(error: CaptureError | OSError, picture: Picture) -> str:
+    why = (error.what if isinstance(error, CaptureError) else error.strerror) or "it cannot be read"
+    # Some errors of libraries name the file.
+    why = "it cannot be read" if picture.path.name in why or str(picture.path.parent) in why else why
+    return f"the picture cannot be shown: {why}"

@@ -1,7 +1,9 @@
 """The survey on the map, as GeoJSON by part: the plan, what was flown, footprints, gaps, masks and sightings.
 
-What grows with the survey is asked for by the part of the map that is looked at, and capped. Below manager sightings of
-sensitive species are told by the cell they lie in, and so are no pictures, for those would give the place away.
+What grows with the survey is asked for by the part of the map that is looked at, and capped. Where the survey has
+sensitive species, all sightings are told below manager by the cell that they lie in: one whose verdict somebody changes
+in a picture and sees change on the map would tell where the picture lies, and all that is in it. Lines are left out,
+for pictures are numbered along them.
 """
 
 from __future__ import annotations
@@ -18,8 +20,7 @@ from sqlalchemy.orm import Session
 
 from counts.exchange.generalise import CELL_DEG, STATEMENT, coarsen
 from counts.geopackage import decode_many, raw
-from counts.review.place import Here, Place, Viewer
-from counts.review.sessions import Role, Visitor
+from counts.review.place import Here, Viewer
 from counts.schema import Capture, Detection, Footprint, ReviewState
 from counts.store import latest_estimate_run, read_area, read_strata
 from counts.store.captures import read_footprints
@@ -44,6 +45,7 @@ class Survey(BaseModel):
     """What does not change while one reviews: strata, exclusions, lines planned and flown, gaps and masks.
 
     `bounds` are west, south, east, north of it all, None where nothing has a place. `labels` are those of sightings.
+    `withheld` says what is left out for this visitor.
     """
 
     bounds: tuple[float, float, float, float] | None
@@ -55,6 +57,7 @@ class Survey(BaseModel):
     gaps: Geo
     masks: Geo
     basemap: str | None
+    withheld: str | None = None
 
 
 class Part(BaseModel):
@@ -68,11 +71,12 @@ class Part(BaseModel):
 @router.get("/map")
 def survey(here: Here, visitor: Viewer) -> Survey:
     """The survey's plan, tracks, gaps and masks, and where all of it lies."""
+    hidden = here.withholds(visitor)
     with here.census.reading() as session:
         key = here.survey(session).survey_id
         area, strata = read_area(session, key), read_strata(session, key)
         newest = latest_estimate_run(session, key)
-        gaps = () if newest is None else read_gaps(session, newest.estimate_run_id)
+        gaps = () if newest is None or hidden else read_gaps(session, newest.estimate_run_id)
         land = [] if area is None else [(s.polygon, {"name": s.name}) for s in area.strata]
         shapes = [g for g, _ in land] or list(read_footprints(session, key).polygons)
         return Survey(
@@ -85,18 +89,20 @@ def survey(here: Here, visitor: Viewer) -> Survey:
                     (shapely.MultiLineString(t.segments), {"name": t.identifier, "stratum": t.stratum})
                     for s in strata
                     for t in s.transects
+                    if not hidden
                 ]
             ),
             flown=_collection(
                 [
                     (shapely.simplify(f.track, TRACK_DEG), {"name": f.sortie})
                     for f in read_flights(session, key)
-                    if f.track is not None
+                    if f.track is not None and not hidden
                 ]
             ),
             gaps=_collection([(g.polygon, {"name": g.transect, "area_m2": round(g.area_m2)}) for g in gaps]),
             masks=_collection([(m.polygon, {"name": m.name, "kind": m.kind}) for m in read_masks(session, key)]),
             basemap=here.basemap.kind if here.basemap is not None else None,
+            withheld="lines and gaps are for managers: the survey has sensitive species" if hidden else None,
         )
 
 
@@ -107,7 +113,7 @@ def footprints(
 ) -> Part:  # fmt: skip
     """The ground that pictures in this part of the map show, or that of one picture; at most a few thousand."""
     with here.census.reading() as session:
-        if here.settings.sensitive and visitor.role < Role.MANAGER:
+        if here.withholds(visitor):
             return Part(features=_collection([]), truncated=False, withheld="where pictures lie is for managers")
         key = here.survey(session).survey_id
         query = (
@@ -138,7 +144,7 @@ def sightings(here: Here, visitor: Viewer, west: Degrees, south: Latitude, east:
         run = latest_identity_run(session, here.survey(session).survey_id)
         if run is None:
             return Part(features=_collection([]), truncated=False)
-        hidden = _hidden(here, visitor)
+        hidden = here.withholds(visitor)
         bounds = (west, south, east, north)
         if hidden:
             # Whole cells are asked for: a small part of the map would tell where in its cell an animal is.
@@ -154,16 +160,14 @@ def sightings(here: Here, visitor: Viewer, west: Degrees, south: Latitude, east:
         zip(table.detection_id.tolist(), table.individual_id.tolist(), strict=True)
     ):
         species = table.species[i]
-        capture, state, label = known.get(detection, (None, UNSEEN, species))
+        capture, state = known.get(detection, (None, UNSEEN))
         facts: Geo = {"species": species, "state": state, "animal": animal < 0 or animal not in met}
         met.add(animal)
         x, y = places[i].tolist()
-        if species in hidden or label in hidden:
+        if hidden:
             coarse.append((shapely.Point(cells[i]), facts))
         elif west <= x <= east and south <= y <= north:
-            # Of a picture with a sensitive animal in it the place is no secret once another animal in it has one.
-            keys = {} if hidden else {"detection": detection, "capture": capture}
-            exact.append((shapely.Point(x, y), {**facts, **keys}))
+            exact.append((shapely.Point(x, y), {**facts, "detection": detection, "capture": capture}))
     # In the order of detections the neighbours of a coarsened one would tell which picture it is from.
     coarse.sort(key=lambda c: (c[0].x, c[0].y, c[1]["species"], c[1]["state"], c[1]["animal"]))
     content = [*exact, *coarse]
@@ -201,19 +205,15 @@ def base_tile(
     return Response(found[0], media_type=found[1], headers={"Cache-Control": "private, max-age=86400"})
 
 
-def _hidden(here: Place, visitor: Visitor) -> frozenset[str]:
-    return frozenset() if visitor.role >= Role.MANAGER else here.settings.sensitive
-
-
-def _of_detections(session: Session, keys: list[int]) -> dict[int, tuple[int, str, str]]:
-    """The capture, the state and the label of detections, by key."""
-    found: dict[int, tuple[int, str, str]] = {}
-    query = select(
-        Detection.fid, Detection.capture_id, ReviewState.action, ReviewState.label, Detection.label
-    ).outerjoin(ReviewState, ReviewState.detection_id == Detection.fid)
+def _of_detections(session: Session, keys: list[int]) -> dict[int, tuple[int, str]]:
+    """The capture and the state of detections, by key."""
+    found: dict[int, tuple[int, str]] = {}
+    query = select(Detection.fid, Detection.capture_id, ReviewState.action).outerjoin(
+        ReviewState, ReviewState.detection_id == Detection.fid
+    )
     for start in range(0, len(keys), _KEYS_AT_A_TIME):
         for row in session.execute(query.where(Detection.fid.in_(keys[start : start + _KEYS_AT_A_TIME]))):
-            found[row[0]] = (row[1], row[2] or UNSEEN, row[3] or row[4])
+            found[row[0]] = (row[1], row[2] or UNSEEN)
     return found
 
 

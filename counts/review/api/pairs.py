@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from counts.review.api.items import Key, Request, Undo
 from counts.review.place import Here, Place, Reviewer, Viewer, refused
-from counts.review.sessions import Role, Visitor
+from counts.review.sessions import Visitor
 from counts.schema import Capture, Detection, Footprint, Sighting
 from counts.store.identity import latest_identity_run
 from counts.store.pairs import (
@@ -232,9 +232,9 @@ def _pair(here: Place, session: Session, visitor: Visitor, run_id: int, key: int
     points = {row.detection_id: row.point for row in rows}
     middle = np.mean([(p.x, p.y) for p in points.values()], axis=0) if points else None
     frame = None if middle is None else LocalFrame(float(middle[0]), float(middle[1]))
-    first, second = (_side(here, session, k, points.get(k), frame) for k in keys)
+    first, second = (_side(here, session, visitor, k, points.get(k), frame) for k in keys)
     times = [datetime.fromisoformat(s.time_utc) for s in (first, second) if s.time_utc]
-    if here.settings.sensitive and visitor.role < Role.MANAGER:
+    if here.withholds(visitor):
         first, second = (s.model_copy(update={"time_utc": None}) for s in (first, second))
     return Pair(
         pair_id=key, first=first, second=second, distance_m=entry.distance_m, probability=entry.probability,
@@ -244,7 +244,12 @@ def _pair(here: Place, session: Session, visitor: Visitor, run_id: int, key: int
 
 
 def _side(
-    here: Place, session: Session, detection_id: int, point: shapely.Point | None, frame: LocalFrame | None
+    here: Place,
+    session: Session,
+    visitor: Visitor,
+    detection_id: int,
+    point: shapely.Point | None,
+    frame: LocalFrame | None,
 ) -> Side:
     picture, box = here.box(session, detection_id)
     found = in_capture(session, here.run(session).run_id, picture.capture_id)
@@ -259,9 +264,9 @@ def _side(
     place = None if frame is None or point is None else _rounded(frame.to_local([(point.x, point.y)]))[0]
     here.pictures.draw_ahead([picture])
     return Side(
-        detection_id=detection_id, capture_id=picture.capture_id, picture=picture.path.name, label=item.label,
-        score=item.score, box_px=box, time_utc=None if time is None else time.isoformat(), place_m=place,
-        footprint_m=rings,
+        detection_id=detection_id, capture_id=picture.capture_id, picture=here.name_of(picture, visitor),
+        label=item.label, score=item.score, box_px=box,
+        time_utc=None if time is None else time.isoformat(), place_m=place, footprint_m=rings,
     )  # fmt: skip
 
 

@@ -96,7 +96,7 @@ async function moved() {
   if (mine !== reading) return;
   sightings = seen.features;
   map.getSource("footprints").setData(ground?.features ?? EMPTY);
-  get("withheld").textContent = [seen.withheld, ground?.withheld].filter(Boolean).join(". ");
+  get("withheld").textContent = [survey.withheld, seen.withheld, ground?.withheld].filter(Boolean).join(". ");
   const capped = [seen.truncated && "sightings", ground?.truncated && "footprints"].filter(Boolean).join(" and ");
   get("shown").textContent = `${sightings.features.length} sightings${ground ? `, ${ground.features.features.length} footprints` : ", footprints from nearer"} here${capped ? `; more ${capped} than are drawn: go nearer` : ""}`;
   draw();
