@@ -7,6 +7,9 @@ counted as `overfly count` does, judged, and asked what the review page asks; ab
 written as an animal of its own instead. Each size runs in a process of its own, so that its peak of memory is its own.
 Beside the insert stands a plain script in the same run: sqlite3's executemany of the same boxes into one bare table,
 with the same durability and the same transactions. An exponent of 1 is growth in proportion.
+
+`--parts fill`, then `--parts count`, then `--parts ask`, with one `--folder`, do the same of a large one in three
+sittings: what each measured is kept beside the census, which stays until `--parts ask` is done.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -52,6 +55,7 @@ DETECTOR = store.DetectorInfo(hashlib.sha256(b"scale").hexdigest(), "scale", "de
 STEP_M, ACROSS_M, ALONG_M, GSD_M, HEIGHT_M = 57.6, 96.0, 72.0, 0.12, 80.0
 START = datetime(2026, 2, 14, 6, tzinfo=UTC)
 CAPTURES_AT_A_TIME = 5_000
+PARTS = ("fill", "count", "ask")
 STAGES = (
     "read_ground",
     "read_reviewed",
@@ -70,6 +74,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sizes", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
     parser.add_argument("--folder", type=Path, help="Where the censuses are made; a temporary folder by default.")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help="Only these steps; needs --folder.")
     parser.add_argument("--no-count", type=int, default=0, metavar="N", help="Do not count sizes above N.")
     parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -77,11 +82,12 @@ def main() -> None:
         folder = arguments.folder or Path(made)
         if arguments.one:
             count = not arguments.no_count or arguments.one <= arguments.no_count
-            print(json.dumps(measure(arguments.one, folder, count=count)))
+            print(json.dumps(measure(arguments.one, folder, count=count, parts=arguments.parts)))
             return
         runs = []
         for size in arguments.sizes:
             command = [sys.executable, __file__, "--one", size, "--folder", folder, "--no-count", arguments.no_count]
+            command += ["--parts", *arguments.parts]
             done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
             if done.returncode:
                 print(done.stderr[-2000:], file=sys.stderr)
@@ -92,13 +98,15 @@ def main() -> None:
     print(json.dumps({"runs": runs, "exponents": exponents([r for r in runs if "failed" not in r])}, indent=1))
 
 
-def measure(size: int, folder: Path, *, count: bool) -> dict[str, Any]:
-    path, plain = folder / f"census-{size}.gpkg", folder / f"plain-{size}.db"
-    for old in folder.glob(f"*-{size}.*"):
-        old.unlink()
-    seconds: dict[str, float] = {}
-    clock: dict[str, float] = {}
-    memory: dict[str, float] = {}
+def measure(size: int, folder: Path, *, count: bool, parts: Sequence[str]) -> dict[str, Any]:
+    path, plain, notes = (folder / name for name in (f"census-{size}.gpkg", f"plain-{size}.db", f"notes-{size}.json"))
+    if "fill" in parts:
+        for old in folder.glob(f"*-{size}.*"):
+            old.unlink()
+    found: dict[str, Any] = {"processor_seconds": {}, "clock_seconds": {}, "peak_mb": {}, "bytes": {}}
+    if notes.exists():
+        found = json.loads(notes.read_text())
+    seconds, clock, memory, sizes = (found[k] for k in ("processor_seconds", "clock_seconds", "peak_mb", "bytes"))
 
     @contextmanager
     def timed(name: str) -> Iterator[None]:
@@ -110,45 +118,50 @@ def measure(size: int, folder: Path, *, count: bool) -> dict[str, Any]:
 
     world = World(max(PER_CAPTURE, size) // PER_CAPTURE)
     with Census.open(path) as census:
-        with census.writing() as session:
-            survey = store.add_survey(session, world.plan, name="scale")
-        keys = fill_captures(census, survey, world, timed)
-        with census.writing() as session:
-            run = store.open_detection_run(session, survey, DETECTOR, threshold=0.25, parameters={})
-        baseline = Baseline(plain)
-        total = 0
-        for some in world.detections(keys):
-            with timed("insert detections"), census.writing() as session:
-                store.add_detections(session, run, some)
-            with timed("insert detections, plain sqlite3"):
-                baseline.add(some)
-            total += sum(map(len, some.values()))
-        baseline.close()
-        sizes = {"census": pages(census), "plain": plain.stat().st_size}
-        plain.unlink()
-        found: dict[str, Any] = {"detections": total, "captures": len(keys), "bytes": sizes}
-        if count:
-            counted = count_it(census, timed)
-            found["individuals"] = counted.individuals
-            identity = counted.identity_run_id
-        else:
-            identity = place_each(census, run, world, timed)
-        sizes["census counted"] = pages(census)
-        found["queries_ms"] = queries(census, run, identity, timed)
-        with timed("audit verified"), census.reading() as session:
-            assert verify(session).sound
+        if "fill" in parts:
+            found |= fill(census, world, plain, timed)
+            sizes |= {"census": pages(census), "plain": plain.stat().st_size}
+            plain.unlink()
+            ratio = seconds["insert detections"] / seconds["insert detections, plain sqlite3"]
+            found["insert_over_plain"] = round(ratio, 2)
+        if "count" in parts:
+            if count:
+                counted = count_it(census, timed)
+                found |= {"individuals": counted.individuals, "identity": counted.identity_run_id}
+            else:
+                found["identity"] = place_each(census, found["run"], world, timed)
+            sizes["census counted"] = pages(census)
+        if "ask" in parts:
+            found["queries_ms"] = queries(census, found["run"], found["identity"], timed)
+            with timed("audit verified"), census.reading() as session:
+                assert verify(session).sound
     with timed("open"):
         Census.open(path).close()
-    path.unlink()
-    ratio = seconds["insert detections"] / seconds["insert detections, plain sqlite3"]
-    return {
-        **found,
-        "processor_seconds": seconds,
-        "clock_seconds": clock,
-        "insert_over_plain": round(ratio, 2),
-        "peak_mb": memory,
-        "peak_mb_whole": max(memory.values()),
-    }
+    found["peak_mb_whole"] = max(memory.values())
+    notes.write_text(json.dumps(found))
+    if "ask" in parts:
+        path.unlink()
+        notes.unlink()
+    return found
+
+
+def fill(census: Census, world: World, plain: Path, timed: Callable[[str], Any]) -> dict[str, Any]:
+    """Fill a census with a survey, its captures and its detections, and a bare table with the same detections."""
+    with census.writing() as session:
+        survey = store.add_survey(session, world.plan, name="scale")
+    keys = fill_captures(census, survey, world, timed)
+    with census.writing() as session:
+        run = store.open_detection_run(session, survey, DETECTOR, threshold=0.25, parameters={})
+    baseline = Baseline(plain)
+    total = 0
+    for some in world.detections(keys):
+        with timed("insert detections"), census.writing() as session:
+            store.add_detections(session, run, some)
+        with timed("insert detections, plain sqlite3"):
+            baseline.add(some)
+        total += sum(map(len, some.values()))
+    baseline.close()
+    return {"detections": total, "captures": len(keys), "run": run}
 
 
 def pages(census: Census) -> int:

@@ -28,7 +28,7 @@ from detect.captures import Capture
 from detect.findings import Repair, with_repairs
 from flightplan.frames import Floats
 
-_ROWS_AT_A_TIME = 20_000
+_ROWS_AT_A_TIME = 5_000
 _NUMBERS = (
     "altitude_msl_m",
     "altitude_ellipsoid_m",
