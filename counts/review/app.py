@@ -15,6 +15,7 @@ from counts.census import Census
 from counts.review import pages
 from counts.review.api import bulk, counting, dashboard, frames, geography, items, pairs, people, sample
 from counts.review.basemap import BaseMap
+from counts.review.description import describe
 from counts.review.guard import Guard
 from counts.review.pictures import PictureStore
 from counts.review.place import Place, refused
@@ -69,6 +70,9 @@ def create_app(settings: ReviewSettings) -> FastAPI:
     app.mount("/vendor", StaticFiles(directory=pages.VENDOR, check_dir=False), name="vendor")
     app.add_exception_handler(OverflyError, _said)
     app.add_exception_handler(RequestValidationError, _invalid)
+    # The pages' routes are in no schema, so this is all there is.
+    document = describe(app, _ROUTERS, API)
+    app.openapi = lambda: document  # type: ignore[method-assign]
     app.add_middleware(Guard, settings=settings)
     return app
 

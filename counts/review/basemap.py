@@ -34,6 +34,9 @@ _MAGIC = {
     "raster": (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+"),
 }
 _MOST_TILE_BYTES = 16 << 20
+TILE_TYPES = ("image/png", "image/jpeg", "image/webp", "application/x-protobuf")
+"""What tiles of a base map are, by their content."""
+
 _ONE_AT_A_TIME = threading.Lock()
 
 

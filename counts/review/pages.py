@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from counts.review.description import ERRORS, shape
 from counts.review.place import Here, place_of
 from counts.review.sessions import Role, Visitor
 
@@ -22,6 +24,7 @@ PAGES = (
     ("dashboard", "Dashboard", "/dashboard"),
     ("people", "People", "/people"),
 )
+FURTHER = (("api", "API", "/api"),)
 router = APIRouter(include_in_schema=False)
 _templates = Environment(
     loader=PackageLoader("counts.review", "templates"),
@@ -48,7 +51,7 @@ def frame(request: Request, capture_id: int) -> Response:
     with here.census.reading() as session:
         if not 0 < capture_id < 2**53:
             raise HTTPException(404, "the survey has no such picture")
-        name = here.name_of(here.picture(session, capture_id), visitor)
+        name = here.name_of(capture_id, here.picture(session, capture_id).path, visitor)
     return _page(request, "frame", Role.VIEWER, capture_id=capture_id, picture=name, labels=_labels(request))
 
 
@@ -82,6 +85,13 @@ def people(request: Request) -> Response:
     return _page(request, "people", Role.MANAGER)
 
 
+@router.get("/api", response_class=HTMLResponse)
+def api(request: Request) -> Response:
+    """The API, from its own description."""
+    document = request.app.openapi()
+    return _page(request, "api", Role.VIEWER, document=document, errors=ERRORS, shape=shape)
+
+
 @router.get("/login", response_class=HTMLResponse)
 def login(request: Request) -> Response:
     """Name and password."""
@@ -103,10 +113,16 @@ def _away() -> Response:
 
 
 def _render(name: str, visitor: Visitor, *, here: Here, **content: Any) -> str:
-    survey = here.settings.survey or ""
     return _templates.get_template(f"{name}.html.j2").render(
-        page=name, pages=PAGES, visitor=visitor, roles=Role, survey=survey, **content
+        page=name, pages=PAGES, further=FURTHER, visitor=visitor, roles=Role, place=_place(here, visitor), **content
     )
+
+
+def _place(here: Here, visitor: Visitor) -> str:
+    """What tells a browser whether acts that wait in it are this visitor's, and about this census."""
+    census = here.settings.census
+    where = census if "://" in census else str(Path(census).resolve())
+    return hashlib.sha256(f"{where}\n{visitor.name}".encode()).hexdigest()[:16]
 
 
 def _labels(request: Request) -> list[str]:

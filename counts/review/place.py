@@ -38,9 +38,9 @@ class Place:
         """Whether time and place of pictures, and their names, which hold them, are not for this visitor."""
         return bool(self.settings.sensitive) and visitor.role < Role.MANAGER
 
-    def name_of(self, picture: Picture, visitor: Visitor) -> str:
+    def name_of(self, capture_id: int, path: Path | str, visitor: Visitor) -> str:
         """What a picture is called: as its file is, or by its key where files' names are withheld."""
-        return f"picture {picture.capture_id}" if self.withholds(visitor) else picture.path.name
+        return f"picture {capture_id}" if self.withholds(visitor) else Path(path).name
 
     def survey(self, session: Session) -> SurveyInfo:
         """The survey under review. Raises HTTPException (404) where there is none."""

@@ -239,6 +239,7 @@ def at_least(role: Role) -> Callable[[Request], Visitor]:
             raise HTTPException(403, f"this needs a {role.name.lower()}, and {visitor.name} is not one")
         return visitor
 
+    check.least_role = role  # type: ignore[attr-defined]
     return check
 
 

@@ -28,6 +28,7 @@ DATA = {
     "counts/review/static/review.css",
     "counts/review/static/sample.js",
     "counts/review/static/triage.js",
+    "counts/review/templates/api.html.j2",
     "counts/review/templates/base.html.j2",
     "counts/review/templates/dashboard.html.j2",
     "counts/review/templates/frame.html.j2",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException, Path, Query, Response
 from pydantic import BaseModel
 
 from counts.review.api.items import Key
+from counts.review.description import BYTES
 from counts.review.pictures import CROP_PX, TILE_PX, Picture
 from counts.review.place import Here, Viewer
 from counts.schema import Capture
@@ -16,6 +17,7 @@ from flightplan.errors import CaptureError
 router = APIRouter(tags=["frames"])
 Level = Annotated[int, Path(ge=0, le=32)]
 Column = Annotated[int, Path(ge=0, le=2**24)]
+JPEG: dict[int | str, dict[str, Any]] = {200: {"content": {"image/jpeg": {"schema": BYTES}}}}
 _KEPT = {"Cache-Control": "private, max-age=86400"}
 
 
@@ -46,7 +48,7 @@ def frame(here: Here, visitor: Viewer, capture_id: Key) -> Frame:
         hidden = here.withholds(visitor)
         point = None if hidden else row.position
         return Frame(
-            capture_id=capture_id, name=here.name_of(picture, visitor),
+            capture_id=capture_id, name=here.name_of(capture_id, picture.path, visitor),
             width_px=picture.width_px, height_px=picture.height_px,
             tile_px=TILE_PX, levels=picture.levels,
             time_utc=row.time_utc.isoformat() if row.time_utc and not hidden else None,
@@ -56,7 +58,9 @@ def frame(here: Here, visitor: Viewer, capture_id: Key) -> Frame:
         )  # fmt: skip
 
 
-@router.get("/captures/{capture_id}/tiles/{level}/{column}/{row}.jpg", response_class=Response)
+@router.get(
+    "/captures/{capture_id}/tiles/{level}/{column}/{row}.jpg", response_class=Response, responses={**JPEG, 410: {}}
+)
 def tile(here: Here, visitor: Viewer, capture_id: Key, level: Level, column: Column, row: Column) -> Response:
     """One tile of the pyramid: level 0 is the whole frame in one tile, each further one twice as fine."""
     with here.census.reading() as session:
@@ -70,7 +74,7 @@ def tile(here: Here, visitor: Viewer, capture_id: Key, level: Level, column: Col
     return Response(content, media_type="image/jpeg", headers=_KEPT)
 
 
-@router.get("/detections/{detection_id}/crop.jpg", response_class=Response)
+@router.get("/detections/{detection_id}/crop.jpg", response_class=Response, responses={**JPEG, 410: {}})
 def crop(
     here: Here, visitor: Viewer, detection_id: Key, size: Annotated[int, Query(ge=48, le=768)] = CROP_PX
 ) -> Response:

@@ -20,6 +20,8 @@ from sqlalchemy.orm import Session
 
 from counts.exchange.generalise import CELL_DEG, STATEMENT, coarsen
 from counts.geopackage import decode_many, raw
+from counts.review.basemap import TILE_TYPES
+from counts.review.description import BYTES
 from counts.review.place import Here, Viewer
 from counts.schema import Capture, Detection, Footprint, ReviewState
 from counts.store import latest_estimate_run, read_area, read_strata
@@ -35,6 +37,16 @@ router = APIRouter(tags=["map"])
 Geo = dict[str, Any]
 Degrees = Annotated[float, Query(ge=-180.0, le=180.0, allow_inf_nan=False)]
 Latitude = Annotated[float, Query(ge=-90.0, le=90.0, allow_inf_nan=False)]
+_PART = {"application/octet-stream": {"schema": BYTES}}
+_FILE: dict[int | str, dict[str, Any]] = {
+    200: {"content": _PART},
+    206: {"content": _PART, "description": "The bytes asked for."},
+    416: {},
+}
+_TILE: dict[int | str, dict[str, Any]] = {
+    200: {"content": {k: {"schema": BYTES} for k in TILE_TYPES}},
+    204: {"description": "There is nothing here."},
+}
 MOST_FOOTPRINTS = 3000
 MOST_SIGHTINGS = 10_000
 TRACK_DEG = 2e-5
@@ -183,7 +195,7 @@ def base_facts(here: Here, visitor: Viewer) -> Geo | None:
     return None if here.basemap is None else here.basemap.facts()
 
 
-@router.get("/basemap.pmtiles", response_class=FileResponse)
+@router.get("/basemap.pmtiles", response_class=FileResponse, responses=_FILE)
 def base_file(here: Here, visitor: Viewer) -> FileResponse:
     """The base map's PMTiles file; ranges of bytes are asked for."""
     if here.basemap is None or here.basemap.kind != "pmtiles":
@@ -191,7 +203,7 @@ def base_file(here: Here, visitor: Viewer) -> FileResponse:
     return FileResponse(here.basemap.path, media_type="application/octet-stream")
 
 
-@router.get("/basemap/{zoom}/{column}/{row}", response_class=Response)
+@router.get("/basemap/{zoom}/{column}/{row}", response_class=Response, responses=_TILE)
 def base_tile(
     here: Here, visitor: Viewer, zoom: Annotated[int, Path(ge=0, le=24)], column: Annotated[int, Path(ge=0, le=2**24)],
     row: Annotated[int, Path(ge=0, le=2**24)],

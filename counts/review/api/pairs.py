@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
@@ -203,7 +202,9 @@ def animal(here: Here, visitor: Viewer, detection_id: Key) -> Animal:
             .order_by(Capture.time_utc, Sighting.detection_id)
             .limit(MOST_SIGHTS)
         ).all()
-    return Animal(others=[Sight(detection_id=r[0], capture_id=r[1], picture=Path(r[2]).name) for r in rows])
+    return Animal(
+        others=[Sight(detection_id=r[0], capture_id=r[1], picture=here.name_of(r[1], r[2], visitor)) for r in rows]
+    )
 
 
 def _run(here: Place, session: Session) -> int | None:
@@ -264,7 +265,8 @@ def _side(
     place = None if frame is None or point is None else _rounded(frame.to_local([(point.x, point.y)]))[0]
     here.pictures.draw_ahead([picture])
     return Side(
-        detection_id=detection_id, capture_id=picture.capture_id, picture=here.name_of(picture, visitor),
+        detection_id=detection_id, capture_id=picture.capture_id,
+        picture=here.name_of(picture.capture_id, picture.path, visitor),
         label=item.label, score=item.score, box_px=box,
         time_utc=None if time is None else time.isoformat(), place_m=place, footprint_m=rings,
     )  # fmt: skip

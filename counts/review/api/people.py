@@ -47,7 +47,7 @@ def me(here: Here, visitor: Viewer) -> Me:
     return Me(name=visitor.name, role=visitor.role.name.lower())
 
 
-@router.post("/login")
+@router.post("/login", responses={401: {"description": "name and password do not fit"}, 429: {}})
 def log_in(here: Here, request: Request, response: Response, login: Login) -> Me:
     """Get a session's cookie for a name and its password."""
     address = request.client.host if request.client else ""
