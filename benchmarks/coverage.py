@@ -28,10 +28,11 @@ import shapely
 from scipy import stats
 
 from counts.assignment import Assignment, TransectLines, assign_to_transects
-from counts.effort import CoreZones, Effort, core_zones, measure_effort
+from counts.effort import CoreZones, Effort, captures_of, core_zones, measure_effort
 from counts.estimators import EncounterVariance, Estimate, LimitForm, SubsampleMethod
 from counts.identity import resolve
-from counts.population import Estimation, estimate_population, on_land, verified_correction
+from counts.population import Estimation, SampleEstimator, estimate_population, on_land, verified_correction
+from counts.segments import Surface, surface_of
 from counts.verification import draw_sample
 from flightplan.design import StratumDesign, design_survey
 from flightplan.frames import Floats
@@ -68,6 +69,7 @@ class Conditions:
     method: SubsampleMethod = SubsampleMethod.DIFFERENCE
     form: LimitForm = LimitForm.LOGNORMAL
     spread: EncounterVariance | None = None
+    estimator: SampleEstimator | None = None
     speed_limit_mps: Mapping[str, float] = field(default_factory=lambda: {"elephant": 1.2, "zebra": 1.4})
 
 
@@ -111,6 +113,7 @@ class Flown:
     assignment: Assignment
     zones: CoreZones
     effort: Effort
+    surface: Surface
     visible: Seen
     boxes: Seen
 
@@ -141,9 +144,12 @@ def flown(seed: int, conditions: Conditions) -> Flown:
     )
     zones = core_zones(footprints, assignment, lines, land)
     effort = measure_effort(footprints, assignment, lines, land)
+    surface = surface_of(assignment, zones, lines, ground, strip_width_m=c.strip_width_m)
     visible = _visible(world, flight, c)
     boxes = _detect(world, flight, visible, c, rng)
-    return Flown(seed, world, strata, lines, land, flight, footprints, assignment, zones, effort, visible, boxes)
+    return Flown(
+        seed, world, strata, lines, land, flight, footprints, assignment, zones, effort, surface, visible, boxes
+    )
 
 
 def estimates(survey: Flown, c: Conditions) -> dict[str, Any]:
@@ -199,7 +205,9 @@ def estimates(survey: Flown, c: Conditions) -> dict[str, Any]:
             strata,
             by,
             verified={s.name: float(true_counts[sample.captures][stratum_of == s.name].sum()) for s in strata},
-            how=Estimation(spread=c.spread, form=c.form),
+            how=Estimation(estimator=c.estimator, spread=c.spread, form=c.form),
+            surface=survey.surface,
+            capture=captures_of(individuals.positions[mine], individuals.transects[mine], assignment, lines),
         )
         result[name] = {
             "truth": sum(truth[name].values()),
@@ -412,6 +420,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--lost-frames", type=float, help="share of captures that never arrive")
     parser.add_argument("--form", choices=[str(form) for form in LimitForm])
     parser.add_argument("--method", choices=[str(method) for method in SubsampleMethod])
+    parser.add_argument("--estimator", choices=[str(kind) for kind in SampleEstimator])
     parser.add_argument("--spread", choices=[str(kind) for kind in EncounterVariance])
     options = parser.parse_args(arguments)
     conditions = _conditions(options)
@@ -442,7 +451,12 @@ def _conditions(options: argparse.Namespace) -> Conditions:
         changed["lines"] = options.lines
     if options.lost_frames is not None:
         changed["lost_frames"] = options.lost_frames
-    for name, kind in (("form", LimitForm), ("method", SubsampleMethod), ("spread", EncounterVariance)):
+    for name, kind in (
+        ("form", LimitForm),
+        ("method", SubsampleMethod),
+        ("spread", EncounterVariance),
+        ("estimator", SampleEstimator),
+    ):
         if getattr(options, name):
             changed[name] = kind(getattr(options, name))
     return Conditions(**changed)

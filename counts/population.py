@@ -7,7 +7,7 @@ verified captures, and sum the strata with what they share counted once.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
@@ -26,6 +26,7 @@ from counts.estimators import (
     Rate,
     SubsampleMethod,
     bootstrap_ratio,
+    density_surface_total,
     divided_by_class,
     estimate,
     jolly1,
@@ -33,6 +34,8 @@ from counts.estimators import (
     total,
     total_count,
 )
+from counts.segments import Surface, strata_of
+from counts.spread_rule import spread_of
 from counts.verification import Correction, Sample, apply, correction
 from flightplan.design import StratumDesign
 from flightplan.errors import EstimateError
@@ -40,6 +43,8 @@ from flightplan.frames import Floats
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
+
+M_PER_KM, M2_PER_KM2 = 1e3, 1e6
 
 DEFAULT_FORM = LimitForm.LOGNORMAL
 DEFAULT_METHOD = SubsampleMethod.DIFFERENCE
@@ -52,14 +57,16 @@ class SampleEstimator(StrEnum):
     JOLLY_1 = "jolly1"
     BOOTSTRAP = "bootstrap"
     TOTAL = "total"
+    DENSITY_SURFACE = "density-surface"
 
 
 @dataclass(frozen=True)
 class Estimation:
     """What was asked of the estimates: how, with which spread between transects, and which limits.
 
-    `estimator` None is the design's own: the total count in full coverage, else Jolly 2. `spread` None is the variance
-    of a simple random sample of transects (docs/decisions/0006); `seed` is that of the bootstrap.
+    `estimator` None is the design's own: the total count in full coverage, else Jolly 2. `spread` None is what fits the
+    design (docs/decisions/0006; counts.spread_rule), with `follow_trend` that of neighbouring lines where density has
+    an evident trend across them; `seed` is that of the bootstrap.
     """
 
     estimator: SampleEstimator | None = None
@@ -67,6 +74,7 @@ class Estimation:
     form: LimitForm = DEFAULT_FORM
     confidence: float = 0.95
     seed: int = 1
+    follow_trend: bool = False
 
 
 @dataclass(frozen=True)
@@ -155,25 +163,38 @@ def estimate_population(
     how: Estimation | None = None,
     availability: Classes | None = None,
     complete: bool = False,
+    surface: Surface | None = None,
+    capture: npt.ArrayLike | None = None,
+    design_kind: str | None = None,
 ) -> Population:
     """Estimate one species per stratum and in total from the transect (M,) of each of its individuals on land.
 
     `complete` is full coverage: everything was searched, so the count is the estimate, and its limits can only come
     from the correction. `verified` is the number of animals a person saw, by stratum: the floor of the corrected lower
-    limit. Transects that were not searched are left out. Areas in m². Strata sum in the order given. Raises
-    EstimateError for an estimator that the design cannot carry.
+    limit. Transects that were not searched are left out. A density surface needs the survey's `surface`, and the
+    `capture` (M,) in whose core zone each individual stands. `design_kind` says which variance between transects fits.
+    Areas in m². Strata sum in the order given. Raises EstimateError for an estimator that the design cannot carry.
     """
     unit, asked = np.asarray(transect, dtype=np.int64), how or Estimation()
     estimator = asked.estimator or (SampleEstimator.TOTAL if complete else SampleEstimator.JOLLY_2)
     classes = availability or Classes(np.zeros(len(unit), dtype=np.int64), ("all",), {})
+    smooth = None
+    if estimator is SampleEstimator.DENSITY_SURFACE:
+        if surface is None or capture is None:
+            raise EstimateError("a density surface needs the segments of the lines", where=species)
+        smooth, unit = surface, _segments_of(surface, capture, species)
+    strata_of_unit = np.array(lines.strata) if smooth is None else strata_of(smooth.segments, lines.strata)
     counts = {
-        name: np.bincount(unit[classes.of == i], minlength=len(lines.identifiers))
-        for i, name in enumerate(classes.names)
+        name: np.bincount(unit[classes.of == i], minlength=len(strata_of_unit)) for i, name in enumerate(classes.names)
     }
     counted, corrected = {}, {}
     for stratum in strata:
-        mine = np.array([name == stratum.name for name in lines.strata])
-        one = partial(_stratum, estimator, asked, stratum, effort.area_m2[mine], effort.notes)
+        mine = strata_of_unit == stratum.name
+        one: Callable[[npt.ArrayLike], Estimate]
+        if smooth is not None:
+            one = partial(_smoothed, asked, stratum, smooth, mine)
+        else:
+            one = partial(_stratum, estimator, asked, stratum, effort.area_m2[mine], effort.notes, design_kind)
         if classes.rates:
             found = divided_by_class(
                 one, {name: y[mine] for name, y in counts.items()}, {k: (v,) for k, v in classes.rates.items()}
@@ -195,12 +216,42 @@ def estimate_population(
     )
 
 
+def _segments_of(surface: Surface, capture: npt.ArrayLike, species: str) -> Ints:
+    """The segment (M,) of each individual, from the capture in whose core zone it stands."""
+    segment = surface.segments.of_capture[np.asarray(capture, dtype=np.int64)]
+    if np.any(segment < 0):
+        raise EstimateError("animals were counted on a transect whose area searched is 0", where=species)
+    return np.asarray(segment, dtype=np.int64)
+
+
+def _smoothed(
+    asked: Estimation, stratum: StratumDesign, surface: Surface, mine: Bools, counts: npt.ArrayLike
+) -> Estimate:
+    """One stratum by a surface fitted to its own segments: strata are drawn where density differs."""
+    segments, cells = surface.segments, surface.cells[stratum.name]
+    lines = len(np.unique(segments.transect[mine]))
+    found = density_surface_total(
+        counts,
+        segments.areas_m2[mine] / M2_PER_KM2,
+        segments.places_m[mine] / M_PER_KM,
+        cells.places_m / M_PER_KM,
+        cells.areas_m2 / cells.areas_m2.sum() * stratum.area_m2 / M2_PER_KM2,
+        confidence=asked.confidence,
+        form=asked.form,
+        clusters=segments.transect[mine],
+    )
+    return replace(found, units=lines).with_notes(
+        f"{stratum.name}: a surface of {int(mine.sum())} segments of {lines} transects over {len(cells.areas_m2)} cells"
+    )
+
+
 def _stratum(
     estimator: SampleEstimator,
     asked: Estimation,
     stratum: StratumDesign,
     areas_m2: Floats,
     gaps: tuple[str, ...],
+    design_kind: str | None,
     counts: npt.ArrayLike,
 ) -> Estimate:
     """One stratum by the estimator asked for."""
@@ -216,10 +267,15 @@ def _stratum(
                 hint="Use jolly2.",
             )
         return jolly1(counts, stratum.possible_transects, form=asked.form, confidence=asked.confidence)
+    spread, why = asked.spread, None
+    if spread is None:
+        spread, why = spread_of(design_kind, counts, areas_m2, follow_trend=asked.follow_trend)
     found = jolly2(
-        counts, areas_m2, stratum.area_m2, stratum.possible_transects, spread=asked.spread, form=asked.form,
+        counts, areas_m2, stratum.area_m2, stratum.possible_transects, spread=spread, form=asked.form,
         confidence=asked.confidence,
     )  # fmt: skip
+    if why is not None and found.standard_error is not None:
+        found = found.with_notes(why)
     return found.with_notes(NO_POSSIBLE_TRANSECTS_NOTE) if stratum.possible_transects is None else found
 
 

@@ -33,7 +33,7 @@ class DensitySurface:
 
     `dispersion` is Pearson's χ² over its degrees of freedom: 1 for animals spread at random, more for clumped ones;
     variances are multiplied by it. `effective_df` are the model's degrees of freedom, `penalties` (c,) how stiff each
-    smooth is. `low`, `high` (c,) bound what was sampled of each covariate.
+    smooth is, against the scatter of the counts. `low`, `high` (c,) bound what was sampled of each covariate.
     """
 
     names: tuple[str, ...]
@@ -46,6 +46,7 @@ class DensitySurface:
     high: Floats = field(repr=False)
     _result: Any = field(repr=False)
     _smoother: Any = field(repr=False)
+    _clusters: npt.NDArray[np.int64] | None = field(default=None, repr=False)
 
     def density(self, covariates: npt.ArrayLike) -> Floats:
         """Animals per unit of area (m,) at the covariates (m, c); beyond those sampled, at the nearest sampled."""
@@ -69,7 +70,9 @@ class DensitySurface:
     ) -> Estimate:
         """Sum the surface over cells with `covariates` (m, c) and `areas` (m,): N = Σ a·exp(x'b).
 
-        Variance by the delta method from the coefficients, times the dispersion.
+        Variance by the delta method from the coefficients, times the dispersion. Where the segments' clusters (their
+        transects) are known, it is no less than what those say: n/(n−1)·Σ u², u being the sum of a cluster's residuals
+        by their weight in N (Liang & Zeger 1986), with n − 1 degrees of freedom.
         """
         area = np.asarray(areas, dtype=np.float64)
         rows, beyond = self._design(covariates)
@@ -78,14 +81,21 @@ class DensitySurface:
         mean = area * np.exp(rows @ self._result.params)
         slope = mean @ rows
         variance = float(slope @ np.asarray(self._result.cov_params()) @ slope) * self.dispersion
-        notes = [
-            "a density surface takes segments as independent: where herds are larger than one its limits are too narrow"
-        ]
+        df, notes = max(self.segments - self.effective_df, 1.0), []
+        if self._clusters is None:
+            notes.append(
+                "a density surface takes segments as independent: where herds are larger than one its limits are too"
+                " narrow"
+            )
+        else:
+            between, clusters = self._between(slope)
+            df = float(max(clusters - 1, 1))
+            variance = max(variance, between)
         if beyond > 0:
             notes.append(f"{beyond:.0%} of the cells lie beyond what was sampled: there the nearest sampled is taken")
         return estimate(
             float(mean.sum()),
-            (Component("sampling", variance, max(self.segments - self.effective_df, 1.0)),),
+            (Component("sampling", variance, df),),
             method=f"density surface, s({'), s('.join(self.names)})",
             units=self.segments,
             seen=self.seen,
@@ -94,19 +104,30 @@ class DensitySurface:
             notes=tuple(notes),
         )
 
+    def _between(self, slope: Floats) -> tuple[float, int]:
+        """The variance of a sum with this slope (q,) by the coefficients, between clusters, and how many there are."""
+        model = self._result.model
+        weight = np.asarray(model.exog) @ np.asarray(self._result.cov_params()) @ slope
+        names, of = np.unique(np.asarray(self._clusters), return_inverse=True)
+        sums = np.bincount(of, weights=weight * (np.asarray(model.endog) - np.asarray(self._result.mu)))
+        n = len(names)
+        return float(n / max(n - 1, 1) * (sums**2).sum()), n
+
 
 def fit_density_surface(
     counts: npt.ArrayLike,
     areas: npt.ArrayLike,
     covariates: npt.ArrayLike,
     names: Sequence[str] = ("x", "y"),
+    *,
+    clusters: npt.ArrayLike | None = None,
 ) -> DensitySurface:
     """Fit log E(count) = ln(area) + intercept + Σ s(covariate) to segments, quasi-Poisson, with cubic B-splines.
 
     `counts` (n,) of animals (divided by what detection they had, if it was not certain), `areas` (n,) searched in each
-    segment, `covariates` (n, c). How stiff each smooth is minimises Akaike's criterion. Raises EstimateError for fewer
-    than 20 segments, a covariate that does not vary, or nothing seen, and where statsmodels is not
-    installed.
+    segment, `covariates` (n, c), `clusters` (n,) which transect each is part of. How stiff each smooth is minimises
+    Akaike's criterion. Raises EstimateError for fewer than 20 segments, a covariate that does not vary, or nothing
+    seen, and where statsmodels is not installed.
     """
     splines, gam, poisson = _statsmodels()
     y, area = np.asarray(counts, dtype=np.float64), np.asarray(areas, dtype=np.float64)
@@ -125,9 +146,17 @@ def fit_density_surface(
     smoother = splines(given, df=[_BASIS] * given.shape[1], degree=[_DEGREE] * given.shape[1])
     ones = np.ones((len(y), 1))
 
-    def fit(penalties: Sequence[float]) -> Any:
-        family, alpha = poisson(), list(penalties)
-        return gam(y, exog=ones, smoother=smoother, alpha=alpha, family=family, offset=np.log(area)).fit()
+    # Counts divided by an availability are as rough as before: a smooth is as stiff against their own scatter.
+    even = area * y.sum() / area.sum()
+    scatter = float(((y - even) ** 2 / even).sum()) / (len(y) - 1) or 1.0
+    fitted: dict[tuple[float, ...], Any] = {}
+
+    def fit(penalties: tuple[float, ...]) -> Any:
+        if penalties not in fitted:
+            family, alpha = poisson(), [scatter * each for each in penalties]
+            model = gam(y, exog=ones, smoother=smoother, alpha=alpha, family=family, offset=np.log(area))
+            fitted[penalties] = model.fit()
+        return fitted[penalties]
 
     try:
         penalties, result = _stiffened(fit, given.shape[1], len(y))
@@ -149,6 +178,7 @@ def fit_density_surface(
         high=given.max(axis=0),
         _result=result,
         _smoother=smoother,
+        _clusters=None if clusters is None else np.asarray(clusters, dtype=np.int64),
     )
 
 
@@ -162,6 +192,7 @@ def density_surface_total(
     names: Sequence[str] = ("x", "y"),
     confidence: float = 0.95,
     form: LimitForm = LimitForm.LOGNORMAL,
+    clusters: npt.ArrayLike | None = None,
 ) -> Estimate:
     """Fit a surface and sum it over `cells` (m, c) of `cell_areas` (m,); no estimate, with the reason, where none fits.
 
@@ -169,31 +200,31 @@ def density_surface_total(
     """
     _statsmodels()
     try:
-        surface = fit_density_surface(counts, areas, covariates, names)
+        surface = fit_density_surface(counts, areas, covariates, names, clusters=clusters)
     except EstimateError as error:
         units = len(np.atleast_1d(np.asarray(counts)))
         return no_estimate(error.what, method=_WHERE, units=units, seen=float(np.sum(counts)))
     return surface.total(cells, cell_areas, confidence=confidence, form=form)
 
 
-def _stiffened(fit: Callable[[Sequence[float]], Any], smooths: int, segments: int) -> tuple[tuple[float, ...], Any]:
+def _stiffened(fit: Callable[[tuple[float, ...]], Any], smooths: int, segments: int) -> tuple[tuple[float, ...], Any]:
     """The penalties with the lowest QAIC, and the fit they give; coordinate by coordinate, stiffest first."""
-    loosest = fit([_STIFFNESS[0]] * smooths)
+    loosest = fit((_STIFFNESS[0],) * smooths)
     dispersion = max(float(loosest.pearson_chi2) / max(segments - float(np.sum(loosest.edf)), 1.0), 1.0)
 
     def score(result: Any) -> float:
         return float(result.deviance) / dispersion + 2 * _WEIGHT * float(np.sum(result.edf))
 
-    chosen = [_STIFFNESS[-1]] * smooths
+    chosen = (_STIFFNESS[-1],) * smooths
     best = fit(chosen)
     for _ in range(_SWEEPS):
         for smooth in range(smooths):
             for stiffness in reversed(_STIFFNESS):
-                trial = [*chosen[:smooth], stiffness, *chosen[smooth + 1 :]]
+                trial = (*chosen[:smooth], stiffness, *chosen[smooth + 1 :])
                 result = fit(trial)
                 if score(result) < score(best) - 1e-9:
                     chosen, best = trial, result
-    return tuple(chosen), best
+    return chosen, best
 
 
 def _statsmodels() -> tuple[Any, Any, Any]:

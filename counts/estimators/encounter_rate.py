@@ -44,6 +44,20 @@ def encounter_rate_variance(counts: npt.ArrayLike, lengths: npt.ArrayLike, kind:
     return float(_FORMS[kind](n, length))
 
 
+def spread_freedom(kind: EncounterVariance | None, lines: int) -> float:
+    """Degrees of freedom of the variance between n lines; `kind` None is that of a simple random sample.
+
+    R: n − 1. S: one for each pair, two for three lines. O and successive differences: 2(n−1)²/(3n−4), for neighbouring
+    differences share a line (von Neumann et al. 1941): with n − 1 their limits would hold less often than they say.
+    `line_transects` keeps R Distance's n − 1 for them, so that it gives the same limits.
+    """
+    if kind in (EncounterVariance.S1, EncounterVariance.S2):
+        return float(lines - lines // 2)
+    if kind is None or kind.name.startswith("R"):
+        return float(lines - 1)
+    return 2 * (lines - 1) ** 2 / max(3 * lines - 4, 1)
+
+
 def _r2(n: Floats, length: Floats) -> float:
     k, total = len(n), length.sum()
     return float(k / (total**2 * (k - 1)) * (length**2 * (n / length - n.sum() / total) ** 2).sum())

@@ -12,7 +12,7 @@ from enum import StrEnum
 import numpy as np
 import numpy.typing as npt
 
-from counts.estimators.encounter_rate import EncounterVariance, encounter_rate_variance
+from counts.estimators.encounter_rate import EncounterVariance, encounter_rate_variance, spread_freedom
 from counts.estimators.estimate import Component, Estimate, estimate, no_estimate
 from counts.estimators.limits import LimitForm
 from flightplan.errors import EstimateError
@@ -90,8 +90,7 @@ def jolly2(
             variance = _expansion(big_n, n) * spread_squared
         else:
             variance = stratum_area**2 * (1 - n / big_n) / (n * float(z.mean()) ** 2) * spread_squared
-    df = n - n // 2 if spread in (EncounterVariance.S1, EncounterVariance.S2) else n - 1
-    return _sampled(value, variance, y, big_n, method, confidence, form, df)
+    return _sampled(value, variance, y, big_n, method, confidence, form, spread_freedom(spread, n))
 
 
 def jolly3(
@@ -156,7 +155,7 @@ def _sampled(
     method: str,
     confidence: float,
     form: LimitForm,
-    degrees_of_freedom: int | None = None,
+    degrees_of_freedom: float | None = None,
 ) -> Estimate:
     n, seen = len(y), float(y.sum())
     df = float(n - 1 if degrees_of_freedom is None else degrees_of_freedom)

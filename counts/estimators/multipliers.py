@@ -75,8 +75,9 @@ def divided_by_class(
     """Estimate from counts (n,) by class, each class of animals divided by rates of its own.
 
     Availability differs between habitats and hours of the day: what was counted in each is divided by its own before
-    the units are summed, N = Ŷ(Σ_c y_c / a_c), for an `estimator` that is linear in the counts. The error of a class's
-    rate counts on that class's share. A class without a rate is taken as it is.
+    the units are summed, N = Ŷ(Σ_c y_c / a_c). The error of a class's rate counts on that class's share of N: what
+    `estimator` makes of that class alone, in proportion where it is not linear in the counts. A class without a rate is
+    taken as it is. Rates with one source are one measurement: their errors move together and add up.
     """
     raised = {
         name: np.asarray(y, dtype=np.float64) / math.prod(rate.value for rate in rates.get(name, ()))
@@ -88,16 +89,17 @@ def divided_by_class(
     method = " / ".join([found.method, *(f"{name} by class" for name in used)])
     if found.value is None:
         return replace(found, method=method, seen=seen)
+    alone = {name: estimator(y).value or 0.0 for name, y in raised.items()}
+    scale = found.value / (math.fsum(alone.values()) or 1.0)
+    errors: dict[tuple[str, str], tuple[float, float]] = {}
+    for name, share in alone.items():
+        for rate in rates.get(name, ()):
+            key = (rate.name, rate.source)
+            error, df = errors.get(key, (0.0, math.inf))
+            error += scale * share * rate.standard_error / rate.value
+            errors[key] = (error, min(df, rate.degrees_of_freedom))
     parts = list(found.components)
-    for name, group in rates.items():
-        if name not in raised:
-            continue
-        share = estimator(raised[name]).value or 0.0
-        parts += [
-            Component(r.name, (share * r.standard_error / r.value) ** 2, r.degrees_of_freedom, f"{r.source} ({name})")
-            for r in group
-            if r.standard_error > 0 and share > 0
-        ]
+    parts += [Component(kind, error**2, df, source) for (kind, source), (error, df) in errors.items() if error > 0]
     only_rates = bool(found.components) and all(c.variance == 0 for c in found.components)
     reason = None if only_rates and len(parts) > len(found.components) else found.reason
     return estimate(

@@ -17,7 +17,8 @@ from counts.columns import canonical_json
 from counts.effort import Effort, core_zones, measure_effort
 from counts.herds import Herds, sizes
 from counts.movement import Movement
-from counts.population import Estimation
+from counts.population import Estimation, SampleEstimator
+from counts.segments import surface_of
 from counts.store import (
     CorrectionEntry,
     EffortEntry,
@@ -238,7 +239,12 @@ def _estimate(
     available = availability_classes(count, availability) if availability is not None and ground.planned else {}
     estimates: tuple[EstimateEntry, ...] = ()
     if ground.planned:
-        estimates = estimate_species(count, effort, checked, factors, how=how, available=available)
+        surface = None
+        if how is not None and how.estimator is SampleEstimator.DENSITY_SURFACE:
+            surface = surface_of(
+                ground.assignment, zones, ground.lines, ground.habitat, strip_width_m=count.info.strip_width_m or 0.0
+            )
+        estimates = estimate_species(count, effort, checked, factors, how=how, available=available, surface=surface)
     entries = (*(CorrectionEntry.of(c, species=name) for name, c in factors.items()), *availability_entries(available))
     flown = compare_with_plan(
         ground.assignment, ground.lines, effort,

@@ -11,6 +11,7 @@ from counts.availability import NAME, Availability, solar_hours
 from counts.effort import Effort, captures_of
 from counts.identity import Individuals
 from counts.population import Classes, Estimation, estimate_population
+from counts.segments import Surface
 from counts.store import CorrectionEntry, EstimateEntry, SurveyInfo
 from counts.store.detections import DetectionRunInfo
 from counts.verification import Correction
@@ -43,15 +44,18 @@ def estimate_species(
     *,
     how: Estimation | None = None,
     available: Mapping[str, Classes] | None = None,
+    surface: Surface | None = None,
 ) -> tuple[EstimateEntry, ...]:
     """Estimate every species, per stratum and in all.
 
-    `factors` are the corrections of those that have one, `available` the classes of availability of those that have.
+    `factors` are the corrections of those that have one, `available` the classes of availability of those that have,
+    `surface` what a density surface needs.
     """
     ground = count.ground
     entries: list[EstimateEntry] = []
     for name in count.species:
-        mine = count.transect[(count.transect >= 0) & (count.individuals.labels == name)]
+        members = np.flatnonzero((count.transect >= 0) & (count.individuals.labels == name))
+        mine = count.transect[members]
         animals = np.bincount(mine, minlength=len(ground.transects))
         population = estimate_population(
             name,
@@ -64,18 +68,21 @@ def estimate_species(
             how=how,
             availability=(available or {}).get(name),
             complete=count.info.design_kind == FULL,
+            surface=surface,
+            capture=captures_of(count.individuals.positions[members], mine, ground.assignment, ground.lines),
+            design_kind=count.info.design_kind,
         )
         for stratum in ground.strata:
-            members = np.array([s == stratum.name for s in ground.lines.strata], dtype=bool)
+            lines = np.array([s == stratum.name for s in ground.lines.strata], dtype=bool)
             entries.append(
                 EstimateEntry.of(
                     population.strata[stratum.name],
                     species=name,
                     stratum=stratum.name,
-                    individuals=int(animals[members].sum()),
+                    individuals=int(animals[lines].sum()),
                     possible_units=stratum.possible_transects,
                     area_m2=stratum.area_m2,
-                    area_searched_m2=float(effort.area_m2[members].sum()),
+                    area_searched_m2=float(effort.area_m2[lines].sum()),
                 )
             )
         entries.append(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -50,7 +50,8 @@ class SurveyGround:
 
     One row per usable capture: `captures`, `footprints` (shapely polygons in metres, None where unknown), `positions_m`
     (C, 2), `heights_agl_m` (NaN where unknown) and `assignment`. One per transect: `transects`, `lines`, `land`, the
-    stratum less exclusions and masks, and `masked`, what the masks took. `strata` have the area of their habitat.
+    stratum less exclusions and masks, and `masked`, what the masks took. `strata` have the area of their habitat, whose
+    ground is in `habitat` by their names.
     """
 
     info: SurveyInfo
@@ -67,6 +68,7 @@ class SurveyGround:
     heights_agl_m: Floats
     masked: tuple[shapely.Geometry, ...] = ()
     standing: Standing = field(default_factory=Standing)
+    habitat: Mapping[str, shapely.Geometry] = field(default_factory=dict)
 
     @property
     def planned(self) -> bool:
@@ -123,11 +125,13 @@ def read_ground(
     lines = TransectLines.of(transects, frame)
     land: tuple[shapely.Geometry, ...] = ()
     hidden: tuple[shapely.Geometry, ...] = ()
+    habitat: dict[str, shapely.Geometry] = {}
     if area is not None:
         masks = read_masks(session, info.survey_id)
         names = [s.name for s in area.strata]
         masked = mask_strata(area.local_strata, masks, frame)
         of_stratum = dict(zip(names, masked.searchable, strict=True))
+        habitat = dict(zip(names, masked.habitat, strict=True))
         land = tuple(of_stratum[t.stratum] for t in transects)
         if masks:
             off = dict(zip(names, shapely.difference(list(area.local_strata), masked.searchable), strict=True))
@@ -159,6 +163,7 @@ def read_ground(
         heights_agl_m=heights,
         masked=hidden,
         standing=standing,
+        habitat=habitat,
     )
 
 

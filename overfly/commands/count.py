@@ -25,6 +25,7 @@ from overfly.chain.counting import VERIFY_POSITIVE, VERIFY_ZERO
 from overfly.commands.places import census_argument, find_places, survey_option, workspace_option
 
 MOST_GAPS = 5
+AUTO = "auto"
 
 
 @click.command("count", cls=OverflyCommand)
@@ -65,12 +66,14 @@ MOST_GAPS = 5
 @click.option(
     "--estimator",
     type=click.Choice([kind.value for kind in SampleEstimator]),
-    help="From transects to the stratum; by default Jolly 2, in full coverage the total count.",
+    help="From transects to the stratum; by default Jolly 2, in full coverage the total count. "
+    "density-surface: a smooth surface over each stratum (extra density).",
 )
 @click.option(
     "--spread",
-    type=click.Choice([kind.value for kind in EncounterVariance]),
-    help="The variance between systematic lines (Fewster et al. 2009), instead of a random sample's.",
+    type=click.Choice([AUTO, *(kind.value for kind in EncounterVariance)]),
+    help="The variance between systematic lines (Fewster et al. 2009), instead of a random sample's; "
+    f"{AUTO}: that of neighbouring lines where density has an evident trend across them.",
 )
 @click.option(
     "--limits", type=click.Choice([LimitForm.LOGNORMAL.value, LimitForm.T.value]), help="Log-normal by default."
@@ -155,7 +158,8 @@ def count_command(
     if estimator or spread or limits or confidence != Estimation().confidence:
         how = Estimation(
             estimator=SampleEstimator(estimator) if estimator else None,
-            spread=EncounterVariance(spread) if spread else None,
+            spread=EncounterVariance(spread) if spread and spread != AUTO else None,
+            follow_trend=spread == AUTO,
             form=LimitForm(limits) if limits else Estimation().form,
             confidence=confidence,
             seed=seed,
@@ -272,7 +276,7 @@ def _text(counted: Counted, draw: Path | None) -> str:
         limits = (
             f"no limits: {e.limits_reason}"
             if e.lower is None or e.upper is None
-            else f"95 % limits {e.lower:.0f} to {e.upper:.0f}, CV {e.cv or 0:.0%}"
+            else f"{e.confidence * 100:g} % limits {e.lower:.0f} to {e.upper:.0f}, CV {e.cv or 0:.0%}"
         )
         lines.append(f"{e.species:<12} {where:<14} {e.value:>8.0f}   {limits}")
     lines += _identity(counted)
