@@ -78,6 +78,43 @@ def captures_of(points: npt.ArrayLike, transect: npt.ArrayLike, assignment: Assi
     return result
 
 
+def in_core_zones(
+    points: npt.ArrayLike,
+    captures: npt.ArrayLike,
+    footprints: Polygons,
+    assignment: Assignment,
+    lines: TransectLines,
+    land: Sequence[Any] | None = None,
+) -> npt.NDArray[np.bool_]:
+    """Say which points (M, 2) lie in the core zone of the capture (M,) that shows them.
+
+    What `core_zones` would say of its polygon, but for points on an edge, in a tenth of the time: no polygon is made.
+    """
+    where, seen_by = np.asarray(points, dtype=np.float64).reshape(-1, 2), np.asarray(captures, dtype=np.int64)
+    unit = assignment.transect[seen_by]
+    owner = captures_of(where, unit, assignment, lines)
+    inside = (unit >= 0) & shapely.contains_xy(footprints[seen_by], where[:, 0], where[:, 1])
+    if land is not None and len(unit):
+        for index in np.unique(unit[inside]).tolist():
+            rows = np.flatnonzero(inside & (unit == index))
+            shapely.prepare(land[index])
+            inside[rows] = shapely.contains_xy(land[index], where[rows, 0], where[rows, 1])
+    beside = np.flatnonzero(inside & (owner != seen_by))
+    # At the side of its owner's footprint it belongs to the first capture along the line that saw it.
+    missed = ~shapely.contains_xy(footprints[owner[beside]], where[beside, 0], where[beside, 1])
+    inside[beside] = False
+    beside = beside[missed]
+    if len(beside):
+        rank = np.empty(len(assignment.transect), dtype=np.int64)
+        rank[np.lexsort((np.arange(len(rank)), assignment.along_m))] = np.arange(len(rank))
+        row, shown = shapely.STRtree(footprints).query(shapely.points(where[beside]), predicate="within")
+        same = assignment.transect[shown] == unit[beside[row]]
+        first = np.full(len(beside), len(rank), dtype=np.int64)
+        np.minimum.at(first, row[same], rank[shown[same]])
+        inside[beside] = rank[seen_by[beside]] == first
+    return np.asarray(inside, dtype=np.bool_)
+
+
 @dataclass(frozen=True)
 class Effort:
     """The area searched.

@@ -58,7 +58,7 @@ def look_at_on_cluster(
     listed = list(asks)
     if not listed:
         return
-    with _connected(address, workers) as ray:
+    with connected(address, workers) as ray:
         count = workers or max(1, int(ray.cluster_resources().get("CPU", 1)))
         looker = {
             "model": ray.put(_model_files(recipe.model)),
@@ -140,7 +140,7 @@ def _rows(ray: Any, results: Any) -> Iterator[Mapping[str, Any]]:
 
 
 @contextmanager
-def _connected(address: str, workers: int | None) -> Iterator[Any]:
+def connected(address: str, workers: int | None) -> Iterator[Any]:
     """Ray, connected as asked and let go of at the end; one that the caller has connected is used as it is."""
     # Ray reports its use to its makers unless told not to, and draws bars of its own.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")

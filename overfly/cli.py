@@ -68,7 +68,11 @@ def main() -> None:
 
 @click.group(
     cls=LazyGroup,
-    verbs={"images": "sim.commands.images:images_command", "vehicle": "sim.commands.vehicle:vehicle_command"},
+    verbs={
+        "images": "sim.commands.images:images_command",
+        "survey": "overfly.commands.sim_survey:survey_command",
+        "vehicle": "sim.commands.vehicle:vehicle_command",
+    },
 )
 def sim() -> None:
     """Stand-ins for the real things, each usable alone."""

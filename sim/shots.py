@@ -12,7 +12,8 @@ from sim.camera import Pose
 from sim.photographs import PoseErrors, Shot, reported_poses
 
 _GEOD = pyproj.Geod(ellps="WGS84")
-_TURN_S = 12.0
+TURN_S = 12.0
+"""From the last frame of a segment to the first of the next."""
 
 
 def planned_shots(
@@ -55,7 +56,7 @@ def planned_shots(
                         roll_deg=float(rng.normal(0.0, shake_deg)),
                     )
                 )
-            clock_s = times_s[-1] + _TURN_S
+            clock_s = times_s[-1] + TURN_S
     believed = reported_poses(poses, times_s, errors, rng)
     return [
         Shot(name, time_s, pose, report, None, errors.horizontal_m)

@@ -95,7 +95,7 @@ class World:
         """
         strata: list[BaseGeometry] = [area.frame.localise(stratum.polygon) for stratum in area.strata]
         exclusions = area.frame.localise(shapely.union_all(list(area.exclusions)))
-        land = _land(strata, [stratum.name for stratum in area.strata], seed, bait)
+        land = build_land(strata, [stratum.name for stratum in area.strata], seed, bait)
         herds = [
             _herds(kind, number, strata, exclusions, land, density, np.random.default_rng([seed, 100 + number]))
             for number, kind in enumerate(species)
@@ -105,8 +105,11 @@ class World:
             sun = (float(rng.uniform(40.0, 140.0)), float(rng.uniform(35.0, 62.0)))
         return cls(area, seed, tuple(species), land, _joined(herds), sun[0], sun[1])
 
-    def positions(self, time_s: float, rows: npt.NDArray[np.int64] | None = None) -> Positions:
-        """Where the animals (those in `rows`, else all) are, `time_s` seconds after any fixed moment."""
+    def positions(self, time_s: float | Floats, rows: npt.NDArray[np.int64] | None = None) -> Positions:
+        """Where the animals (those in `rows`, else all) are, `time_s` seconds after any fixed moment.
+
+        One time for all, or one for each row.
+        """
         chosen = slice(None) if rows is None else rows
         animals = self.animals
         speed, span = animals.speed_mps[chosen], animals.range_m[chosen]
@@ -135,8 +138,11 @@ class World:
         }
 
 
-def _land(strata: list[BaseGeometry], names: list[str], seed: int, bait: float) -> Land:
-    """Cover from the names of the strata where they say it, else from chance; borders are a blur, not a line."""
+def build_land(strata: Sequence[BaseGeometry], names: Sequence[str], seed: int, bait: float = 1.0) -> Land:
+    """Make the land of one seed under strata in the area's metres.
+
+    Cover follows the names of the strata where they say it, else chance; borders are a blur, not a line.
+    """
     west, south, east, north = shapely.total_bounds(np.array(strata, dtype=object))
     width, height = east - west + 2 * _MARGIN_M, north - south + 2 * _MARGIN_M
     cell = max(20.0, float(np.sqrt(width * height / _MAX_COVER_CELLS)))

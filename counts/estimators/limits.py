@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from enum import StrEnum
+from functools import lru_cache
 
 from scipy import stats
 
@@ -18,6 +19,7 @@ class LimitForm(StrEnum):
     WONG = "wong"
 
 
+@lru_cache(maxsize=4096)
 def t_quantile(degrees_of_freedom: float, confidence: float = 0.95) -> float:
     """Two-sided quantile of Student's t: `confidence` 0.95 asks for the 0.975 point, never the 0.95 one."""
     if not 0 < confidence < 1:

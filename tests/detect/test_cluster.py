@@ -33,9 +33,9 @@ def ray() -> Iterator[object]:
     """Two workers, started once: it takes seconds."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        from detect.cluster import _connected
+        from detect.cluster import connected
 
-        with _connected("local", 2) as started:
+        with connected("local", 2) as started:
             yield started
 
 
