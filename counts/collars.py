@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import shapely
 from pyproj import Geod
 
@@ -22,6 +23,7 @@ from flightplan.frames import Floats
 
 MAX_GAP_S = 3600.0
 MAX_SPEED_MPS = 20.0
+EVERY_HOUR = tuple((hour, hour + 1) for hour in range(24))
 _GEOD = Geod(ellps="WGS84")
 
 
@@ -48,9 +50,10 @@ class Speeds:
 
 @dataclass(frozen=True)
 class HourShare:
-    """The share of animals' time inside a place in one local hour of the day, its standard error, and from how many.
+    """The share of animals' time in view from `hour` until `until` of the local day, its error, and from how many.
 
-    `se` is between animals: None with fewer than two. `share` is None in an hour without a fix.
+    `se` is between animals: None with fewer than two. `share` is None where there is no fix (or depth). `until` None is
+    one hour later; before `hour` it is over midnight.
     """
 
     hour: int
@@ -58,6 +61,12 @@ class HourShare:
     se: float | None
     animals: int
     fixes: int
+    until: int | None = None
+
+    @property
+    def hours(self) -> tuple[int, int]:
+        """From when until when."""
+        return self.hour, self.hour + 1 if self.until is None else self.until
 
 
 @dataclass(frozen=True)
@@ -119,9 +128,14 @@ def speed_quantiles(
 
 
 def availability_by_hour(
-    tracks: Sequence[AnimalTrack], place: Any, *, within: Any = None, utc_offset_h: float | None = None
+    tracks: Sequence[AnimalTrack],
+    place: Any,
+    *,
+    within: Any = None,
+    utc_offset_h: float | None = None,
+    blocks: Sequence[tuple[int, int]] = EVERY_HOUR,
 ) -> tuple[HourShare, ...]:
-    """Return for each local hour the share of fixes inside a polygon: open ground, a stratum, water's surface.
+    """Return for each block of local hours the share of fixes inside a polygon: open ground, a stratum.
 
     `place` and `within` are geographic polygons, longitude first; with `within` only fixes inside it count, so that
     animals outside the park do not make those inside look hidden. Each animal has the same weight. `utc_offset_h` is
@@ -129,7 +143,7 @@ def availability_by_hour(
     --availability` takes it (see `availability_file`).
     """
     shapely.prepare(place)
-    shares: list[list[tuple[float, int]]] = [[] for _ in range(24)]
+    seen = []
     if utc_offset_h is None:
         every = np.concatenate([t.lonlat for t in tracks]) if tracks else np.empty((0, 2))
         utc_offset_h = float(every[:, 0].mean()) / 15 if len(every) else 0.0
@@ -138,23 +152,46 @@ def availability_by_hour(
         if within is not None:
             counted = np.asarray(shapely.contains_xy(within, track.lonlat[:, 0], track.lonlat[:, 1]))
         inside = np.asarray(shapely.contains_xy(place, track.lonlat[:, 0], track.lonlat[:, 1]))
-        seconds = track.times_utc.astype("datetime64[s]").astype(np.int64) + round(utc_offset_h * 3600)
+        seen.append((track.times_utc[counted], inside[counted]))
+    return shares_by_hour(seen, utc_offset_h=utc_offset_h, blocks=blocks)
+
+
+def shares_by_hour(
+    seen: Sequence[tuple[npt.NDArray[np.datetime64], npt.NDArray[np.bool_]]],
+    *,
+    utc_offset_h: float,
+    blocks: Sequence[tuple[int, int]] = EVERY_HOUR,
+) -> tuple[HourShare, ...]:
+    """Return for each block of local hours the share of records in view: of each animal its times and which were.
+
+    Raises EstimateError for hours outside 0 to 24.
+    """
+    if any(not 0 <= hour <= 24 for block in blocks for hour in block):
+        raise EstimateError("hours are whole numbers from 0 to 24", where="availability")
+    found: list[list[tuple[float, int]]] = [[] for _ in blocks]
+    for times, in_view in seen:
+        seconds = times.astype("datetime64[s]").astype(np.int64) + round(utc_offset_h * 3600)
         hours = seconds // 3600 % 24
-        for hour in range(24):
-            rows = counted & (hours == hour)
+        for own, (start, until) in zip(found, blocks, strict=True):
+            rows = (hours - start) % 24 < ((until - start) % 24 or 24)
             if rows.any():
-                shares[hour].append((float(inside[rows].mean()), int(rows.sum())))
-    return tuple(_hour(hour, found) for hour, found in enumerate(shares))
+                own.append((float(in_view[rows].mean()), int(rows.sum())))
+    return tuple(_share(*block, own) for block, own in zip(blocks, found, strict=True))
 
 
-def availability_file(species: str, shares: Sequence[HourShare], source: str) -> tuple[str, tuple[Skip, ...]]:
-    """Return what `overfly count --availability` reads, a value for each hour, and the hours that have none.
+def availability_file(
+    species: str, shares: Sequence[HourShare], source: str, *, stratum: str | None = None
+) -> tuple[str, tuple[Skip, ...]]:
+    """Return what `overfly count --availability` reads, a value for each block of hours, and those that have none.
 
     An hour without a fix, with fewer than two animals, or in which no animal could be seen has no value to divide by.
+    All values have one source, because they are from the same animals: their errors move together.
     """
     tables, skips = [], []
     for hour in shares:
-        name = f"hour {hour.hour}"
+        start, until = hour.hours
+        name = f"hour {start}" if hour.until is None else f"hours {start} to {until}"
+        name = name if stratum is None else f"{stratum}, {name}"
         if hour.share is None:
             skips.append(Skip(name, "no animal has a fix in it"))
         elif hour.se is None:
@@ -162,11 +199,11 @@ def availability_file(species: str, shares: Sequence[HourShare], source: str) ->
         elif hour.share == 0:
             skips.append(Skip(name, "no animal could be seen in it"))
         else:
-            # A JSON string is a TOML string.
-            said = json.dumps(f"{source}: {hour.fixes} fixes of {hour.animals} animals", ensure_ascii=False)
+            of = "" if stratum is None else f"stratum = {_text(stratum)}\n"
             tables.append(
-                f"[[availability]]\nspecies = {json.dumps(species, ensure_ascii=False)}\nvalue = {hour.share:.6g}\n"
-                f"standard_error = {hour.se:.6g}\nsource = {said}\nhours = [{hour.hour}, {hour.hour + 1}]\n"
+                f"# {hour.fixes} records of {hour.animals} animals\n[[availability]]\nspecies = {_text(species)}\n"
+                f"value = {hour.share:.6g}\nstandard_error = {hour.se:.6g}\nsource = {_text(source)}\n"
+                f"hours = [{start}, {until}]\n{of}"
             )
     return "\n".join(tables), tuple(skips)
 
@@ -212,12 +249,18 @@ def _weighted_quantiles(values: Floats, weights: Floats, probabilities: Sequence
     return tuple(float(v) for v in values[order][rows])
 
 
-def _hour(hour: int, found: list[tuple[float, int]]) -> HourShare:
+def _text(words: str) -> str:
+    """A TOML string: a JSON string is one."""
+    return json.dumps(words, ensure_ascii=False)
+
+
+def _share(hour: int, until: int, found: list[tuple[float, int]]) -> HourShare:
+    end = None if until == hour + 1 else until
     if not found:
-        return HourShare(hour, None, None, 0, 0)
+        return HourShare(hour, None, None, 0, 0, end)
     shares = np.array([share for share, _ in found])
     se = float(shares.std(ddof=1) / np.sqrt(len(shares))) if len(shares) > 1 else None
-    return HourShare(hour, float(shares.mean()), se, len(found), sum(fixes for _, fixes in found))
+    return HourShare(hour, float(shares.mean()), se, len(found), sum(fixes for _, fixes in found), end)
 
 
 def _moment(time: datetime) -> np.datetime64:

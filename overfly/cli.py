@@ -48,6 +48,7 @@ class LazyGroup(click.Group):
         "train": "detect.commands.train:train_command",
         "evaluate": "detect.commands.evaluate:evaluate_group",
         "review": "overfly.commands.review:review_command",
+        "availability": "overfly.commands.availability:availability_command",
         "count": "overfly.commands.count:count_command",
         "compare": "overfly.commands.compare:compare_command",
         "estimate": "counts.commands.estimate:estimate_command",

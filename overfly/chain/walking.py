@@ -40,18 +40,20 @@ def walking_speeds(session: Session, labels: Sequence[str], otherwise_mps: float
     """
     speeds = dict.fromkeys(labels, otherwise_mps)
     for label in labels:
-        try:
-            taxon = species_named(label).scientific_name
-        except PlanError:
-            taxon = label
-        steps = [
-            _steps(t)
-            for t in (Track(a.individual, a.taxon, a.tags, a.times_utc, a.lonlat) for a in read_tracks(session, taxon))
-        ]
+        animals = read_tracks(session, taxon_of(label))
+        steps = [_steps(Track(a.individual, a.taxon, a.tags, a.times_utc, a.lonlat)) for a in animals]
         found = np.concatenate(steps) if steps else np.empty(0)
         if len(found) >= FEWEST_STEPS:
             speeds[label] = round(float(np.quantile(found, 0.95)), 3)
     return speeds
+
+
+def taxon_of(label: str) -> str:
+    """Return the scientific name of a label that the table of wildlife knows; else the label."""
+    try:
+        return species_named(label).scientific_name
+    except PlanError:
+        return label
 
 
 def _steps(track: Track) -> np.typing.NDArray[np.float64]:

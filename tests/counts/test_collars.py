@@ -91,7 +91,8 @@ def test_the_hours_become_the_file_that_a_count_reads(tmp_path):
         ('hippo "big"', 0.625, 0.05, 6.0, 7.0),
         ('hippo "big"', 0.5, 0.1, 23.0, 24.0),
     ]
-    assert found.classes[0].rate.source == "collars, 2025: 40 fixes of 3 animals"
+    assert {c.rate.source for c in found.classes} == {"collars, 2025"}, "the same animals: one measurement"
+    assert "# 40 records of 3 animals\n" in text
     assert [s.item for s in skips] == ["hour 7", "hour 8", "hour 9"]
 
 
