@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
-from datetime import datetime
+from dataclasses import dataclass, field, fields
+from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,8 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from counts import store
+from counts.report.history import History, read_history
+from counts.report.reviewing import Reviewing, read_reviewing
 from counts.schema import Capture, DetectionRunCapture, IdentityRun, VerificationSample
 from counts.store import (
     CorrectionEntry,
@@ -28,10 +30,13 @@ from counts.store import (
     MaskEntry,
     SurveyInfo,
 )
+from counts.store.repairs import read_findings, read_repairs
 from counts.store.surveys import PLANNED
+from detect.findings import PoseFinding, Repair
 from flightplan.areas import StudyArea
 from flightplan.design import StratumDesign
 from flightplan.errors import Skip
+from flightplan.sun import sun_at
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,18 @@ class CaptureFacts:
     first_utc: datetime | None
     last_utc: datetime | None
     hash: str
+    day: TimesOfDay | None = None
+
+
+@dataclass(frozen=True)
+class TimesOfDay:
+    """When in the day pictures on effort were taken, in mean solar time of the place, and how high the sun stood."""
+
+    earliest: datetime
+    latest: datetime
+    days: int
+    lowest_sun_deg: float
+    highest_sun_deg: float
 
 
 @dataclass(frozen=True)
@@ -111,6 +128,12 @@ class Facts:
     masks: tuple[MaskEntry, ...]
     corrections: tuple[CorrectionEntry, ...]
     estimates: tuple[EstimateEntry, ...]
+    findings: tuple[PoseFinding, ...] = ()
+    repairs: tuple[Repair, ...] = ()
+    reviewing: Reviewing | None = None
+    history: History | None = None
+    signs: Mapping[str, str] = field(default_factory=dict)
+    """Labels that are signs of people or carcasses, with their kind: no animal's number."""
 
     @property
     def species(self) -> tuple[str, ...]:
@@ -120,6 +143,28 @@ class Facts:
         if self.individuals is not None and len(self.individuals):
             return tuple(dict.fromkeys(str(s) for s in self.individuals.species))
         return tuple(self.detections_by_label)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Every label: those with estimates first, then what else was seen."""
+        seen = () if self.individuals is None else sorted({str(s) for s in self.individuals.species})
+        return tuple(dict.fromkeys([*self.species, *seen, *self.detections_by_label]))
+
+    @property
+    def hours(self) -> float | None:
+        """Hours in the air, of the sorties whose times are known."""
+        spans = [(f.ended_utc - f.started_utc).total_seconds() for f in self.flights if f.started_utc and f.ended_utc]
+        return sum(spans) / 3600 if spans else None
+
+    def seen_of(self, label: str) -> int:
+        """The individuals of one label that count: those in the strips, all of them without a design."""
+        table = self.individuals
+        if table is None:
+            return self.detections_by_label.get(label, 0)
+        own = table.species == label
+        if not self.strata:
+            return int(own.sum())
+        return sum(1 for i in np.flatnonzero(own).tolist() if table.transect[i] is not None)
 
     @property
     def individuals_counted(self) -> int | None:
@@ -164,17 +209,19 @@ def gather(session: Session, survey_name: str, revision: str) -> Facts:
     run_id = counting.identity_run_id if counting else store.latest_identity_run(session, key)
     identity = _identity(session, run_id)
     detection = _detection(session, key, run_id)
+    labels = _labels(session, detection)
+    area = store.read_area(session, key)
     return Facts(
         survey=survey,
         revision=revision,
-        area=store.read_area(session, key),
+        area=area,
         strata=store.read_strata(session, key),
         flights=store.read_flights(session, key),
-        captures=_captures(session, key),
+        captures=_captures(session, key, area),
         footprints=store.read_footprints(session, key),
         skips=store.read_skips(session, key),
         detection=detection,
-        detections_by_label=_labels(session, detection),
+        detections_by_label=labels,
         captures_with_detections=_with_detections(session, detection),
         identity=identity,
         individuals=None if run_id is None else store.read_individuals(session, run_id),
@@ -185,6 +232,10 @@ def gather(session: Session, survey_name: str, revision: str) -> Facts:
         masks=store.read_masks(session, key),
         corrections=() if counting is None else store.read_corrections(session, counting.estimate_run_id),
         estimates=() if counting is None else store.read_estimates(session, counting.estimate_run_id),
+        findings=read_findings(session, key),
+        repairs=read_repairs(session, key),
+        reviewing=None if detection is None else read_reviewing(session, detection.run_id, run_id, tuple(labels)),
+        history=read_history(session, survey),
     )
 
 
@@ -209,7 +260,7 @@ def _detection(session: Session, survey_id: int, identity_run_id: int | None) ->
     return store.latest_detection_run(session, survey_id)
 
 
-def _captures(session: Session, survey_id: int) -> CaptureFacts:
+def _captures(session: Session, survey_id: int, area: StudyArea | None) -> CaptureFacts:
     rows = session.execute(
         select(
             Capture.content_hash, Capture.time_utc, Capture.on_effort, Capture.off_effort_reason, Capture.refused,
@@ -228,7 +279,22 @@ def _captures(session: Session, survey_id: int) -> CaptureFacts:
         first_utc=times[0] if times else None,
         last_utc=times[-1] if times else None,
         hash=digest,
+        day=None if area is None else _day([r[1] for r in rows if r[1] is not None and r[2] and r[4] is None], area),
     )
+
+
+def _day(times: Sequence[datetime], area: StudyArea) -> TimesOfDay | None:
+    """When in the day the pictures were taken, over the middle of the area; None without a time."""
+    if not times:
+        return None
+    middle = area.boundary.centroid
+    # Mean solar time: four minutes for each degree of longitude.
+    local = [when + timedelta(minutes=4 * middle.x) for when in times]
+    order = sorted(local, key=lambda when: when.time())
+    # Minutes are enough for the sun, and a survey has few of them however many its pictures.
+    minutes = sorted({when.replace(second=0, microsecond=0) for when in times})
+    heights = [sun_at(middle.x, middle.y, when).elevation_deg for when in minutes]
+    return TimesOfDay(order[0], order[-1], len({when.date() for when in local}), min(heights), max(heights))
 
 
 def _labels(session: Session, detection: DetectionRunInfo | None) -> dict[str, int]:

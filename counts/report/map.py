@@ -14,7 +14,7 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial import KDTree
 
 from counts.report.facts import Facts
-from counts.report.words import listed
+from counts.report.words import Words
 from counts.store.captures import FootprintTable
 from counts.store.identity import IndividualTable
 from flightplan.areas import LaunchSite
@@ -67,12 +67,13 @@ class SurveyMap:
     notes: tuple[str, ...]
 
 
-def draw_maps(facts: Facts, *, sensitive: Collection[str] = ()) -> tuple[SurveyMap, ...]:
+def draw_maps(facts: Facts, say: Words, *, sensitive: Collection[str] = ()) -> tuple[SurveyMap, ...]:
     """Return the map of a survey; none when nothing in it has a place.
 
     Pictures that were brought in without an area may come from places far apart: each place has a map of its own.
     """
-    return tuple(drawn for part in _places(facts) if (drawn := _draw(part, facts.species, sensitive)) is not None)
+    parts = (_draw(part, facts.labels, say, sensitive) for part in _places(facts))
+    return tuple(drawn for drawn in parts if drawn is not None)
 
 
 def _places(facts: Facts) -> list[Facts]:
@@ -119,17 +120,18 @@ def _only(animals: IndividualTable, rows: npt.NDArray[np.int64]) -> IndividualTa
     )
 
 
-def _draw(facts: Facts, species: Sequence[str], sensitive: Collection[str]) -> SurveyMap | None:
+def _draw(facts: Facts, species: Sequence[str], say: Words, sensitive: Collection[str]) -> SurveyMap | None:
     shapes = _everything(facts)
     if len(shapes) == 0:
         return None
     frame = facts.area.frame if facts.area else LocalFrame.around(shapes)
     canvas = Canvas(frame, tuple(shapely.total_bounds(frame.localise(shapes))))
     notes: list[str] = []
-    on, off, found = _footprints(facts, canvas, sensitive, notes)
+    on, off, found = _footprints(facts, canvas, say, sensitive, notes)
     area = facts.area
     segments = [segment for s in facts.strata for t in s.transects for segment in t.segments]
-    scale_px, scale_text = canvas.scale
+    scale_px, scale = canvas.scale
+    length, unit = scale.split()
     return SurveyMap(
         width=round(canvas.width, 1),
         height=round(canvas.height, 1),
@@ -145,12 +147,12 @@ def _draw(facts: Facts, species: Sequence[str], sensitive: Collection[str]) -> S
         footprints_found=found,
         gaps=areas_path(canvas.draw([g.polygon for g in facts.gaps])) if facts.gaps else "",
         masks=areas_path(canvas.draw([m.polygon for m in facts.masks])) if facts.masks else "",
-        points=_points(facts, species, canvas, sensitive, notes),
+        points=_points(facts, species, canvas, say, sensitive, notes),
         launch_sites=tuple(_label(canvas, s) for s in area.launch_sites) if area else (),
         meridians=meridians(canvas),
         parallels=parallels(canvas),
         scale_px=scale_px,
-        scale_text=scale_text,
+        scale_text=say._("{length} km", length=length) if unit == "km" else say._("{length} m", length=length),
         notes=tuple(notes),
     )
 
@@ -165,7 +167,9 @@ def _everything(facts: Facts) -> npt.NDArray[np.object_]:
     return np.array(shapes, dtype=object)
 
 
-def _footprints(facts: Facts, canvas: Canvas, sensitive: Collection[str], notes: list[str]) -> tuple[str, str, str]:
+def _footprints(
+    facts: Facts, canvas: Canvas, say: Words, sensitive: Collection[str], notes: list[str]
+) -> tuple[str, str, str]:
     """Return the paths of footprints on effort, off effort, and (without individuals) of those with detections."""
     table = facts.footprints
     if len(table.polygons) == 0:
@@ -174,7 +178,12 @@ def _footprints(facts: Facts, canvas: Canvas, sensitive: Collection[str], notes:
     found = np.zeros(len(on), dtype=bool)
     hidden = sorted(set(sensitive) & set(facts.detections_by_label))
     if facts.individuals is None and hidden:
-        notes.append(f"Which pictures have detections is withheld: {listed(hidden)} is marked as sensitive.")
+        notes.append(
+            say._(
+                "Which pictures have detections is withheld: {species} is marked as sensitive.",
+                species=say.listed(hidden),
+            )
+        )
     elif facts.individuals is None:
         found = np.isin(table.capture_id, list(facts.captures_with_detections))
     shapes = canvas.draw(table.polygons)
@@ -187,8 +196,13 @@ def _footprints(facts: Facts, canvas: Canvas, sensitive: Collection[str], notes:
         if sum(map(len, paths)) <= MOST_CHARACTERS:
             break
     notes.append(
-        f"The {len(shapes):,} footprints are drawn together: each cell of {cell_px / canvas.px_per_m:.1f} m whose "
-        "middle one of them covers is filled."
+        say.ngettext(
+            "The {count} footprint is drawn as cells of {cell} m whose middle it covers.",
+            "The {count} footprints are drawn together: each cell of {cell} m whose middle one of them covers is "
+            "filled.",
+            len(shapes),
+            cell=say.decimal(cell_px / canvas.px_per_m),
+        )
     )
     return paths[0], paths[1], paths[2]
 
@@ -216,7 +230,7 @@ def _cells(shapes: npt.NDArray[np.object_], canvas: Canvas, columns: int) -> str
 
 
 def _points(
-    facts: Facts, names: Sequence[str], canvas: Canvas, sensitive: Collection[str], notes: list[str]
+    facts: Facts, names: Sequence[str], canvas: Canvas, say: Words, sensitive: Collection[str], notes: list[str]
 ) -> tuple[Points, ...]:
     table = facts.individuals
     if table is None or len(table) == 0:
@@ -227,15 +241,23 @@ def _points(
         if len(lonlat) == 0:
             continue
         if species in sensitive:
-            notes.append(f"The places of {species} are withheld: the species is marked as sensitive.")
+            notes.append(
+                say._("The places of {species} are withheld: the species is marked as sensitive.", species=species)
+            )
             continue
         xy = canvas.xy(lonlat)
         if len(xy) > MOST_POINTS:
             cell = canvas.width / BINS_ACROSS
             xy = (np.unique(np.floor(xy / cell), axis=0) + 0.5) * cell
             notes.append(
-                f"{species}: {len(lonlat):,} individuals are too many to draw one by one; each symbol is a cell of "
-                f"{cell / canvas.px_per_m:.0f} m with at least one of them."
+                say.ngettext(
+                    "{species}: {count} individual is drawn as a cell of {cell} m.",
+                    "{species}: {count} individuals are too many to draw one by one; each symbol is a cell of {cell} m "
+                    "with at least one of them.",
+                    len(lonlat),
+                    species=species,
+                    cell=say.whole(cell / canvas.px_per_m),
+                )
             )
         # A dot is a stroke's cap; a stroke of no length has no square cap in PDF.
         path = "".join(f"M{x:.1f} {y:.1f}h.01" for x, y in xy.tolist())

@@ -6,13 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from counts.report.facts import Facts
-from counts.report.words import listed, percent, plural
-
-SOURCES = {
-    "sampling": "the sample of transects",
-    "detection": "the detection correction",
-    "availability": "availability",
-}
+from counts.report.words import Words
 
 
 @dataclass(frozen=True)
@@ -36,7 +30,37 @@ class Spread:
     text: str
 
 
-def spreads(facts: Facts) -> tuple[Spread, ...]:
+@dataclass(frozen=True)
+class VarianceShares:
+    """One species: the share of the variance of its estimate over all strata that comes from each source."""
+
+    species: str
+    shares: tuple[tuple[str, float], ...]
+
+
+def source_name(source: str, say: Words) -> str:
+    """Say what a part of the variance comes from."""
+    known = {
+        "sampling": say._("the sample of transects"),
+        "detection": say._("the detection correction"),
+        "availability": say._("availability"),
+    }
+    return known.get(source) or say.stored(source)
+
+
+def variance_shares(facts: Facts) -> tuple[VarianceShares, ...]:
+    """Return what each species' variance is made of, the largest part first; without those that have none."""
+    found = []
+    for entry in facts.totals():
+        parts = {name: float(value) for name, value in entry.components.items()}
+        whole = sum(parts.values())
+        if whole > 0:
+            shares = sorted(((name, value / whole) for name, value in parts.items()), key=lambda part: -part[1])
+            found.append(VarianceShares(entry.species, tuple(shares)))
+    return tuple(found)
+
+
+def spreads(facts: Facts, say: Words) -> tuple[Spread, ...]:
     """Return the spread of each species with an estimate; empty without individuals."""
     table = facts.individuals
     if table is None or not facts.estimates or not facts.strata:
@@ -50,7 +74,7 @@ def spreads(facts: Facts) -> tuple[Spread, ...]:
         if most == 0:
             continue
         strips = tuple(Strip(name, len(own), _bars(own, most)) for name, own in counts.items())
-        found.append(Spread(species, number % 6, most, most / sum(every), strips, _text(facts, species, every)))
+        found.append(Spread(species, number % 6, most, most / sum(every), strips, _text(facts, species, every, say)))
     return tuple(found)
 
 
@@ -59,15 +83,24 @@ def _bars(counts: list[int], most: int) -> str:
     return "".join(f"M{i + 0.12:.2f} 100v-{h:g}h.76v{h:g}z" for i, h in enumerate(heights) if h > 0)
 
 
-def _text(facts: Facts, species: str, counts: list[int]) -> str:
+def _text(facts: Facts, species: str, counts: list[int], say: Words) -> str:
     total, empty = sum(counts), counts.count(0)
-    text = f"{max(counts):,} on the busiest transect ({percent(max(counts) / total)} of those seen)"
-    text += f", none on {empty} of {plural(len(counts), 'transect')}. " if empty else ". "
-    whole = next((e for e in facts.totals() if e.species == species), None)
-    parts = {} if whole is None else {name: float(v) for name, v in whole.components.items()}
-    if sum(parts.values()) > 0:
-        whole_variance = sum(parts.values())
-        largest_first = sorted(parts.items(), key=lambda part: -part[1])
-        shares = [f"{percent(v / whole_variance)} from {SOURCES.get(name, name)}" for name, v in largest_first]
-        text += f"The variance comes {listed(shares)}."
-    return text
+    busiest = {"most": say.whole(max(counts)), "share": say.percent(max(counts) / total)}
+    if empty:
+        text = say.ngettext(
+            "{most} on the busiest transect ({share} of those seen), none on {empty} of {count} transect.",
+            "{most} on the busiest transect ({share} of those seen), none on {empty} of {count} transects.",
+            len(counts),
+            empty=say.whole(empty),
+            **busiest,
+        )
+    else:
+        text = say._("{most} on the busiest transect ({share} of those seen).", **busiest)
+    own = next((v for v in variance_shares(facts) if v.species == species), None)
+    if own is None:
+        return text
+    shares = [
+        say._("{share} from {source}", share=say.percent(share), source=source_name(name, say))
+        for name, share in own.shares
+    ]
+    return say._("{text} The variance comes {shares}.", text=text, shares=say.listed(shares))

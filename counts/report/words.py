@@ -1,82 +1,139 @@
-"""Numbers as a reader wants them, and the sentences a report is made of."""
+"""Numbers, dates, lists and sentences in the language of the report."""
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Sequence
+from datetime import date, datetime
+from functools import cache
+from gettext import GNUTranslations, NullTranslations
+from importlib.resources import files
 
-from counts.store import EstimateEntry
+from babel import Locale, dates, lists, numbers
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+
+from counts.report.stored import match_stored
+from flightplan.errors import CensusError
 
 UNKNOWN = "–"
-ROUGH = 0.5
-NO_BREAK = "\u00a0"
+DOMAIN = "overfly"
+LOCALES = {"en": "en_GB", "fr": "fr", "pt": "pt_PT", "sw": "sw", "ru": "ru"}
+"""The languages a report can be in, and the CLDR locale that its numbers and dates follow."""
+
+# CLDR's English writes 22%; a value and its unit stand apart here, as in SI.
+_PERCENT = {"en": "#,##0\u00a0%"}
 
 
-def whole(value: float | None) -> str:
-    """A count: 1,240."""
-    return UNKNOWN if value is None or not math.isfinite(value) else f"{value:,.0f}"
+class Words:
+    """The words of one language. Messages are marked by calling `_` and `ngettext`, and have named placeholders."""
+
+    def __init__(self, language: str = "en") -> None:
+        if language not in LOCALES:
+            raise CensusError(
+                f"a report in {language!r} cannot be written", hint=f"There are: {', '.join(sorted(LOCALES))}"
+            )
+        self.language = language
+        self.locale = Locale.parse(LOCALES[language])
+        self._translations = _translations(language)
+
+    def _(self, message: str, **values: object) -> str:
+        """Return a message in this language, its placeholders filled."""
+        told = self._translations.gettext(message)
+        return told.format(**values) if values else told
+
+    def ngettext(self, one: str, many: str, count: int, **values: object) -> str:
+        """Return the form of a message that goes with a number, which its placeholder `{count}` says."""
+        return self._translations.ngettext(one, many, count).format(count=self.whole(count), **values)
+
+    def stored(self, text: str) -> str:
+        """Return a sentence that the census keeps in English in this language, or as it is and marked as English."""
+        if self.language == "en" or not text:
+            return text
+        found = match_stored(text)
+        if found is None:
+            return f"{text} [EN]"
+        message, values = found
+        told = self._translations.gettext(message)
+        return told.format(**{name: self.stored_value(value) for name, value in values.items()}) if values else told
+
+    def stored_value(self, text: str) -> str:
+        """Return what filled a placeholder of a stored sentence: a sentence of its own, or a name or number."""
+        found = match_stored(text)
+        return text if found is None else self.stored(text)
+
+    def whole(self, value: float | None) -> str:
+        """A count: 1,240."""
+        return self.decimal(value, 0)
+
+    def decimal(self, value: float | None, digits: int = 1) -> str:
+        """A measure with a fixed number of decimals: 1,240.5."""
+        if value is None or not math.isfinite(value):
+            return UNKNOWN
+        # As Python rounds, and without a sign before nothing.
+        rounded = round(float(value), digits) + 0.0
+        return str(numbers.format_decimal(rounded, format=_pattern("#,##0", digits), locale=self.locale))
+
+    def significant(self, value: float | None, figures: int = 3) -> str:
+        """A measure with a number of significant figures: 0.00312."""
+        if value is None or not math.isfinite(value):
+            return UNKNOWN
+        digits = 0 if value == 0 else max(0, figures - 1 - math.floor(math.log10(abs(value))))
+        return self.decimal(value, digits)
+
+    def percent(self, share: float | None, digits: int = 0) -> str:
+        """A share: 23 %."""
+        if share is None or not math.isfinite(share):
+            return UNKNOWN
+        pattern = _PERCENT.get(self.language) or str(self.locale.percent_formats[None].pattern)
+        rounded = round(float(share), digits + 2) + 0.0
+        return str(numbers.format_percent(rounded, format=_pattern(pattern, digits), locale=self.locale))
+
+    def signed_percent(self, share: float | None, digits: int = 0) -> str:
+        """A change: +12 %, −5 %."""
+        if share is None or not math.isfinite(share):
+            return UNKNOWN
+        sign = "+" if share > 0 else "−" if share < 0 else ""
+        return f"{sign}{self.percent(abs(share), digits)}"
+
+    def square_km(self, area_m2: float | None) -> str:
+        """An area given in square metres, in km² with a sensible number of decimals."""
+        if area_m2 is None or not math.isfinite(area_m2):
+            return UNKNOWN
+        km2 = area_m2 / 1e6
+        return self.decimal(km2, 0 if km2 >= 1000 else 1 if km2 >= 100 else 2)
+
+    def plus_minus(self, value: float, spread: float | None, digits: int = 1) -> str:
+        """A mean with its standard deviation: 80.0 ± 0.2."""
+        return self.decimal(value, digits) + ("" if spread is None else f" ± {self.decimal(spread, digits)}")
+
+    def listed(self, items: Sequence[str]) -> str:
+        """Join words: a, b and c."""
+        return str(lists.format_list(list(items), locale=self.locale)) if items else ""
+
+    def day(self, when: date) -> str:
+        """A day: 4 March 2026."""
+        return str(dates.format_date(when, "long", locale=self.locale))
+
+    def clock(self, when: datetime) -> str:
+        """A time of day: 06:40."""
+        return f"{when:%H:%M}"
 
 
-def decimal(value: float | None, digits: int = 1) -> str:
-    """A measure with a fixed number of decimals: 1,240.5."""
-    return UNKNOWN if value is None or not math.isfinite(value) else f"{value:,.{digits}f}"
+def _pattern(pattern: str, digits: int) -> str:
+    return pattern.replace("#,##0", "#,##0." + "0" * digits) if digits else pattern
 
 
-def percent(share: float | None, digits: int = 0) -> str:
-    """A share: 23 %."""
-    return UNKNOWN if share is None or not math.isfinite(share) else f"{share * 100:.{digits}f}{NO_BREAK}%"
-
-
-def square_km(area_m2: float | None) -> str:
-    """An area given in square metres, in km² with a sensible number of decimals."""
-    if area_m2 is None or not math.isfinite(area_m2):
-        return UNKNOWN
-    km2 = area_m2 / 1e6
-    return f"{km2:,.{0 if km2 >= 1000 else 1 if km2 >= 100 else 2}f}"
-
-
-def listed(items: Sequence[str]) -> str:
-    """Join words: a, b and c."""
-    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}" if items else ""
-
-
-def plural(count: int, noun: str, many: str | None = None) -> str:
-    """A count with its noun: 1 flight, 2 flights."""
-    return f"{count:,} {noun if count == 1 else many or noun + 's'}"
-
-
-def meaning(entry: EstimateEntry) -> str:
-    """Say in words how far an estimate can be trusted."""
-    if entry.value is None:
-        return f"No estimate: {entry.limits_reason}."
-    if entry.cv is None or entry.lower is None or entry.upper is None:
-        return f"No limits: {entry.limits_reason}."
-    if entry.cv > ROUGH:
-        return _precision(entry.cv)
-    change = 1.96 * math.sqrt(2) * entry.cv
-    told = (
-        f"Two surveys as precise as this one would have to differ by about {percent(change)} before the difference "
-        "could be told from chance."
-    )
-    return f"{_precision(entry.cv)} {told}"
-
-
-def sentence(entry: EstimateEntry) -> str:
-    """Say one estimate as a sentence, without its full stop."""
-    if entry.value is None:
-        return f"{entry.species}: no estimate ({entry.limits_reason})"
-    number = f"{whole(entry.value)} {entry.species}"
-    if entry.lower is None or entry.upper is None:
-        return f"{number}, without limits: {entry.limits_reason}"
-    return f"{number}, between {whole(entry.lower)} and {whole(entry.upper)} ({percent(entry.confidence)} limits)"
-
-
-def _precision(cv: float) -> str:
-    for bound, words in (
-        (0.10, "A precise estimate."),
-        (0.20, "A good estimate, fit for following a trend."),
-        (0.35, "A fair estimate: it shows large changes only."),
-    ):
-        if cv <= bound:
-            return words
-    return "A rough estimate: read it as an order of magnitude."
+@cache
+def _translations(language: str) -> NullTranslations:
+    """Read a language's catalogue; English is what the messages are written in."""
+    if language == "en":
+        return NullTranslations()
+    source = files("counts.report").joinpath("locale", language, "LC_MESSAGES", f"{DOMAIN}.po")
+    with source.open("rb") as stream:
+        catalogue = read_po(stream, locale=language, domain=DOMAIN)
+    compiled = io.BytesIO()
+    write_mo(compiled, catalogue)
+    compiled.seek(0)
+    return GNUTranslations(compiled)

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from counts.census import Census
-from counts.report import write_report
+from counts.report import LOCALES, ReportRequest, read_signs_asked, write_reports
 from counts.store import latest_survey
 from flightplan.console import OverflyCommand, finish, json_option
 from flightplan.errors import WorkspaceError
@@ -18,8 +18,35 @@ from overfly.commands.places import census_argument, find_places, survey_option,
 @click.command("report", cls=OverflyCommand)
 @census_argument
 @survey_option
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE.html", help="Where it goes.")
-@click.option("--sensitive", multiple=True, metavar="LABEL", help="Leave the places of this species off the map.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Where it goes: a page as FILE.html, a PDF as FILE.pdf.",
+)
+@click.option("--pdf", "with_pdf", is_flag=True, help="A PDF beside the page, too (extra `report`).")
+@click.option(
+    "--language",
+    type=click.Choice(list(LOCALES)),
+    default="en",
+    show_default=True,
+    help="The language it is in.",
+)
+@click.option("--field", "one_page", is_flag=True, help="The summary for the wall instead: one side of A4.")
+@click.option(
+    "--figures",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Where its figures (SVG) and data (CSV) go: a folder beside it, named after it, unless said.",
+)
+@click.option("--no-figures", is_flag=True, help="No figures and data beside it.")
+@click.option("--sensitive", multiple=True, metavar="LABEL", help="Leave the places of this species off maps and data.")
+@click.option(
+    "--signs",
+    multiple=True,
+    metavar="KIND=LABEL",
+    help="This label is a carcass, people, vehicle or fire, or an animal after all, whatever its name says.",
+)
 @click.option(
     "--plan",
     "plan_path",
@@ -33,24 +60,35 @@ def report_command(
     census: str | None,
     survey: str | None,
     out: Path | None,
+    with_pdf: bool,
+    language: str,
+    one_page: bool,
+    figures: Path | None,
+    no_figures: bool,
     sensitive: tuple[str, ...],
+    signs: tuple[str, ...],
     plan_path: Path | None,
     workspace_folder: Path | None,
     as_json: bool,
 ) -> None:
-    """Write a survey's report: one HTML page that needs nothing else.
+    """Write a survey's report: a page that needs nothing else, a PDF, or one side of A4 for the wall.
 
-    In a workspace it goes into the survey's folder unless --out says otherwise.
+    In a workspace it goes into the survey's folder unless --out says otherwise. Beside it goes a folder with its
+    figures as SVG and its data as CSV. A label is a sign of people, vehicles or fires, or a carcass, by its name.
 
     \b
     Examples:
       overfly report
-      overfly report census.gpkg --survey 2026-wet --out 2026-wet.html
+      overfly report --language fr --pdf
+      overfly report --field --out wall.pdf --language sw
+      overfly report census.gpkg --survey 2026-wet --out 2026-wet.html --signs carcass=bones
     """  # noqa: D301 (click's own mark)
+    asked_signs = read_signs_asked(signs)
     places = find_places(census, workspace_folder, survey)
     out = out or (places.folder.report if places.folder else None)
     if out is None:
         raise WorkspaceError("there is no telling where the report should go", hint="Say so with --out FILE.html")
+    paths = [out, out.with_suffix(".pdf")] if with_pdf and out.suffix.lower() != ".pdf" else [out]
     with Census.open(places.census, create=False) as opened:
         name = places.survey
         if name is None:
@@ -59,5 +97,21 @@ def report_command(
         if plan_path is None and places.folder is not None and (places.folder.plan / PLAN_FILE).is_file():
             plan_path = places.folder.plan
         plan = None if plan_path is None else load_plan(plan_path)
-        written = write_report(opened, name, out, sensitive=sensitive, plan=plan)
-    finish({"report": str(written), "survey": name, "census": places.shown}, as_json=as_json, text=str(written))
+        asked = ReportRequest(
+            language=language, sensitive=sensitive, plan=plan, signs=asked_signs, one_page=one_page
+        )  # fmt: skip
+        beside = None if no_figures else figures or out.with_name(f"{out.stem}-files")
+        written = write_reports(opened, name, paths, asked, beside=beside)
+    reports, files = written[: len(paths)], written[len(paths) :]
+    document = {
+        "report": str(reports[0]),
+        "reports": [str(path) for path in reports],
+        "files": [str(path) for path in files],
+        "survey": name,
+        "language": language,
+        "census": places.shown,
+    }
+    lines = [str(path) for path in reports]
+    if files:
+        lines.append(f"{files[0].parent}: {len(files)} figures and tables")
+    finish(document, as_json=as_json, text="\n".join(lines))

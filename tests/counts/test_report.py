@@ -11,8 +11,10 @@ from counts import store
 from counts.census import Census
 from counts.report import map as report_map
 from counts.report import write_report
-from counts.report.words import listed, meaning, percent, plural, sentence, square_km, whole
+from counts.report.summary import meaning, sentence
+from counts.report.words import Words
 
+SAY = Words()
 TRUTH = {"elephant": {"woodland": 100, "floodplain": 200}, "zebra": {"total": 5000}}
 
 
@@ -77,7 +79,10 @@ def test_the_numbers_on_the_page_are_those_of_the_census(filled, page):
     text = text_of(page)
     for row in rows:
         assert (
-            text_of(f"{whole(row.value)} {whole(row.se)} {percent(row.cv, 1)} {whole(row.lower)} to {whole(row.upper)}")
+            text_of(
+                f"{SAY.whole(row.value)} {SAY.whole(row.se)} {SAY.percent(row.cv, 1)} {SAY.whole(row.lower)} to "
+                f"{SAY.whole(row.upper)}"
+            )
             in text
         )
     assert run.provenance_hash in text
@@ -204,20 +209,21 @@ def test_a_large_correction_is_a_caveat(census, plan, tmp_path, factor, says):
 
 
 def test_words():
-    assert whole(1240.4) == "1,240"
-    assert whole(None) == "–"
-    assert whole(float("nan")) == "–"
-    assert percent(0.2345, 1) == "23.4\u00a0%"
-    assert square_km(9_724_000) == "9.72"
-    assert square_km(None) == "–"
-    assert listed(["a", "b", "c"]) == "a, b and c"
-    assert listed([]) == ""
-    assert plural(1, "flight") == "1 flight"
-    assert plural(2, "stratum", "strata") == "2 strata"
-    assert sentence(estimate()) == "1,240 elephant, between 830 and 1,650 (95\u00a0% limits)"
-    assert "differ by about 45\u00a0%" in meaning(estimate())  # 1.96 √2 CV
-    assert meaning(estimate(cv=None, lower=None, upper=None, limits_reason="why")) == "No limits: why."
-    assert sentence(estimate(value=None, limits_reason="none seen")) == "elephant: no estimate (none seen)"
+    assert SAY.whole(1240.4) == "1,240"
+    assert SAY.whole(None) == "–"
+    assert SAY.whole(float("nan")) == "–"
+    assert SAY.whole(-0.2) == "0"
+    assert SAY.percent(0.2345, 1) == "23.4\u00a0%"
+    assert SAY.signed_percent(-0.05) == "−5\u00a0%"
+    assert SAY.significant(0.0031234) == "0.00312"
+    assert SAY.square_km(9_724_000) == "9.72"
+    assert SAY.square_km(None) == "–"
+    assert SAY.listed(["a", "b", "c"]) == "a, b and c"
+    assert SAY.listed([]) == ""
+    assert sentence(estimate(), SAY) == "1,240 elephant, between 830 and 1,650 (95\u00a0% limits)"
+    assert "differ by about 45\u00a0%" in meaning(estimate(), SAY)  # 1.96 √2 CV
+    assert meaning(estimate(cv=None, lower=None, upper=None, limits_reason="why"), SAY) == "No limits: why."
+    assert sentence(estimate(value=None, limits_reason="none seen"), SAY) == "elephant: no estimate (none seen)"
 
 
 def test_footprints_too_many_to_draw_keep_their_area_on_the_map():

@@ -130,7 +130,7 @@ def test_the_command_and_the_report_say_what_merging_and_walking_do(filled: Cens
     assert f"{found['ambiguous_pairs']} pairs may be one animal or two" in text
     page = write_report(filled, "2026-wet", tmp_path / "report.html").read_text(encoding="utf-8")
     assert f"zebra {chosen} ({fewest} to {most})" in page
-    assert f"the mean was {walked['bias']:+.1%}" in page
+    assert f"the mean was {'+' if walked['bias'] > 0 else '−'}{abs(walked['bias']):.1%}".replace("%", "\u00a0%") in page
     assert json.loads(run("--json"))["movement"] == {}
 
 

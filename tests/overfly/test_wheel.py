@@ -11,9 +11,16 @@ ROOT = Path(__file__).resolve().parents[2]
 ROOMS = ("flightplan", "detect", "counts", "sim", "overfly")
 # Whatever is not Python and ships: a new data file is added here on purpose or not at all.
 DATA = {
+    "counts/report/locale/overfly.pot",
+    "counts/report/templates/chart.css",
+    "counts/report/templates/density.svg.j2",
+    "counts/report/templates/map.css",
     "counts/report/templates/map.svg.j2",
     "counts/report/templates/report.css",
     "counts/report/templates/report.html.j2",
+    "counts/report/templates/report.typ",
+    "counts/report/templates/seasons.svg.j2",
+    "counts/report/templates/strips.svg.j2",
     "counts/review/static/api.js",
     "counts/review/static/counting.js",
     "counts/review/static/dashboard.js",

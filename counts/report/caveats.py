@@ -1,0 +1,170 @@
+"""What to keep in mind with a report's numbers, from the data itself: gaps, few units, what was not measured."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from counts.report.facts import Facts, mean_and_spread
+from counts.report.spread import spreads
+from counts.report.words import Words
+from counts.store.surveys import hash_plan
+from flightplan.plan import SurveyPlan
+
+FEW_TRANSECTS = 12
+FEW_SEEN = 30
+LARGE_CORRECTION = 1.4
+
+
+def caveats(facts: Facts, say: Words, plan: SurveyPlan | None = None) -> tuple[str, ...]:
+    """Return what to keep in mind, each thing once; what the plan warned of before take-off comes last."""
+    parts = (_gaps, _few, _not_measured, _of_estimates, _leaning, _of_corrections)
+    found = [text for part in parts for text in part(facts, say)]
+    return tuple(dict.fromkeys([*found, *_of_plan(facts, say, plan)]))
+
+
+def _gaps(facts: Facts, say: Words) -> Iterator[str]:
+    notes = facts.counting.parameters.get("effort_notes") if facts.counting else None
+    if isinstance(notes, list) and notes:
+        yield say._("Gaps: {gaps}.", gaps="; ".join(say.stored(str(note).rstrip(".")) for note in notes))
+    missing = [f.sortie for f in facts.flights if f.status != "flown"]
+    if missing:
+        yield say._("Not flown to the end: {sorties}.", sorties=say.listed(missing))
+    searched = {e.transect for e in facts.effort if e.area_searched_m2 > 0}
+    blind = [t.identifier for s in facts.strata for t in s.transects if t.identifier not in searched]
+    if facts.effort and blind:
+        yield say.ngettext(
+            "{count} transect without any area searched: {transects}.",
+            "{count} transects without any area searched: {transects}.",
+            len(blind),
+            transects=say.listed(blind[:12]),
+        )
+    if facts.skips:
+        yield say.ngettext(
+            "{count} item could not be used, named above; what it would have shown is not in the area searched.",
+            "{count} items could not be used, each named above; what they would have shown is not in the area "
+            "searched.",
+            len(facts.skips),
+        )
+    if facts.captures.without_position:
+        yield say.ngettext(
+            "{count} picture without a position counts for nothing.",
+            "{count} pictures without a position count for nothing.",
+            facts.captures.without_position,
+        )
+    height = mean_and_spread(facts.footprints.altitude_agl_m[facts.footprints.on_effort].tolist())
+    planned = facts.survey.altitude_agl_m
+    if height and planned and abs(height[0] / planned - 1) > 0.1:
+        yield say._(
+            "Flown {flown} m above ground on average, planned were {planned} m.",
+            flown=say.whole(height[0]),
+            planned=say.whole(planned),
+        )
+
+
+def _few(facts: Facts, say: Words) -> Iterator[str]:
+    for stratum in facts.strata:
+        lines = len(stratum.transects)
+        if facts.estimates and facts.survey.design_kind != "full" and lines < FEW_TRANSECTS:
+            yield say.ngettext(
+                "{stratum} has {count} transect: with fewer than {few}, limits for clumped animals hold less often "
+                "than they say.",
+                "{stratum} has {count} transects: with fewer than {few}, limits for clumped animals hold less often "
+                "than they say.",
+                lines,
+                stratum=stratum.name,
+                few=say.whole(FEW_TRANSECTS),
+            )
+    for entry in facts.totals():
+        if 0 < entry.individuals < FEW_SEEN:
+            yield say.ngettext(
+                "Only {count} {species} was seen: the estimate rests on few animals.",
+                "Only {count} {species} were seen: the estimate rests on few animals.",
+                entry.individuals,
+                species=entry.species,
+            )
+    for spread in spreads(facts, say):
+        if spread.largest_share > 0.5:
+            yield say._(
+                "More than half of the {species} seen were on one transect: the limits rest on one place.",
+                species=spread.species,
+            )
+
+
+def _not_measured(facts: Facts, say: Words) -> Iterator[str]:
+    if not facts.estimates:
+        return
+    kinds = {line.kind for line in facts.corrections if line.factor is not None}
+    if "detection" not in kinds:
+        yield say._(
+            "Missed animals and false alarms of the detector were not measured in this survey: the numbers are not "
+            "corrected for them."
+        )
+    if "availability" not in kinds:
+        yield say._(
+            "The numbers are of animals visible from the air. Animals hidden under trees, in burrows or under water "
+            "are not in them: availability was not measured."
+        )
+    for line in facts.corrections:
+        if line.factor is None:
+            yield say._(
+                "{species}: the correction for {kind} could not be made ({reason}).",
+                species=line.species,
+                kind=say.stored(line.kind),
+                reason=say.stored(line.reason or ""),
+            )
+    if facts.verification and any("simulat" in who.lower() for who in facts.verification.who):
+        yield say._("The frames were checked against a simulation's truth, not by a person.")
+
+
+def _of_estimates(facts: Facts, say: Words) -> Iterator[str]:
+    for entry in facts.estimates:
+        where = f"{entry.species}, {entry.stratum or say._('all strata')}"
+        for note in entry.notes:
+            yield say._("{where}: {note}.", where=where, note=say.stored(note))
+        if entry.limits_reason and entry.stratum is not None:
+            yield say._("{where}: no limits, because {reason}.", where=where, reason=say.stored(entry.limits_reason))
+
+
+def _leaning(facts: Facts, say: Words) -> Iterator[str]:
+    """Corrections so large that the estimate rests on the checked frames more than on the detector."""
+    for line in facts.corrections:
+        if line.factor is None or 1 / LARGE_CORRECTION <= line.factor <= LARGE_CORRECTION:
+            continue
+        about = {
+            "species": line.species, "kind": say.stored(line.kind), "factor": say.decimal(line.factor, 2)
+        }  # fmt: skip
+        if line.factor < 1:
+            yield say._(
+                "{species}: the correction for {kind} is {factor}. The detector marks more than there is, so the "
+                "estimate leans on the frames that were checked.",
+                **about,
+            )
+        else:
+            yield say._(
+                "{species}: the correction for {kind} is {factor}. The detector misses much of what there is, so the "
+                "estimate leans on the frames that were checked.",
+                **about,
+            )
+
+
+def _of_corrections(facts: Facts, say: Words) -> Iterator[str]:
+    for line in facts.corrections:
+        for note in line.details.get("notes") or ():
+            yield say._(
+                "{where}: {note}.", where=f"{line.species}, {say.stored(line.kind)}", note=say.stored(str(note))
+            )
+
+
+def _of_plan(facts: Facts, say: Words, plan: SurveyPlan | None) -> Iterator[str]:
+    """What the survey's plan warned of; a plan of another survey is not quoted, and that is said."""
+    if plan is None:
+        return
+    if facts.survey.plan_hash != hash_plan(plan):
+        yield say._(
+            "The plan in the survey's folder is not the one that this survey was brought in with: not quoted here."
+        )
+        return
+    for warning in plan.warnings:
+        yield say._("The plan warned: {warning}.", warning=say.stored(warning.rstrip(".")))
+    if plan.species and not any("forced" in warning for warning in plan.warnings):
+        yield say._("Flown no lower than what studies found {species} to bear.", species=say.listed(list(plan.species)))
