@@ -15,9 +15,13 @@ import argparse
 import json
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+import shapely
 
 from flightplan.areas import StudyArea
 from flightplan.design import RANDOM, SYSTEMATIC, default_allowance_m, draw_design, resolve_design
@@ -26,8 +30,8 @@ from flightplan.request import DEFAULT_BUFFER_M, DesignRequest
 from sim.park import demo_area
 from sim.virtual.estimating import CHOSEN
 from sim.virtual.flights import Flying
-from sim.virtual.recipe import DetectorErrors, Inhabitants, WorldRecipe
-from sim.virtual.runs import run_seeds, run_surveys
+from sim.virtual.recipe import Counting, DetectorErrors, Inhabitants, WorldRecipe
+from sim.virtual.runs import WithoutPictures, run_seeds, run_surveys
 from sim.virtual.scores import score
 from sim.virtual.surveys import Setting
 
@@ -102,7 +106,9 @@ def scores(setting: Setting, options: argparse.Namespace, name: str) -> dict[str
     """Fly the surveys of one setting and score every estimator, by species."""
     started = time.perf_counter()
     journal = None if options.journal is None else options.journal / f"{name.replace(' ', '-')}.jsonl"
-    rows = run_surveys(setting, run_seeds(options.seed, options.runs), processes=options.processes, journal=journal)
+    rows = run_surveys(
+        WithoutPictures(setting), run_seeds(options.seed, options.runs), processes=options.processes, journal=journal
+    )
     found = {kind: {e: score([row[kind][e] for row in rows]).document() for e in rows[0][kind]} for kind in rows[0]}
     for kind, each in found.items():
         one = each[CHOSEN]
@@ -142,7 +148,151 @@ def lines(options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-PARTS = {"coverage": coverage, "lines": lines}
+def pixels(options: argparse.Namespace) -> dict[str, Any]:
+    """One setting with pictures, and without on the same worlds with the detector's errors as measured there."""
+    from overfly.pixel_surveys import WithPictures
+
+    plan, recipe = small_plan(), small_world()
+    keep = options.journal / "pictures"
+    seeds = run_seeds(options.seed, options.runs)
+    journal = options.journal / "pixels.jsonl"
+    seen = run_surveys(
+        WithPictures(plan, recipe, keep=keep),
+        seeds,
+        journal=journal,
+        progress=lambda done, total: print(f"{done} of {total}", file=sys.stderr, flush=True),
+    )
+    quality = measured([keep / f"survey-{seed}" for seed in seeds], [kind.name for kind in recipe.species])
+    found = replace(
+        recipe,
+        species=tuple(
+            replace(kind, recall=quality[kind.name]["recall"], precision=quality[kind.name]["precision"])
+            for kind in recipe.species
+        ),
+    )
+    drawn = run_surveys(WithoutPictures(Setting(Flying.of(plan), found)), seeds)
+    document: dict[str, Any] = {"detector": quality, "species": {}}
+    for name in quality:
+        both = [(a[name], b[name]) for a, b in zip(seen, drawn, strict=True)]
+        truth = np.array([a[CHOSEN].truth for a, _ in both])
+        assert all(a[CHOSEN].truth == b[CHOSEN].truth for a, b in both)
+        document["species"][name] = {
+            estimator: {
+                "with pictures": score([a[estimator] for a, _ in both]).document(),
+                "without": score([b[estimator] for _, b in both]).document(),
+                "difference": _paired(
+                    [(a[estimator].value or 0.0) for a, _ in both],
+                    [(b[estimator].value or 0.0) for _, b in both],
+                    truth,
+                ),
+                "difference of stated CV": _paired(
+                    [(a[estimator].cv or np.nan) for a, _ in both],
+                    [(b[estimator].cv or np.nan) for _, b in both],
+                    np.ones(len(truth)),
+                ),
+            }
+            for estimator in (CHOSEN, "not corrected")
+        }
+    return document
+
+
+def small_plan() -> Any:
+    """Two strata of 1.5 by 0.5 km, six lines each: some 110 pictures of 800 × 600 pixels."""
+    from flightplan.areas import LaunchSite, Stratum
+    from flightplan.cameras import camera_named
+    from flightplan.frames import LocalFrame
+    from flightplan.planning import plan_survey
+    from flightplan.request import PlanRequest
+
+    frame = LocalFrame(34.83, -2.33)
+
+    def box(west: float, east: float) -> Any:
+        corners = frame.to_lonlat([(west, -250), (east, -250), (east, 250), (west, 250)])
+        return shapely.Polygon([(round(x, 7), round(y, 7)) for x, y in corners.tolist()])
+
+    strata = (Stratum("woodland", box(-1500, 0)), Stratum("floodplain", box(0, 1500)))
+    area = StudyArea(name="small", strata=strata, exclusions=(), launch_sites=(LaunchSite("camp", 34.83, -2.33),))
+    request = PlanRequest(
+        camera=camera_named("overfly-demo"),
+        altitude_agl_m=80.0,
+        front_overlap=OVERLAP,
+        min_lines=6,
+        heading_deg=0.0,
+        drone="overfly-demo",
+        speed_mps=SPEED_MPS,
+        seed=1,
+    )
+    return plan_survey(area, request)
+
+
+def small_world() -> WorldRecipe:
+    """As many animals as a small area needs for its surveys to say something."""
+    return WorldRecipe(
+        (
+            Inhabitants("elephant", {"": 150.0}, herd_mean=3.0, herd_spacing_m=7.5, moving_share=0.2),
+            Inhabitants("zebra", {"": 200.0}, herd_mean=4.0, moving_share=0.2, speed_mps=(0.4, 1.4)),
+        ),
+        counting=Counting(30, 20),
+    )
+
+
+def measured(folders: Sequence[Path], names: Sequence[str]) -> dict[str, dict[str, float]]:
+    """Recall and precision of what the censuses hold against the truth of their pictures, box by box."""
+    from scipy.optimize import linear_sum_assignment
+
+    from counts.census import Census
+    from counts.store import find_survey, latest_detection_run, read_captures
+    from counts.store.detections import read_detections
+    from overfly.pixel_surveys import SURVEY
+    from sim.flights import TRUTH_FILE, read_truth
+
+    right, shown, found = (dict.fromkeys(names, 0) for _ in range(3))
+    for folder in folders:
+        truths = {
+            f"{path.parent.name}/{truth.frame}": truth
+            for path in sorted((folder / "images").glob(f"*/{TRUTH_FILE}"))
+            for truth in read_truth(path)
+        }
+        with Census.open(str(folder / "census.gpkg")) as census, census.reading() as session:
+            survey_id = find_survey(session, SURVEY).survey_id
+            run = latest_detection_run(session, survey_id)
+            table = read_detections(session, run.run_id)
+            paths = {c.capture_id: Path(c.capture.path) for c in read_captures(session, survey_id)}
+        labels = np.array(table.labels)[table.label_ids] if len(table) else np.empty(0, dtype=str)
+        for capture, path in paths.items():
+            truth = truths[f"{path.parent.name}/{path.name}"]
+            for name in names:
+                real = np.array([a.box_px for a in truth.animals if a.species == name]).reshape(-1, 4)
+                boxes = table.boxes_px[(table.capture_id == capture) & (labels == name)]
+                shown[name] += len(real)
+                found[name] += len(boxes)
+                if len(real) and len(boxes):
+                    middles = (real[:, None, :2] + real[:, None, 2:]) / 2 - (
+                        boxes[None, :, :2] + boxes[None, :, 2:]
+                    ) / 2
+                    apart = np.hypot(*np.moveaxis(middles, -1, 0))
+                    near = apart < 0.6 * (real[:, 2:] - real[:, :2]).max(axis=1)[:, None]
+                    rows, columns = linear_sum_assignment(np.where(near, apart, 1e6))
+                    right[name] += int(near[rows, columns].sum())
+    return {
+        name: {
+            "recall": right[name] / shown[name],
+            "precision": right[name] / found[name],
+            "animals shown": shown[name],
+            "boxes": found[name],
+        }
+        for name in names
+    }
+
+
+def _paired(first: Sequence[float], second: Sequence[float], truth: Any) -> dict[str, float]:
+    """The mean of the differences relative to the truth, and its Monte-Carlo standard error."""
+    apart = (np.array(first) - np.array(second)) / truth
+    apart = apart[np.isfinite(apart)]
+    return {"mean": float(apart.mean()), "standard_error": float(apart.std(ddof=1) / np.sqrt(len(apart)))}
+
+
+PARTS = {"coverage": coverage, "lines": lines, "pixels": pixels}
 
 
 def main() -> None:

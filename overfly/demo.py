@@ -12,14 +12,12 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-import shapely
 
 import overfly
 from counts.census import Census
@@ -37,7 +35,8 @@ from flightplan.planning import plan_survey
 from flightplan.request import PlanRequest
 from flightplan.vehicle import FlightCapture, Outcome
 from flightplan.vehicle.campaign import fly_one
-from overfly.chain import Counted, FrameToCheck, Verifier, count_survey, detect_survey, ingest
+from overfly.chain import Counted, count_survey, detect_survey, ingest
+from overfly.pixel_surveys import checked_by
 from overfly.workspace import CONFIG_NAME, SurveyFolder, Workspace
 from sim.camera import Pose
 from sim.flights import FrameTruth, Renderer
@@ -99,7 +98,7 @@ def run_demo(
         detector = load_detector(shipped_model(), threads=1)
         detected = detect_survey(census, detector, name=shipped_model().name, survey=SURVEY, progress=stage.progress)
         stage.step("Placing, counting each animal once, checking a sample, estimating")
-        counted = count_survey(census, survey=SURVEY, verifier=_verifier(truths), who=CHECKER, seed=seed)
+        counted = count_survey(census, survey=SURVEY, verifier=checked_by(truths), who=CHECKER, seed=seed)
         stage.step("Writing the report")
         survey.report.parent.mkdir(parents=True, exist_ok=True)
         write_report(census, SURVEY, survey.report, truth=world.truth())
@@ -270,23 +269,6 @@ def _set_aside(folder: Path, under: Path) -> Path | None:
     while (aside := under / f"{folder.name}.{number}").exists():
         number += 1
     return folder.rename(aside)
-
-
-def _verifier(truths: Mapping[str, FrameTruth]) -> Verifier:
-    """The stand-in for a person: counts the animals whose middle lies in the core zone of each frame drawn."""
-
-    def check(frames: Sequence[FrameToCheck]) -> dict[int, dict[str, int]]:
-        answers: dict[int, dict[str, int]] = {}
-        for frame in frames:
-            truth = truths[f"{frame.path.parent.name}/{frame.path.name}"]
-            counts = answers.setdefault(frame.capture_id, {})
-            for animal in truth.animals:
-                x_min, y_min, x_max, y_max = animal.box_px
-                if shapely.contains_xy(frame.zone_px, (x_min + x_max) / 2, (y_min + y_max) / 2):
-                    counts[animal.species] = counts.get(animal.species, 0) + 1
-        return answers
-
-    return check
 
 
 def _estimates(counted: Counted) -> list[dict[str, Any]]:

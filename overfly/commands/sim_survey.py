@@ -15,11 +15,12 @@ from flightplan.plan import SurveyPlan
 from flightplan.plan_files import load_plan
 from overfly.commands.places import survey_option, workspace_option
 from overfly.commands.progress import counted_progress
+from overfly.pixel_surveys import WithPictures
 from overfly.workspace import CONFIG_NAME, Workspace
 from sim.virtual import read_world
 from sim.virtual.estimating import CHOSEN, ESTIMATORS
 from sim.virtual.flights import Flying
-from sim.virtual.runs import Row, run_seeds, run_surveys
+from sim.virtual.runs import Row, Surveys, WithoutPictures, run_seeds, run_surveys
 from sim.virtual.scores import Score, score
 from sim.virtual.surveys import Setting
 from sim.virtual.world_file import check_strata
@@ -44,6 +45,19 @@ Examples:
 )
 @click.option("--runs", type=click.IntRange(1), default=200, show_default=True, metavar="N", help="How many surveys.")
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, metavar="N", help="Of all of them.")
+@click.option("--pixels", is_flag=True, help="Render every frame and count with the whole chain.")
+@click.option(
+    "--model",
+    type=click.Path(path_type=Path, exists=True),
+    metavar="FILE",
+    help="With --pixels: the detector, instead of the shipped one.",
+)
+@click.option(
+    "--keep",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="With --pixels: leave each survey's pictures and census there.",
+)
 @click.option("--redraw", is_flag=True, help="Draw the design's lines anew for each survey, instead of the plan's.")
 @click.option("--one-world", is_flag=True, help="The same animals in all surveys, instead of others in each.")
 @click.option(
@@ -70,6 +84,9 @@ def survey_command(
     world_file: Path,
     runs: int,
     seed: int,
+    pixels: bool,
+    model: Path | None,
+    keep: Path | None,
     redraw: bool,
     one_world: bool,
     processes: int | None,
@@ -81,20 +98,29 @@ def survey_command(
 ) -> None:
     """Fly PLAN many times over animals that are drawn anew, count them, and score the estimates against the truth.
 
-    No pictures are made: geometry and the detector's errors that the world file states stand in for them, and what is
-    detected is counted by the same functions as in `overfly count`. For each species it tells bias, CV and coverage of
-    the limits, of what `overfly count` would print and of other estimators beside it, each with what chance does to so
-    many surveys. PLAN is a plan's folder or a workspace, by default the one you are in.
+    Unless asked for, no pictures are made: geometry and the detector's errors that the world file states stand in for
+    them, and what is detected is counted by the same functions as in `overfly count`. For each species it tells bias,
+    CV and coverage of the limits, of what `overfly count` would print and of other estimators beside it, each with what
+    chance does to so many surveys. PLAN is a plan's folder or a workspace, by default the one you are in.
+
+    With --pixels the same worlds are photographed, and the detector's errors are its own: to try the whole chain, and
+    to see that both ways agree.
     """
+    if pixels and (redraw or one_world or cluster):
+        raise click.UsageError("--pixels flies the plan's own lines, over other animals each time, on this machine.")
+    if not pixels and (model or keep):
+        raise click.UsageError("--model and --keep go with --pixels.")
     started = time.perf_counter()
     place = _plan_folder(plan, workspace_folder, survey)
     flown = load_plan(place)
     world = read_world(world_file)
     check_strata(world, [s.name for s in flown.area.strata], str(world_file))
-    setting = Setting(Flying.of(flown), world, redraw, one_world)
+    surveys: Surveys = WithoutPictures(Setting(Flying.of(flown), world, redraw, one_world))
+    if pixels:
+        surveys = WithPictures(flown, world, model, keep)
     with counted_progress("Surveys") as progress:
         rows = run_surveys(
-            setting,
+            surveys,
             run_seeds(seed, runs),
             processes=processes or processors(),
             cluster=cluster,
@@ -104,7 +130,7 @@ def survey_command(
     document = {
         "plan": str(place),
         "world": str(world_file),
-        "path": "fast",
+        "path": "pixels" if pixels else "fast",
         **scored(rows, flown),
         "runs": runs,
         "seed": seed,

@@ -22,6 +22,9 @@ from sim.shots import TURN_S
 
 Ints = npt.NDArray[np.int64]
 
+START_S = 1_781_503_200.0
+"""When the first frame is taken, seconds since 1970-01-01 UTC: at six on the 15th of June 2026."""
+
 
 @dataclass(frozen=True)
 class Exposures:
@@ -158,7 +161,7 @@ class Flying:
         row = {name: i for i, name in enumerate(lines.identifiers)}
         flown: set[str] = set()
         centres, times, headings, sortie = [], [], [], []
-        clock_s = 0.0
+        clock_s = START_S
         for number, names in enumerate(sorties):
             for name in names:
                 if name in flown or name not in row:

@@ -9,10 +9,10 @@ import pickle
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TextIO
+from typing import Any, Protocol, Self, TextIO
 
 import numpy as np
 
@@ -27,13 +27,52 @@ _FORMAT = "overfly virtual surveys, version 1"
 _CHUNK = 4
 
 
+class Surveys(Protocol):
+    """Surveys that can be made of seeds, by whichever process opens them; they have to go through pickle."""
+
+    def open(self) -> Callable[[int], Row]:
+        """Get ready: what makes the survey of a seed."""
+        ...
+
+    def fingerprint(self) -> str:
+        """What tells these surveys from others."""
+        ...
+
+
+@dataclass(frozen=True)
+class WithoutPictures:
+    """The fast path: geometry and a detector's errors."""
+
+    setting: Setting
+
+    def open(self) -> Callable[[int], Row]:
+        """Work out what all surveys share."""
+        surveyor = Surveyor(self.setting)
+        return lambda seed: estimate_all(surveyor.count(seed), self.setting.recipe)
+
+    def fingerprint(self) -> str:
+        """The hash of lines, world and how they are flown."""
+        setting, flying = self.setting, self.setting.flying
+        said = [
+            [s.polygon.wkb_hex for s in flying.area.strata],
+            [e.wkb_hex for e in flying.area.exclusions],
+            asdict(flying.design),
+            [[t.identifier, t.segments] for s in flying.strata for t in s.transects],
+            flying.sorties,
+            [flying.trigger_m, flying.speed_mps, flying.front_overlap],
+            asdict(setting.recipe),
+            [setting.redraw, setting.one_world],
+        ]
+        return hashlib.sha256(json.dumps(said, sort_keys=True, default=str).encode()).hexdigest()
+
+
 def run_seeds(seed: int, runs: int) -> list[int]:
     """The seed of each of `runs` surveys: the first ones are the same however many there are."""
     return [int(np.random.SeedSequence([seed, i]).generate_state(1)[0] >> 1) for i in range(runs)]
 
 
 def run_surveys(
-    setting: Setting,
+    surveys: Surveys,
     seeds: Sequence[int],
     *,
     processes: int = 1,
@@ -44,13 +83,13 @@ def run_surveys(
     """Fly a survey for each seed and estimate it; in the order of the seeds, whoever did which.
 
     With `cluster` they are shared out over a Ray cluster (`detect.cluster`). What is done is written to the `journal`,
-    and what it holds is not done again; raises UnreadableFileError for one of another setting.
+    and what it holds is not done again; raises UnreadableFileError for one of other surveys.
     """
-    with _opened(journal, setting) as kept:
+    with _opened(journal, surveys) as kept:
         rows: dict[int, Row] = {s: kept.rows[s] for s in seeds if kept is not None and s in kept.rows}
         todo = [s for s in dict.fromkeys(seeds) if s not in rows]
         done = len(seeds) - len(todo)
-        for seed, row in _results(setting, todo, processes, cluster):
+        for seed, row in _results(surveys, todo, processes, cluster):
             rows[seed] = row
             if kept is not None:
                 kept.add(seed, row)
@@ -60,49 +99,45 @@ def run_surveys(
     return [rows[s] for s in seeds]
 
 
-def _results(setting: Setting, todo: Sequence[int], processes: int, cluster: str | None) -> Iterator[tuple[int, Row]]:
+def _results(surveys: Surveys, todo: Sequence[int], processes: int, cluster: str | None) -> Iterator[tuple[int, Row]]:
     if cluster is not None:
-        yield from _on_cluster(setting, todo, cluster, processes)
+        yield from _on_cluster(surveys, todo, cluster, processes)
     elif processes <= 1 or len(todo) < 2:
-        surveyor = Surveyor(setting)
+        one = surveys.open()
         for seed in todo:
-            yield seed, _one(surveyor, seed)
+            yield seed, one(seed)
     else:
         # Spawned, not forked: the caller may have threads.
         context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(processes, context, initializer=_begin, initargs=(setting,)) as pool:
+        with ProcessPoolExecutor(processes, context, initializer=_begin, initargs=(surveys,)) as pool:
             yield from zip(todo, pool.map(_in_worker, todo, chunksize=_CHUNK), strict=True)
 
 
-def _one(surveyor: Surveyor, seed: int) -> Row:
-    return estimate_all(surveyor.count(seed), surveyor.setting.recipe)
+_WORKER: list[Callable[[int], Row]] = []
 
 
-_WORKER: list[Surveyor] = []
-
-
-def _begin(setting: Setting) -> None:
-    _WORKER[:] = [Surveyor(setting)]
+def _begin(surveys: Surveys) -> None:
+    _WORKER[:] = [surveys.open()]
 
 
 def _in_worker(seed: int) -> Row:
-    return _one(_WORKER[0], seed)
+    return _WORKER[0](seed)
 
 
 class _Cluster:
     """A worker of a Ray cluster: batches of seeds to survey."""
 
-    def __init__(self, setting: bytes) -> None:
+    def __init__(self, surveys: bytes) -> None:
         # The driver wrote it.
-        self._surveyor = Surveyor(pickle.loads(setting))  # noqa: S301
+        self._one = pickle.loads(surveys).open()  # noqa: S301
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
         """Survey a batch of seeds."""
-        rows = [pickle.dumps(_one(self._surveyor, int(seed))) for seed in batch["seed"]]
+        rows = [pickle.dumps(self._one(int(seed))) for seed in batch["seed"]]
         return {"seed": batch["seed"], "row": np.array(rows, dtype=object)}
 
 
-def _on_cluster(setting: Setting, todo: Sequence[int], address: str, processes: int) -> Iterator[tuple[int, Row]]:
+def _on_cluster(surveys: Surveys, todo: Sequence[int], address: str, processes: int) -> Iterator[tuple[int, Row]]:
     from detect.cluster import connected
 
     if not todo:
@@ -112,7 +147,7 @@ def _on_cluster(setting: Setting, todo: Sequence[int], address: str, processes: 
         items = ray.data.from_items([{"seed": s} for s in todo], override_num_blocks=-(-len(todo) // batch))
         results = items.map_batches(
             _Cluster,
-            fn_constructor_kwargs={"setting": pickle.dumps(setting)},
+            fn_constructor_kwargs={"surveys": pickle.dumps(surveys)},
             batch_size=batch,
             concurrency=processes,
             num_cpus=1,
@@ -179,22 +214,5 @@ class Journal:
         return True
 
 
-def fingerprint(setting: Setting) -> str:
-    """What tells one setting from another."""
-    flying = setting.flying
-    lines = [[t.identifier, t.segments] for s in flying.strata for t in s.transects]
-    said = [
-        [list(s.polygon.wkb) for s in flying.area.strata],
-        [e.wkb_hex for e in flying.area.exclusions],
-        asdict(flying.design),
-        lines,
-        flying.sorties,
-        [flying.trigger_m, flying.speed_mps, flying.front_overlap],
-        asdict(setting.recipe),
-        [setting.redraw, setting.one_world],
-    ]
-    return hashlib.sha256(json.dumps(said, sort_keys=True, default=str).encode()).hexdigest()
-
-
-def _opened(path: Path | None, setting: Setting) -> AbstractContextManager[Journal | None]:
-    return nullcontext(None) if path is None else Journal(path, fingerprint(setting))
+def _opened(path: Path | None, surveys: Surveys) -> AbstractContextManager[Journal | None]:
+    return nullcontext(None) if path is None else Journal(path, surveys.fingerprint())

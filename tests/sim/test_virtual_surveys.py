@@ -20,7 +20,7 @@ from sim.virtual.estimating import CHOSEN, ESTIMATORS, Result
 from sim.virtual.flights import Flying
 from sim.virtual.populations import Ground, populate
 from sim.virtual.recipe import Counting, DetectorErrors, Inhabitants, Placing, WorldRecipe
-from sim.virtual.runs import Journal, fingerprint, run_seeds, run_surveys
+from sim.virtual.runs import Journal, WithoutPictures, run_seeds, run_surveys
 from sim.virtual.scores import score
 from sim.virtual.surveys import Setting, Surveyor, on_lines
 from sim.virtual.world_file import check_strata, read_world
@@ -56,6 +56,10 @@ def flying(heading_deg: float = 0.0, lines: int = 6, **kind: object) -> Flying:
     )
 
 
+def fast(flown: Flying, recipe: WorldRecipe, **how: bool) -> WithoutPictures:
+    return WithoutPictures(Setting(flown, recipe, **how))
+
+
 @pytest.fixture(scope="module")
 def setting() -> Setting:
     return Setting(flying(), RECIPE)
@@ -63,9 +67,9 @@ def setting() -> Setting:
 
 def test_a_seed_gives_the_same_survey_whoever_flies_it(setting: Setting) -> None:
     seeds = run_seeds(7, 5)
-    one = run_surveys(setting, seeds)
-    assert one == run_surveys(setting, seeds, processes=2)
-    assert one[3] == run_surveys(setting, seeds[3:4])[0]
+    one = run_surveys(WithoutPictures(setting), seeds)
+    assert one == run_surveys(WithoutPictures(setting), seeds, processes=2)
+    assert one[3] == run_surveys(WithoutPictures(setting), seeds[3:4])[0]
     assert one[0] != one[1]
 
 
@@ -76,24 +80,27 @@ def test_the_first_seeds_are_the_same_however_many_there_are() -> None:
 
 def test_a_run_that_was_killed_goes_on_with_its_journal(setting: Setting, tmp_path: Path) -> None:
     journal, seeds = tmp_path / "runs.jsonl", run_seeds(7, 4)
-    whole = run_surveys(setting, seeds, journal=journal)
+    whole = run_surveys(WithoutPictures(setting), seeds, journal=journal)
     lines = journal.read_text(encoding="utf-8").splitlines(keepends=True)
     journal.write_text("".join(lines[:3]) + lines[3][:25], encoding="utf-8")
     told: list[int] = []
-    assert run_surveys(setting, seeds, journal=journal, progress=lambda done, total: told.append(done)) == whole
+    assert (
+        run_surveys(WithoutPictures(setting), seeds, journal=journal, progress=lambda done, total: told.append(done))
+        == whole
+    )
     assert told == [3, 4]
     assert journal.read_text(encoding="utf-8") == "".join(lines)
 
 
 def test_a_journal_of_other_surveys_is_refused(setting: Setting, tmp_path: Path) -> None:
     journal = tmp_path / "runs.jsonl"
-    run_surveys(setting, run_seeds(7, 1), journal=journal)
+    run_surveys(WithoutPictures(setting), run_seeds(7, 1), journal=journal)
     with pytest.raises(UnreadableFileError, match="journal of other surveys"):
-        run_surveys(replace(setting, redraw=True), run_seeds(7, 1), journal=journal)
+        run_surveys(WithoutPictures(replace(setting, redraw=True)), run_seeds(7, 1), journal=journal)
     path = tmp_path / "text"
     path.write_text("hello\n", encoding="utf-8")
     with pytest.raises(UnreadableFileError, match="no journal"):
-        Journal(path, fingerprint(setting))
+        Journal(path, WithoutPictures(setting).fingerprint())
 
 
 def test_the_density_asked_for_is_the_one_drawn() -> None:
@@ -190,7 +197,7 @@ def test_a_perfect_detector_on_lines_that_pave_the_area_counts_them_all() -> Non
     design = resolve_design(area, DesignRequest(spacing_m=WIDTH_M, heading_deg=0.0, seed=3), strip_width_m=WIDTH_M)
     strata = draw_design(area, design, Airspace.over(area, allowance_m=200.0, buffer_m=15.0))
     paved = Flying.designed(area, design, strata, trigger_m=TRIGGER_M, speed_mps=12.0, front_overlap=OVERLAP)
-    (row,) = run_surveys(Setting(paved, recipe), run_seeds(1, 1))
+    (row,) = run_surveys(fast(paved, recipe), run_seeds(1, 1))
     found = row["zebra"]["not corrected"]
     assert found.value == pytest.approx(found.truth, rel=0.01)
     assert row["zebra"][CHOSEN].value == pytest.approx(found.truth, rel=0.01)
@@ -199,7 +206,7 @@ def test_a_perfect_detector_on_lines_that_pave_the_area_counts_them_all() -> Non
 def test_every_estimator_is_scored_and_the_correction_takes_the_bias_out() -> None:
     poor = replace(ZEBRA, recall=0.6, precision=0.9)
     recipe = replace(RECIPE, species=(poor,), counting=Counting(60, 60))
-    rows = run_surveys(Setting(flying(), recipe, redraw=True), run_seeds(5, 25))
+    rows = run_surveys(fast(flying(), recipe, redraw=True), run_seeds(5, 25))
     assert list(rows[0]["zebra"]) == list(ESTIMATORS)
     chosen, plain = (score([r["zebra"][e] for r in rows]) for e in (CHOSEN, "not corrected"))
     assert abs(chosen.bias) < 0.12
@@ -210,7 +217,7 @@ def test_every_estimator_is_scored_and_the_correction_takes_the_bias_out() -> No
 def test_availability_is_divided_out_with_its_error() -> None:
     hidden = replace(ZEBRA, availability={"west": 0.5, "": 0.8}, availability_se=0.05)
     recipe = replace(RECIPE, species=(hidden,))
-    rows = run_surveys(Setting(flying(), recipe, redraw=True), run_seeds(5, 20))
+    rows = run_surveys(fast(flying(), recipe, redraw=True), run_seeds(5, 20))
     assert abs(score([r["zebra"][CHOSEN] for r in rows]).bias) < 0.2
 
 
@@ -223,7 +230,7 @@ def test_lines_are_drawn_anew_only_when_asked() -> None:
 
 
 def test_one_world_keeps_its_animals() -> None:
-    rows = run_surveys(Setting(flying(), RECIPE, one_world=True), run_seeds(5, 3))
+    rows = run_surveys(fast(flying(), RECIPE, one_world=True), run_seeds(5, 3))
     assert len({r["zebra"][CHOSEN].truth for r in rows}) == 1
     assert len({r["zebra"][CHOSEN].value for r in rows}) == 3
 

@@ -1,0 +1,153 @@
+"""`overfly sim survey`: a plan, a world, and how well the estimates did; with pictures the chain does the same."""
+
+import json
+from pathlib import Path
+
+import pytest
+import shapely
+from click.testing import CliRunner
+
+from flightplan.areas import LaunchSite, Stratum, StudyArea
+from flightplan.cameras import camera_named
+from flightplan.errors import DesignError
+from flightplan.frames import LocalFrame
+from flightplan.plan import SurveyPlan
+from flightplan.plan_files import save_plan
+from flightplan.planning import plan_survey
+from flightplan.request import PlanRequest
+from overfly.cli import main
+from overfly.pixel_surveys import WithPictures
+from overfly.workspace import Workspace
+from sim.virtual import Counting, Inhabitants, WorldRecipe
+from sim.virtual.flights import Flying
+from sim.virtual.runs import WithoutPictures, run_seeds, run_surveys
+from sim.virtual.surveys import Setting
+
+WORLD = """
+[species.zebra]
+density_per_km2 = 150
+recall = 0.8
+precision = 0.9
+[counting]
+verify_positive = 15
+verify_zero = 10
+"""
+
+
+@pytest.fixture(scope="module")
+def plan() -> SurveyPlan:
+    """A square of 600 m, three lines."""
+    frame = LocalFrame(34.8, -2.3)
+    corners = frame.to_lonlat([(-300, -300), (300, -300), (300, 300), (-300, 300)])
+    area = StudyArea(
+        name="square",
+        strata=(Stratum("plain", shapely.Polygon(corners)),),
+        exclusions=(),
+        launch_sites=(LaunchSite("camp", 34.8, -2.3),),
+    )
+    return plan_survey(
+        area,
+        PlanRequest(
+            camera=camera_named("overfly-demo"),
+            altitude_agl_m=80.0,
+            front_overlap=0.2,
+            spacing_m=200.0,
+            heading_deg=0.0,
+            drone="overfly-demo",
+            speed_mps=12.0,
+        ),
+    )
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Path:
+    path = tmp_path / "world.toml"
+    path.write_text(WORLD, encoding="utf-8")
+    return path
+
+
+def test_it_prints_the_truth_and_each_estimators_score(plan: SurveyPlan, world: Path, tmp_path: Path) -> None:
+    save_plan(plan, tmp_path / "plan")
+    asked = ["sim", "survey", str(tmp_path / "plan"), "--world", str(world), "--runs", "12", "--processes", "1"]
+    result = CliRunner().invoke(main, [*asked, "--json"])
+    assert result.exit_code == 0, result.output
+    document = json.loads(result.stdout)
+    assert document["path"] == "fast"
+    assert 20 < document["truth"]["zebra"] < 100
+    found = document["estimators"]["zebra"]
+    assert set(found) >= {"chosen", "t limits", "O2", "card", "not corrected"}
+    for one in found.values():
+        assert {"bias", "cv", "coverage", "n", "mean_width", "coverage_interval"} <= set(one)
+        assert one["surveys"] == 12
+    text = CliRunner().invoke(main, asked).stdout
+    assert "zebra" in text
+    assert "what `overfly count` does unasked" in text
+
+
+def test_a_workspace_is_as_good_as_a_plan(plan: SurveyPlan, world: Path, tmp_path: Path) -> None:
+    workspace = Workspace.create(tmp_path / "park", plan.area)
+    folder = workspace.start_survey("2026-wet", "2026-01-01T00:00:00+00:00")
+    save_plan(plan, folder.plan)
+    arguments = [
+        "sim",
+        "survey",
+        str(workspace.root),
+        "--world",
+        str(world),
+        "--runs",
+        "2",
+        "--processes",
+        "1",
+        "--json",
+    ]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["plan"] == str(folder.plan)
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (["--model", "world.toml"], "go with --pixels"),
+        (["--pixels", "--redraw"], "the plan's own lines"),
+    ],
+)
+def test_options_that_do_not_go_together_are_wrong_usage(
+    plan: SurveyPlan, world: Path, tmp_path: Path, more: list[str], said: str
+) -> None:
+    save_plan(plan, tmp_path / "plan")
+    given = [str(world) if m == "world.toml" else m for m in more]
+    result = CliRunner().invoke(main, ["sim", "survey", str(tmp_path / "plan"), "--world", str(world), *given])
+    assert result.exit_code == 2
+    assert said in result.output
+
+
+def test_a_world_of_other_strata_is_refused(plan: SurveyPlan, world: Path, tmp_path: Path) -> None:
+    save_plan(plan, tmp_path / "plan")
+    world.write_text(WORLD.replace("150", "{ hills = 4 }"), encoding="utf-8")
+    result = CliRunner().invoke(main, ["sim", "survey", str(tmp_path / "plan"), "--world", str(world)])
+    assert result.exit_code == 1
+    assert "names the stratum 'hills'" in result.output
+
+
+@pytest.mark.slow
+def test_with_pictures_the_worlds_are_those_of_the_fast_path(plan: SurveyPlan, tmp_path: Path) -> None:
+    recipe = WorldRecipe(
+        (Inhabitants("elephant", {"": 200.0}, herd_mean=3.0, herd_spacing_m=7.5),), counting=Counting(15, 10)
+    )
+    seeds = run_seeds(1, 1)
+    (seen,) = run_surveys(WithPictures(plan, recipe, keep=tmp_path), seeds)
+    (drawn,) = run_surveys(WithoutPictures(Setting(Flying.of(plan), recipe)), seeds)
+    assert seen["elephant"]["chosen"].truth == drawn["elephant"]["chosen"].truth > 0
+    assert (tmp_path / f"survey-{seeds[0]}" / "census.gpkg").is_file()
+    # Big animals, found well: both count about the same ones in the same strips.
+    counted = seen["elephant"]["not corrected"].value
+    assert counted == pytest.approx(drawn["elephant"]["not corrected"].value, rel=0.5)
+    assert counted > 0
+
+
+def test_pictures_need_a_body_and_show_every_animal(plan: SurveyPlan) -> None:
+    with pytest.raises(DesignError, match="no picture shows a lion"):
+        WithPictures(plan, WorldRecipe((Inhabitants("lion", {"": 1.0}),)))
+    with pytest.raises(DesignError, match="pictures show every zebra"):
+        WithPictures(plan, WorldRecipe((Inhabitants("zebra", {"": 1.0}, availability={"": 0.5}),)))
