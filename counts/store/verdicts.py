@@ -161,17 +161,22 @@ def _last_standing(session: Session, run_id: int, who: str, taken_back: set[int]
         )
     )
     # Without a join: the database would go through all detections of the run for the last verdict.
-    query = select(Verdict).where(Verdict.who == who).order_by(Verdict.fid.desc()).limit(_CHUNK)
+    query = (
+        select(Verdict.fid, Verdict.action, Verdict.undoes_id, Verdict.detection_id)
+        .where(Verdict.who == who)
+        .order_by(Verdict.fid.desc())
+        .limit(_CHUNK)
+    )
     before = None
-    while batch := session.scalars(query if before is None else query.where(Verdict.fid < before)).all():
-        ids = {v.detection_id for v in batch if v.detection_id is not None}
+    while batch := session.execute(query if before is None else query.where(Verdict.fid < before)).all():
+        ids = {row.detection_id for row in batch if row.fid not in taken_back and row.detection_id is not None}
         run_of = dict(session.execute(select(Detection.fid, Detection.run_id).where(Detection.fid.in_(ids))).all())
-        for verdict in batch:
-            if verdict.fid in taken_back or verdict.detection_id is None or run_of[verdict.detection_id] not in runs:
+        for row in batch:
+            if row.fid in taken_back or row.detection_id is None or run_of[row.detection_id] not in runs:
                 continue
-            if verdict.action != UNDO or verdict.undoes_id is None:
-                return verdict
-            taken_back.add(verdict.undoes_id)
+            if row.action != UNDO or row.undoes_id is None:
+                return session.get_one(Verdict, row.fid)
+            taken_back.add(row.undoes_id)
         before = batch[-1].fid
     return None
 
