@@ -3,6 +3,7 @@
 
 const API = "/api/v1";
 const WAITING = "overfly.waiting";
+const PLACE = document.body.dataset.place;
 
 export class Refused extends Error {
   constructor(status, detail) {
@@ -42,27 +43,44 @@ export function newName() {
 export class Queue {
   // Acts in the order they were made, one at a time. `onChange(waiting, trouble)` is told of every change.
   constructor(onChange, onRefused) {
-    this.waiting = JSON.parse(localStorage.getItem(WAITING) || "[]");
+    this.waiting = kept();
+    this.made = [];
     this.onChange = onChange;
     this.onRefused = onRefused;
     this.busy = false;
     this.pause = 500;
+    this.done = [];
     onChange(this.waiting.length, null);
     this.#go();
   }
 
   push(path, body) {
-    this.waiting.push({ path, body: { request: newName(), ...body } });
-    this.#keep();
+    this.#keep({ path, body: { request: newName(), ...body } });
+    this.made.push(path);
+    this.#go();
+  }
+
+  undo() {
+    // Answers about pairs and verdicts on boxes are taken back each by their own kind, in the order made on this page.
+    const path = this.made.pop() === "/pairs/answers" ? "/pairs/undo" : "/undo";
+    this.#keep({ path, body: { request: newName() } });
     this.#go();
   }
 
   idle() {
-    return this.waiting.length === 0 ? Promise.resolve() : new Promise((done) => (this.done = done));
+    return this.waiting.length === 0 ? Promise.resolve() : new Promise((done) => this.done.push(done));
   }
 
-  #keep() {
-    localStorage.setItem(WAITING, JSON.stringify(this.waiting));
+  #keep(act) {
+    // Each act under a key of its own: a second tab does not overwrite what the first one waits for.
+    act.key = `${WAITING}.${Date.now()}.${String(this.made.length).padStart(6, "0")}.${act.body.request}`;
+    localStorage.setItem(act.key, JSON.stringify({ ...act, place: PLACE }));
+    this.waiting.push(act);
+    this.onChange(this.waiting.length, null);
+  }
+
+  #forget() {
+    localStorage.removeItem(this.waiting.shift().key);
   }
 
   async #go() {
@@ -73,13 +91,11 @@ export class Queue {
       try {
         const answer = await send(act.path, act.body);
         this.pause = 500;
-        this.waiting.shift();
-        this.#keep();
+        this.#forget();
         this.onChange(this.waiting.length, null, act, answer);
       } catch (error) {
         if (error instanceof Refused && error.status !== 401 && error.status < 500) {
-          this.waiting.shift();
-          this.#keep();
+          this.#forget();
           this.onRefused(act, error);
           this.onChange(this.waiting.length, null);
           continue;
@@ -90,9 +106,14 @@ export class Queue {
       }
     }
     this.busy = false;
-    this.done?.();
-    this.done = undefined;
+    this.done.splice(0).forEach((done) => done());
   }
+}
+
+// What waited when a page was left. What somebody else made, or was about another census, is not ours to send.
+function kept() {
+  return Object.keys(localStorage).filter((key) => key.startsWith(`${WAITING}.`)).sort()
+    .map((key) => ({ ...JSON.parse(localStorage.getItem(key)), key })).filter((act) => act.place === PLACE);
 }
 
 export function say(text) {

@@ -3,11 +3,13 @@
 const KEPT = "overfly.keys";
 export const FIRST = {
   accept: "a", reject: "r", relabel: "l", undo: "z", next: "n", frame: "f", select: "x", all: "s",
+  bulk: "b", split: "p", merge: "m", draw: "d", redraw: "v",
   same: "s", different: "d", unsure: "u", done: "n", back: "b", mark: "m",
 };
 const TITLES = {
   accept: "accept", reject: "reject", relabel: "relabel", undo: "undo", next: "next not judged", frame: "whole frame",
-  select: "select or not", all: "select all shown",
+  select: "select or not", all: "select all shown", bulk: "all like this…", split: "split the box", merge: "merge the selected",
+  draw: "draw a missed animal", redraw: "draw its box anew",
   same: "the same animal", different: "two animals", unsure: "cannot say", done: "done, next frame", back: "the frame before", mark: "mark in the middle",
 };
 
@@ -18,6 +20,20 @@ export class Keys {
     document.addEventListener("keydown", (event) => this.#pressed(event));
   }
 
+  // Shows the keys in the page's list, and lets people change them in its dialog.
+  onPage() {
+    const list = document.getElementById("keys");
+    const dialog = document.getElementById("mapping");
+    this.show(list);
+    document.getElementById("remap").addEventListener("click", () =>
+      this.edit(dialog, document.getElementById("mapping-rows"), () => this.show(list)));
+    document.getElementById("keys-reset").addEventListener("click", () => {
+      this.reset();
+      this.show(list);
+      dialog.close();
+    });
+  }
+
   show(list) {
     list.replaceChildren();
     for (const [name, title] of Object.entries(TITLES)) {
@@ -26,7 +42,9 @@ export class Keys {
       key.textContent = this.map[name];
       const what = document.createElement("dd");
       what.textContent = title;
-      list.append(key, what);
+      const both = document.createElement("div");
+      both.append(key, what);
+      list.append(both);
     }
   }
 

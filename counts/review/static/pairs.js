@@ -17,7 +17,7 @@ const queue = new Queue(
     if (answer?.progress) { progress = answer.progress; drawProgress(); }
     if (act?.path === "/pairs/undo") {
       if (answer.pair_id) show(answer.pair_id);
-      else say("There is nothing left to take back");
+      else say(answer.detection_ids ? "An answer to an earlier counting is taken back" : "There is nothing left to take back");
     }
   },
   (act, error) => { say(`Refused: ${error.message}`); refresh(); },
@@ -30,16 +30,7 @@ const actions = {
   next: () => later(),
   undo: () => { queue.push("/pairs/undo", {}); say("The last answer is taken back"); },
 };
-const keys = new Keys(mayAnswer ? actions : { next: actions.next });
-const list = document.getElementById("keys");
-keys.show(list);
-document.getElementById("remap").addEventListener("click", () =>
-  keys.edit(document.getElementById("mapping"), document.getElementById("mapping-rows"), () => keys.show(list)));
-document.getElementById("keys-reset").addEventListener("click", () => {
-  keys.reset();
-  keys.show(list);
-  document.getElementById("mapping").close();
-});
+new Keys(mayAnswer ? actions : { next: actions.next }).onPage();
 
 async function answer(what) {
   if (!pair || !mayAnswer) return;

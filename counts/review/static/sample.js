@@ -23,8 +23,7 @@ const actions = {
   undo: () => { if (marks.pop()) { drawMarks(); say("The last mark is taken back"); } },
   back: () => { if (frame?.before) open(frame.before); else say("There is no frame before this one"); },
 };
-const keys = new Keys(actions);
-keys.show(get("keys"));
+new Keys(actions).onPage();
 
 async function refresh() {
   state = await read("/sample");
@@ -204,6 +203,4 @@ document.addEventListener("keydown", (event) => {
   else if (event.key === "+") pixels.viewport.zoomBy(1.4);
   else if (event.key === "-") pixels.viewport.zoomBy(1 / 1.4);
 });
-get("remap").addEventListener("click", () => keys.edit(get("mapping"), get("mapping-rows"), () => keys.show(get("keys"))));
-get("keys-reset").addEventListener("click", () => { keys.reset(); keys.show(get("keys")); get("mapping").close(); });
 await refresh();

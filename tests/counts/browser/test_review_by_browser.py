@@ -1,9 +1,48 @@
 """A reviewer at the page: from opening it to a changed estimate nothing pressed is lost, and nobody else is asked."""
 
+import json
+import re
+import sqlite3
+from collections import Counter
+from contextlib import closing
+
 import pytest
+from playwright.sync_api import Page, expect
 
 pytestmark = pytest.mark.slow
 PAGES = ("/", "/pairs", "/sample", "/map", "/dashboard", "/people", "/frames/5")
+AT_ONCE = 50
+
+
+def rows(served, query: str, *values) -> list[tuple]:
+    """What is in the census file, read past the server."""
+    with closing(sqlite3.connect(f"file:{served.census}?mode=ro", uri=True)) as base:
+        return base.execute(query, values).fetchall()
+
+
+def verdicts(served) -> Counter[str]:
+    return Counter(dict(rows(served, "SELECT action, count(*) FROM verdicts GROUP BY action")))
+
+
+def chosen(page: Page) -> int:
+    """The detection that the next key is about."""
+    return int(page.locator("#grid").get_attribute("aria-activedescendant").removeprefix("item-"))
+
+
+def shown(page: Page) -> None:
+    expect(page.locator("#grid li.here")).to_have_count(1)
+
+
+def on_disk(page: Page) -> None:
+    expect(page.locator("#unsent")).to_be_hidden(timeout=60_000)
+
+
+def press_fast(page: Page, keys: str) -> None:
+    """Press keys as fast as the browser takes them, in runs that end where the next pictures are still to come."""
+    for start in range(0, len(keys), AT_ONCE):
+        for key in keys[start : start + AT_ONCE]:
+            page.keyboard.press(key)
+        expect(page.locator("#grid")).not_to_have_attribute("aria-busy", "true")
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -11,3 +50,146 @@ def test_every_page_opens_without_an_error_and_without_asking_anybody_else(serve
     page = visit(serve(), path)
     page.wait_for_load_state("networkidle")
     assert page.locator("h1").count() == 1
+
+
+def test_a_thousand_verdicts_by_keys_are_each_on_disk_once_and_undo_takes_all_back(serve, visit) -> None:
+    served = serve()
+    page = visit(served)
+    shown(page)
+    expect(page.locator("#progress")).to_have_text("impala: 0 of 1150 judged")
+    # Every third one is rejected, so that a verdict on the wrong picture would show.
+    keys = "".join("r" if i % 3 == 0 else "a" for i in range(1000))
+    order = [
+        r[0] for r in rows(served, "SELECT fid FROM detections WHERE label = 'impala' ORDER BY score DESC, fid DESC")
+    ]
+    press_fast(page, keys)
+    expect(page.locator("#progress")).to_have_text("impala: 1000 of 1150 judged")
+    on_disk(page)
+    said = rows(served, "SELECT detection_id, action FROM verdicts ORDER BY fid")
+    assert said == [(order[i], "reject" if key == "r" else "accept") for i, key in enumerate(keys)]
+    for _ in range(1000):
+        page.keyboard.press("z")
+    on_disk(page)
+    expect(page.locator("#progress")).to_have_text("impala: 0 of 1150 judged")
+    assert verdicts(served) == {"accept": 666, "reject": 334, "undo": 1000}
+    assert rows(served, "SELECT count(*) FROM review_states") == [(0,)]
+    assert rows(served, "SELECT count(DISTINCT undoes_id) FROM verdicts") == [(1000,)]
+
+
+def test_from_opening_the_page_to_a_changed_estimate(serve, visit) -> None:
+    served = serve()
+    page = visit(served)
+    page.get_by_role("button", name=re.compile("^zebra")).click()
+    expect(page.locator("#progress")).to_have_text("zebra: 0 of 60 judged")
+    expect(page.locator("#grid li")).to_have_count(60)
+    page.keyboard.press("s")
+    page.keyboard.press("r")
+    expect(page.locator("#progress")).to_have_text("zebra: 60 of 60 judged")
+    on_disk(page)
+    assert verdicts(served) == {"reject": 60}
+    page.get_by_role("link", name="Same animal?").click()
+    row = page.locator("#estimates tr.total", has_text="zebra")
+    assert int(row.locator("td").nth(2).inner_text().split()[0]) > 200
+    page.get_by_role("button", name="Count again").click()
+    expect(page.locator("#counting")).to_have_text("Counted again.", timeout=60_000)
+    expect(row.locator("td").nth(2)).to_have_text(re.compile(r"^0 "))
+    before, now = (row.locator("td").nth(i).inner_text() for i in (1, 2))
+    assert before != now
+    page.get_by_role("link", name="Dashboard").click()
+    expect(page.locator("#estimates tr.total", has_text="zebra").locator("td").nth(1)).to_have_text("0")
+
+
+def test_all_above_a_score_after_a_confirmation_that_says_how_many(serve, visit) -> None:
+    served = serve()
+    page = visit(served)
+    page.locator("#score").fill("0.8")
+    high = rows(served, "SELECT count(*) FROM detections WHERE label = 'impala' AND score >= 0.8")[0][0]
+    expect(page.locator("#above")).to_contain_text(f"{high} from this score up")
+    page.keyboard.press("b")
+    dialog = page.locator("#bulk")
+    expect(dialog.locator("h2")).to_have_text(f"{high} not judged: impala from 0.80 up")
+    dialog.get_by_label("reject").check()
+    expect(dialog.get_by_role("button", name=f"Reject {high}")).to_be_visible()
+    dialog.get_by_role("button", name="Cancel").click()
+    assert verdicts(served) == {}
+    page.keyboard.press("b")
+    dialog.get_by_role("button", name=f"Accept {high}").click()
+    on_disk(page)
+    assert verdicts(served) == {"accept": high}
+    page.keyboard.press("z")
+    on_disk(page)
+    assert rows(served, "SELECT count(*) FROM review_states") == [(0,)]
+
+
+def test_split_and_merge_change_what_counts_and_undo_changes_it_back(serve, visit) -> None:
+    served = serve()
+    capture, first, second = rows(
+        served, "SELECT capture_id, min(fid), max(fid) FROM detections WHERE run_id = 2 AND label = 'elephant'"
+        " GROUP BY capture_id HAVING count(*) > 4 ORDER BY capture_id LIMIT 1"
+    )[0]  # fmt: skip
+    page = visit(served, f"/frames/{capture}?detection={first}")
+    found = page.locator("#found button")
+    expect(found.first).to_have_attribute("aria-current", "true")
+    many = found.count()
+    page.keyboard.press("p")
+    page.get_by_label("How many animals").fill("3")
+    page.keyboard.press("Enter")
+    expect(found).to_have_count(many + 3)
+    on_disk(page)
+    assert verdicts(served) == {"split": 1, "add": 3}
+    page.keyboard.press("z")
+    expect(found).to_have_count(many)
+    page.keyboard.press("x")
+    found.nth(many - 1).click()
+    page.keyboard.press("m")
+    on_disk(page)
+    merged = rows(served, "SELECT detection_id, after FROM verdicts WHERE action = 'merge'")
+    assert [(d, json.loads(after)) for d, after in merged] == [(first, {"into": second})]
+    page.keyboard.press("z")
+    on_disk(page)
+    assert rows(served, "SELECT count(*) FROM review_states WHERE action <> 'withdrawn'") == [(0,)]
+
+
+def test_a_missed_animal_is_drawn_and_its_box_drawn_anew(serve, visit) -> None:
+    served = serve()
+    page = visit(served, "/frames/3")
+    page.wait_for_load_state("networkidle")
+    area = page.locator("#pixels").bounding_box()
+    middle = (area["x"] + area["width"] / 2, area["y"] + area["height"] / 2)
+
+    def draw(size: float) -> None:
+        page.mouse.move(*middle)
+        page.mouse.down()
+        page.mouse.move(middle[0] + size, middle[1] + size, steps=4)
+        page.mouse.up()
+
+    page.keyboard.press("d")
+    draw(60)
+    page.locator("#relabel input").fill("zebra")
+    page.keyboard.press("Enter")
+    on_disk(page)
+    ((label, wide),) = rows(served, "SELECT label, x_max_px - x_min_px FROM review_states WHERE action = 'add'")
+    assert (label, 20 < wide < 90) == ("zebra", True)
+    page.locator("#found button").first.click()
+    page.wait_for_timeout(600)  # until the picture has stopped moving to it
+    page.keyboard.press("v")
+    draw(120)
+    on_disk(page)
+    assert rows(served, "SELECT label, action FROM review_states") == [("zebra", "move")]
+
+
+def test_keys_are_shown_and_one_s_own_hold(serve, visit) -> None:
+    served = serve()
+    page = visit(served)
+    expect(page.locator("#keys div", has_text="accept").locator("dt")).to_have_text("a")
+    page.locator("#remap").click()
+    page.locator("#mapping label", has_text="accept").locator("input").press("y")
+    page.get_by_role("button", name="Done").click()
+    expect(page.locator("#keys div", has_text="accept").locator("dt")).to_have_text("y")
+    page.reload()
+    expect(page.locator("#grid li")).not_to_have_count(0)
+    first = chosen(page)
+    page.keyboard.press("a")
+    page.keyboard.press("y")
+    on_disk(page)
+    assert rows(served, "SELECT detection_id, action FROM verdicts") == [(first, "accept")]
