@@ -56,7 +56,7 @@ def presence(deployments: Sequence[DeploymentEntry], observations: Sequence[Came
     """
     days = {d.identifier: (d.end_utc - d.start_utc).total_seconds() / _DAY_S for d in deployments}
     by_species: dict[str, list[CameraEntry]] = {}
-    for seen in _once(observations):
+    for seen in once(observations):
         by_species.setdefault(seen.scientific_name or seen.species or "", []).append(seen)
     found = []
     for species, rows in sorted(by_species.items()):
@@ -94,7 +94,8 @@ def capture_history(observations: Sequence[CameraEntry], species: str) -> Captur
     return CaptureHistory(species, names, days, seen)
 
 
-def _once(observations: Sequence[CameraEntry]) -> list[CameraEntry]:
+def once(observations: Sequence[CameraEntry]) -> list[CameraEntry]:
+    """Return the animals seen, each visit once: its event, where a deployment has events, else its pictures."""
     animals = [o for o in observations if o.kind == "animal"]
     with_events = {o.deployment for o in animals if o.level == "event"}
     return [o for o in animals if o.level == "event" or o.deployment not in with_events]

@@ -44,6 +44,7 @@ from overfly.chain.estimating import (
     estimate_species,
 )
 from overfly.chain.ground import SurveyGround, place_detections, read_ground
+from overfly.chain.marking import Marked, marks_classes, marks_entries, read_marked, resighted
 from overfly.chain.passes_flown import LONGEST_GAP_S
 from overfly.chain.resolving import (
     herds_in,
@@ -123,14 +124,16 @@ def count_survey(
     how: Estimation | None = None,
     availability: Availability | None = None,
     worlds: int | None = None,
+    by_marks: bool = False,
 ) -> Counted:
     """Count a survey from its newest detection run: individuals, effort, corrections, estimates.
 
     What people decided about detections holds. `species` are the labels to estimate, all of the detector's when None:
     one never seen gets an estimate of 0. `terrain` is the elevation model that the pictures were brought in with.
     Without a `verifier`, a sample that people checked before corrects. The same counting again adds nothing to the
-    census. `worlds` surveys are simulated for what walking does to the count: see `overfly.chain.walking`. Raises
-    CensusError when nothing was detected yet.
+    census. `worlds` surveys are simulated for what walking does to the count: see `overfly.chain.walking`. `by_marks`
+    divides by the share of collared animals in the pictures that were found: that is detection and availability in one.
+    Raises CensusError when nothing was detected yet.
     """
     with census.reading() as session:
         info = find_survey(session, survey) if survey else latest_survey(session)
@@ -148,6 +151,7 @@ def count_survey(
         table = read_reviewed(session, run.run_id)
         answers = answers_for(session, run.run_id)
         speeds = walking_speeds(session, sorted(set(table.labels)), speed_limit_mps)
+        marked = read_marked(session, sorted(set(table.labels)))
     sightings = place_detections(ground, table)
     names = tuple(species or dict.fromkeys((*run.detector.labels, *table.labels)))
     told = resolve_individuals(ground, sightings, speeds, answers, table.detection_id)
@@ -182,6 +186,8 @@ def count_survey(
         left=left,
         how=how,
         availability=availability,
+        marked=marked,
+        by_marks=by_marks,
     )
     return replace(
         counted,
@@ -204,6 +210,8 @@ def _estimate(
     left: int,
     how: Estimation | None,
     availability: Availability | None,
+    marked: Marked,
+    by_marks: bool,
 ) -> Counted:
     ground = count.ground
     zones = core_zones(ground.footprints, ground.assignment, ground.lines, ground.land)
@@ -237,6 +245,15 @@ def _estimate(
     if checked is not None:
         factors = corrections(checked, detections, per_capture, ground.assignment.transect >= 0)
     available = availability_classes(count, availability) if availability is not None and ground.planned else {}
+    marks = resighted(count, marked) if ground.planned else {}
+    if by_marks:
+        if factors or available:
+            raise CensusError(
+                "marked animals measure detection and availability in one, and one of them is corrected for already",
+                where=census.where,
+                hint="Count without --marks, or in a census without a checked sample",
+            )
+        available = marks_classes(marks, count.species, count)
     estimates: tuple[EstimateEntry, ...] = ()
     if ground.planned:
         surface = None
@@ -245,7 +262,11 @@ def _estimate(
                 ground.assignment, zones, ground.lines, ground.habitat, strip_width_m=count.info.strip_width_m or 0.0
             )
         estimates = estimate_species(count, effort, checked, factors, how=how, available=available, surface=surface)
-    entries = (*(CorrectionEntry.of(c, species=name) for name, c in factors.items()), *availability_entries(available))
+    entries = (
+        *(CorrectionEntry.of(c, species=name) for name, c in factors.items()),
+        *availability_entries(available),
+        *marks_entries(marks, marked, count, applied=by_marks),
+    )
     flown = compare_with_plan(
         ground.assignment, ground.lines, effort,
         heights_agl_m=ground.heights_agl_m, land=ground.land or None, planned_width_m=count.info.strip_width_m,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from counts.availability import NAME, Availability, solar_hours
+from counts.availability import Availability, solar_hours
 from counts.effort import Effort, captures_of
 from counts.identity import Individuals
 from counts.population import Classes, Estimation, estimate_population
@@ -131,7 +131,7 @@ def availability_classes(count: Resolved, availability: Availability) -> dict[st
 
 
 def availability_entries(available: Mapping[str, Classes]) -> tuple[CorrectionEntry, ...]:
-    """One line for each species' availability: what its count is multiplied by, and from which values."""
+    """One line for what each species' count is divided by, as a factor, and from which values."""
     entries = []
     for name, classes in available.items():
         number = np.bincount(classes.of, minlength=len(classes.names)).astype(np.float64)
@@ -141,7 +141,7 @@ def availability_entries(available: Mapping[str, Classes]) -> tuple[CorrectionEn
         entries.append(
             CorrectionEntry(
                 species=name,
-                kind=NAME,
+                kind=rates[0].name,
                 factor=float((share / value).sum()),
                 variance=float(((share * error / value**2) ** 2).sum()),
                 method="one value" if len(rates) == 1 else "by class of stratum and hour",

@@ -13,6 +13,7 @@ import click
 from counts.availability import read_availability
 from counts.census import Census
 from counts.estimators import EncounterVariance, LimitForm
+from counts.marks import NAME as MARKS
 from counts.masks import NO_HABITAT, NOT_SEEN, read_masks_file
 from counts.population import Estimation, SampleEstimator
 from counts.store import add_masks, find_survey, latest_survey, read_area
@@ -87,6 +88,12 @@ AUTO = "auto"
     help="The share of animals that can be seen at all, by species, stratum and hour.",
 )
 @click.option(
+    "--marks",
+    "by_marks",
+    is_flag=True,
+    help="Divide by the share of collared animals in the pictures that were found: detection and availability in one.",
+)
+@click.option(
     "--terrain",
     "terrain_file",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
@@ -124,6 +131,7 @@ def count_command(
     limits: str | None,
     confidence: float,
     availability_path: Path | None,
+    by_marks: bool,
     terrain_file: Path | None,
     not_habitat: tuple[Path, ...],
     not_seen: tuple[Path, ...],
@@ -181,6 +189,7 @@ def count_command(
             availability=availability,
             terrain=None if terrain_file is None else Terrain.from_file(terrain_file),
             worlds=worlds,
+            by_marks=by_marks,
         )
     if draw is not None:
         _write_sample(draw, drawn, sorted({c.species for c in counted.estimates}))
@@ -279,10 +288,15 @@ def _text(counted: Counted, draw: Path | None) -> str:
             else f"{e.confidence * 100:g} % limits {e.lower:.0f} to {e.upper:.0f}, CV {e.cv or 0:.0%}"
         )
         lines.append(f"{e.species:<12} {where:<14} {e.value:>8.0f}   {limits}")
+    lines += [
+        f"{c.species}: {c.kind}: {c.reason or f'divided by {1 / (c.factor or 1):.2f}'} ({c.source})"
+        for c in counted.corrections
+        if c.kind != "detection"
+    ]
     lines += _identity(counted)
     if counted.reason:
         lines.append(f"No estimate: {counted.reason}.")
-    elif not any(c.kind == "detection" for c in counted.corrections):
+    elif not any(c.kind == "detection" or (c.kind == MARKS and c.factor) for c in counted.corrections):
         lines.append("Not corrected for what the detector missed or made up: see overfly count --draw.")
     if draw is not None:
         lines.append(f"Frames to check: {draw}")
