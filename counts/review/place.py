@@ -18,9 +18,13 @@ from counts.review.recount import Recount
 from counts.review.sessions import Role, Sessions, Visitor, at_least
 from counts.review.settings import ReviewSettings
 from counts.schema import Capture, Detection, DetectionRun, ReviewState
-from counts.store import DetectionRunInfo, SurveyInfo, find_survey, latest_detection_run, latest_survey
+from counts.store import SurveyInfo, find_survey, latest_survey
+from counts.store.detections import RunInBrief, latest_run_in_brief
 from counts.store.review import progress
 from flightplan.errors import CensusError, OverflyError
+
+_SURVEY = "overfly_survey"
+"""Under which a request's session keeps the survey, which each question of the request asks for."""
 
 
 @dataclass(frozen=True)
@@ -44,15 +48,20 @@ class Place:
 
     def survey(self, session: Session) -> SurveyInfo:
         """The survey under review. Raises HTTPException (404) where there is none."""
+        known: SurveyInfo | None = session.info.get(_SURVEY)
+        if known is not None:
+            return known
         try:
             named = self.settings.survey
-            return find_survey(session, named) if named else latest_survey(session)
+            found = find_survey(session, named) if named else latest_survey(session)
         except CensusError as error:
             raise HTTPException(404, error.what) from error
+        session.info[_SURVEY] = found
+        return found
 
-    def run(self, session: Session) -> DetectionRunInfo:
+    def run(self, session: Session) -> RunInBrief:
         """The detection run under review, asked for last. Raises HTTPException (404) where nothing was looked for."""
-        run = latest_detection_run(session, self.survey(session).survey_id)
+        run = latest_run_in_brief(session, self.survey(session).survey_id)
         if run is None:
             raise HTTPException(404, "nothing was looked for in this survey yet: run overfly detect")
         return run
@@ -61,7 +70,7 @@ class Place:
         """What there is to be seen: the labels found, the most frequent first, then the detector's others."""
         run = self.run(session)
         found = [p.label for p in progress(session, run.run_id)]
-        return list(dict.fromkeys([*found, *run.detector.labels]))
+        return list(dict.fromkeys([*found, *run.labels]))
 
     def picture(self, session: Session, capture_id: int) -> Picture:
         """A capture of the survey as a picture. Raises HTTPException (404) for any other."""

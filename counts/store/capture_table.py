@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, overload
@@ -42,6 +42,7 @@ _NUMBERS = (
 )
 _DOCUMENTS = ("camera", "georeference", "sources", "unknown", "findings")
 _WORDS = ("maker", "model", "off_effort_reason", "refused", "sortie", "transect")
+_COLUMNS = ("capture_id", "content_hash", "size_px", "times_utc", "numbers", "on_effort", "shared")
 _EFFORT: Mapping[bool | None, int] = {None: -1, False: 0, True: 1}
 
 
@@ -113,16 +114,10 @@ class CaptureTable(Sequence[StoredCapture]):
 
     def rows(self, index: npt.NDArray[Any]) -> CaptureTable:
         """Return some of the captures, by a mask or by their rows."""
-        kept = ("values", "repairs")
-        return CaptureTable(
-            **{
-                f.name: getattr(self, f.name)
-                if f.name in kept
-                else self.paths.rows(index)
-                if f.name == "paths"
-                else getattr(self, f.name)[index]
-                for f in fields(self)
-            }
+        return replace(
+            self,
+            paths=self.paths.rows(index),
+            **{name: getattr(self, name)[index] for name in _COLUMNS},
         )
 
     def rows_of(self, capture_id: npt.ArrayLike) -> Keys:
@@ -146,7 +141,9 @@ class CaptureTable(Sequence[StoredCapture]):
             return self.rows(np.arange(len(self))[index])
         told = [values[i] for values, i in zip(self.values, self.shared[index].tolist(), strict=True)]
         camera, georeference, sources, unknown, findings, maker, model, reason, refused, sortie, transect = told
-        numbers = {n: None if v != v else v for n, v in zip(_NUMBERS, self.numbers[index].tolist(), strict=True)}
+        numbers: dict[str, Any] = {
+            n: None if v != v else v for n, v in zip(_NUMBERS, self.numbers[index].tolist(), strict=True)
+        }
         time = self.times_utc[index]
         effort = int(self.on_effort[index])
         capture = Capture(

@@ -50,6 +50,14 @@ class DetectionRunInfo:
 
 
 @dataclass(frozen=True)
+class RunInBrief:
+    """The key of a run, and the labels that its detector knows."""
+
+    run_id: int
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class DetectionTable:
     """Detections as arrays with one row each, ordered by capture and key. `label_ids` points into `labels`.
 
@@ -126,13 +134,20 @@ def open_detection_run(
 
 def latest_detection_run(session: Session, survey_id: int) -> DetectionRunInfo | None:
     """Return the detection run of the survey that was asked for last, None when nothing was detected yet."""
-    run_id = session.scalars(
-        select(DetectionRun.fid)
+    run = latest_run_in_brief(session, survey_id)
+    return None if run is None else read_detection_run(session, run.run_id)
+
+
+def latest_run_in_brief(session: Session, survey_id: int) -> RunInBrief | None:
+    """Return what `latest_detection_run` does without counting its captures, which takes longer the more there are."""
+    found = session.execute(
+        select(DetectionRun.fid, Detector.labels)
+        .join(Detector, DetectionRun.detector_id == Detector.fid)
         .where(DetectionRun.survey_id == survey_id, DetectionRun.drawn_over_id.is_(None))
         .order_by(DetectionRun.asked.desc(), DetectionRun.fid.desc())
         .limit(1)
     ).one_or_none()
-    return None if run_id is None else read_detection_run(session, run_id)
+    return None if found is None else RunInBrief(found[0], tuple(found[1]))
 
 
 def read_detection_run(session: Session, run_id: int) -> DetectionRunInfo:

@@ -64,6 +64,12 @@ def looked_at(session: Session, run_id: int, capture_ids: Iterable[int] | None =
     return found
 
 
+def count_looked_at(session: Session, run_id: int) -> int:
+    """Return how many captures a run has looked at."""
+    query = select(func.count()).select_from(DetectionRunCapture).where(DetectionRunCapture.run_id == run_id)
+    return session.scalars(query).one()
+
+
 def count_not_looked_at(session: Session, run_id: int) -> int:
     """Return how many usable captures of its survey a run has not looked at: 0 for a run that is complete."""
     survey_id = session.get_one(DetectionRun, run_id).survey_id

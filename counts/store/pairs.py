@@ -172,7 +172,7 @@ def answers_for(session: Session, detection_run_id: int) -> Mapping[tuple[int, i
     return _standing(session.scalars(_about(select(PairDecision), detection_run_id).order_by(PairDecision.fid)))
 
 
-def _about(query: Select[tuple[PairDecision]], detection_run_id: int) -> Select[tuple[PairDecision]]:
+def _about(query: Select[PairDecision], detection_run_id: int) -> Select[PairDecision]:
     """Of answers those about detections of a run, or drawn over it."""
     runs = select(DetectionRun.fid).where(
         or_(DetectionRun.fid == detection_run_id, DetectionRun.drawn_over_id == detection_run_id)

@@ -18,6 +18,7 @@ from counts.review.place import Here, Place, Viewer
 from counts.schema import Detection, EstimateRun, ReviewState, Survey
 from counts.store import latest_estimate_run
 from counts.store.identity import latest_identity_run, read_verification
+from counts.store.looking import count_looked_at
 from counts.store.results import read_corrections, read_effort, read_estimates, read_gaps
 from counts.store.review import progress as read_progress
 from counts.store.verdicts import COUNTED, REJECT
@@ -125,7 +126,7 @@ def dashboard(here: Here, visitor: Viewer) -> Dashboard:
         seasons: dict[str, Any] = _seasons(session)
         return Dashboard(
             survey=survey.name,
-            captures=run.captures_done,
+            captures=count_looked_at(session, run.run_id),
             progress=[LabelProgress.of(p) for p in read_progress(session, run.run_id)],
             pairs=pair_progress(session, latest_identity_run(session, survey.survey_id)),
             detectors=_detectors(here, session, run.run_id, key),
