@@ -134,8 +134,8 @@ def test_a_count_says_how_many_collared_animals_were_found_and_corrects_by_them_
     for before, after in zip(plain["estimates"], marked["estimates"], strict=True):
         assert after["value"] == pytest.approx(before["value"] * present / found)
         assert after["components"]["mark-resight"] > 0
-    write_report(collared, tmp_path / "report.html", survey="2026-wet")
-    assert by["source"] in (tmp_path / "report.html").read_text(encoding="utf-8")
+    page = write_report(collared, "2026-wet", tmp_path / "report.html").read_text(encoding="utf-8")
+    assert by["source"] in page
 
 
 def test_marks_do_not_correct_twice(collared: Census, tmp_path: Path) -> None:
