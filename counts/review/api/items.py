@@ -23,7 +23,10 @@ from flightplan.errors import CensusError
 router = APIRouter(tags=["items"])
 
 Key = Annotated[int, Field(ge=1, le=2**53)]
-Label = Annotated[str, Field(min_length=1, max_length=80, pattern=r"^[^\x00-\x1f\x7f]+$")]
+# Neither control characters nor those that turn the direction of writing: a label would look like another.
+PLAIN = r"^[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]+$"
+Label = Annotated[str, Field(min_length=1, max_length=80, pattern=PLAIN)]
+Note = Annotated[str, Field(max_length=500, pattern=r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$")]
 Score = Annotated[float, Query(ge=0.0, le=1.0)]
 Request = Annotated[str, Field(min_length=8, max_length=80, pattern=r"^[A-Za-z0-9_.:-]+$")]
 Pixel = Annotated[float, Field(ge=-1e6, le=1e6, allow_inf_nan=False)]
@@ -88,7 +91,7 @@ class Judgement(BaseModel):
     label: Label | None = None
     box_px: tuple[Pixel, Pixel, Pixel, Pixel] | None = None
     into: Key | None = None
-    note: Annotated[str, Field(max_length=500)] | None = None
+    note: Note | None = None
 
     @model_validator(mode="after")
     def _is_whole(self) -> Judgement:

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from counts.review.api.items import Key, Request, Undo
+from counts.review.api.items import Key, Note, Request, Undo
 from counts.review.place import Here, Place, Reviewer, Viewer, refused
 from counts.review.sessions import Visitor
 from counts.schema import Capture, Detection, Footprint, Sighting
@@ -85,7 +85,7 @@ class Answer(BaseModel):
     pair_id: Key | None = None
     detection_ids: tuple[Key, Key] | None = None
     answer: Literal["same", "different", "unsure"]
-    note: Annotated[str, Field(max_length=500)] | None = None
+    note: Note | None = None
 
     @model_validator(mode="after")
     def _is_about_two(self) -> Answer:

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import unicodedata
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, HTTPException, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from counts.review.api.items import PLAIN
 from counts.review.place import Here, Manager, Viewer
 from counts.review.sessions import COOKIE, LASTS_S, Role, hash_word
 from counts.store.people import add_person, read_people
 
 router = APIRouter(tags=["people"])
-Name = Annotated[str, Field(min_length=1, max_length=80, pattern=r"^[^\x00-\x1f\x7f]+$")]
+
+
+def _composed(name: str) -> str:
+    """One way to write a name: keyboards send é as one character or as two, and spaces around are seen by nobody."""
+    composed = unicodedata.normalize("NFC", name).strip()
+    if not composed:
+        raise ValueError("a name has a letter at least")
+    return composed
+
+
+Name = Annotated[str, Field(min_length=1, max_length=80, pattern=PLAIN), AfterValidator(_composed)]
 Word = Annotated[str, Field(min_length=8, max_length=200)]
 
 

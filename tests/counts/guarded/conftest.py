@@ -191,7 +191,7 @@ class Guarded:
 
 @pytest.fixture
 def guarded(peopled_file: Path, tmp_path: Path) -> Iterator[Guarded]:
-    """Servers over a copy of the census with people; what breaks in them is an answer 500, as it is outside of tests."""
+    """Servers over a copy of the census with people; what breaks in them is a 500, as outside of tests."""
     path = Path(shutil.copy(peopled_file, tmp_path / "census.gpkg"))
     opened: list[TestClient] = []
 
