@@ -315,9 +315,9 @@ def _dataflash() -> bytes:
 
 def _worlds() -> list[str]:
     """The world files that the docs show."""
-    page = Path(__file__).parent.parent / "docs" / "simulate.md"
-    blocks = page.read_text(encoding="utf-8").split("```toml")[1:]
-    return [block.split("```")[0] for block in blocks if "[species." in block]
+    pages = sorted((Path(__file__).parent.parent / "docs").rglob("*.md"))
+    blocks = [part.split("```")[0] for page in pages for part in page.read_text("utf-8").split("```toml")[1:]]
+    return [block for block in blocks if "[species." in block and "per_km2" in block]
 
 
 def _camtrap() -> bytes:
