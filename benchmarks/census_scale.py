@@ -38,6 +38,7 @@ from counts import store
 from counts.audit import verify
 from counts.census import Census
 from counts.store import review
+from counts.store.places import sightings_in
 from counts.store.verdicts import VerdictEntry, add_verdicts, undo_last
 from detect.captures import Capture
 from detect.detections import Detections
@@ -449,7 +450,7 @@ def queries(census: Census, run: int, identity: int | None, timed: Callable[[str
             x, y = rng.uniform(west, east - side), rng.uniform(south, north - side)
             return (x, y, x + side, y + side)
 
-        ask("sightings in a part of the map", lambda s: review.sightings_in(s, identity, window()))
+        ask("sightings in a part of the map", lambda s: sightings_in(s, identity, window()))
     return {
         name: {"median": round(float(np.median(v)), 2), "p95": round(float(np.percentile(v, 95)), 2)}
         for name, v in times.items()

@@ -9,18 +9,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-import shapely
-from sqlalchemy import and_, case, func, literal, literal_column, null, or_, select, text, tuple_
+from sqlalchemy import and_, case, func, literal, null, or_, select, tuple_
 from sqlalchemy.orm import Session
 
-from counts.geopackage import decode_many, raw
-from counts.schema import Capture, Detection, DetectionRun, Individual, ReviewState, Sighting
-from counts.store.captures import Keys
+from counts.schema import Capture, Detection, DetectionRun, ReviewState
 from counts.store.tallies import UNSEEN, read_tallies
 from counts.store.verdicts import WITHDRAWN
-from flightplan.errors import CensusError
-from flightplan.frames import Floats
 
 PAGE = 60
 MAX_PAGE = 1000
@@ -69,17 +63,6 @@ class Progress:
     def seen(self) -> int:
         """How many of them somebody has judged."""
         return self.total - self.states.get(UNSEEN, 0)
-
-
-@dataclass(frozen=True)
-class PlaceTable:
-    """Sightings in a part of the map, as arrays; `individual_id` is -1 for none."""
-
-    detection_id: Keys
-    individual_id: Keys
-    species: tuple[str, ...]
-    lonlat: Floats
-    truncated: bool
 
 
 def progress(session: Session, run_id: int, *, least_score: float = 0.0) -> tuple[Progress, ...]:
@@ -189,42 +172,6 @@ def in_capture(session: Session, run_id: int, capture_id: int) -> tuple[ReviewIt
     return _items(session, query, None)
 
 
-def sightings_in(
-    session: Session, identity_run_id: int, bounds_deg: tuple[float, float, float, float], *, limit: int = 10_000
-) -> PlaceTable:
-    """Return the sightings of an identity run inside west, south, east, north, at most `limit` of them.
-
-    `truncated` says that there are more.
-    """
-    west, south, east, north = bounds_deg
-    if not (west <= east and south <= north):
-        raise CensusError(f"a part of the map is west, south, east, north, not {bounds_deg}")
-    query = (
-        select(
-            Sighting.detection_id,
-            func.coalesce(Sighting.individual_id, -1),
-            func.coalesce(Individual.species, Detection.label),
-            raw(Sighting.point),
-        )
-        .join(Detection, Sighting.detection_id == Detection.fid)
-        .join(Capture, Detection.capture_id == Capture.fid)
-        .outerjoin(Individual, Sighting.individual_id == Individual.fid)
-        # The plus keeps SQLite from going through all of the run instead of the R-tree.
-        .where(literal_column("+sightings.identity_run_id") == identity_run_id, Capture.refused.is_(None))
-        .where(text(_INSIDE[session.get_bind().dialect.name]))
-        .limit(limit + 1)
-    )
-    rows = session.execute(query, {"west": west, "south": south, "east": east, "north": north}).all()
-    kept = sorted(rows[:limit], key=lambda r: int(r[0]))
-    return PlaceTable(
-        detection_id=np.array([r[0] for r in kept], dtype=np.int64),
-        individual_id=np.array([r[1] for r in kept], dtype=np.int64),
-        species=tuple(str(r[2]) for r in kept),
-        lonlat=shapely.get_coordinates(decode_many([r[3] for r in kept])),
-        truncated=len(rows) > limit,
-    )
-
-
 def _unseen() -> Any:
     return select(
         Detection.fid,
@@ -263,11 +210,3 @@ def _items(session: Session, query: Any, limit: int | None) -> tuple[ReviewItem,
     return tuple(
         ReviewItem(r[0], r[1], r[2], r[3], r[4], (r[5], r[6], r[7], r[8]), r[9], r[10]) for r in session.execute(query)
     )
-
-
-# R-trees keep single precision, rounded outwards: what they find is checked against the place itself.
-_INSIDE = {
-    "sqlite": "sightings.fid IN (SELECT id FROM rtree_sightings_point"
-    " WHERE maxx >= :west AND minx <= :east AND maxy >= :south AND miny <= :north)",
-    "postgresql": "sightings.point && ST_MakeEnvelope(:west, :south, :east, :north, 4326)",
-}

@@ -11,7 +11,8 @@ from counts import audit, store
 from counts.census import Census
 from counts.merging import merge
 from counts.schema import Detection, DetectionRun, Tally, Verdict
-from counts.store.review import Cursor, in_capture, judged_page, next_unseen, page, progress, sightings_in, unseen_page
+from counts.store.places import sightings_in
+from counts.store.review import Cursor, in_capture, judged_page, next_unseen, page, progress, unseen_page
 from counts.store.tallies import read_tallies, rebuild_tallies
 from counts.store.verdicts import VerdictEntry, add_verdict, add_verdicts, undo_last
 from flightplan.errors import CensusError
@@ -256,6 +257,24 @@ class TestPages:
             assert not found.truncated
             assert sightings_in(session, 1, (west, south, east, north), limit=3).truncated
             assert len(sightings_in(session, 1, (10.0, 10.0, 11.0, 11.0)).detection_id) == 0
+
+    def test_of_more_sightings_than_are_drawn_those_shown_are_from_everywhere(self, filled):
+        with filled.engine.connect() as connection:
+            if connection.dialect.name == "postgresql":
+                connection.execution_options(isolation_level="AUTOCOMMIT").exec_driver_sql("ANALYZE sightings")
+        with filled.reading() as session:
+            every = sightings_in(session, 1, (-180.0, -90.0, 180.0, 90.0))
+            assert not every.truncated
+            low, high = every.lonlat.min(axis=0), every.lonlat.max(axis=0)
+            some = sightings_in(session, 1, (*low, *high), limit=len(every.detection_id) // 10)
+            assert some.truncated
+            assert set(some.detection_id) < set(every.detection_id)
+            assert len(some.detection_id) >= len(every.detection_id) // 40
+            # The order of detections is that of the flight, so the first ones would be of one corner.
+            assert np.diff(np.searchsorted(every.detection_id, some.detection_id)).max() < len(every.detection_id) / 4
+            half = sightings_in(session, 1, (*low, (low[0] + high[0]) / 2, high[1]), limit=3)
+            assert half.truncated
+            assert (half.lonlat[:, 0] <= (low[0] + high[0]) / 2).all()
 
 
 def test_two_teams_verdicts_and_drawings_come_together(filled, filled_file, tmp_path):

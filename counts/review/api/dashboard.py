@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi import APIRouter
 from pydantic import BaseModel
-from sqlalchemy import case, func, select
+from sqlalchemy import Integer, case, func, literal_column, select
 from sqlalchemy.orm import Session
 
 from counts.comparison import SeasonChange, compare_surveys
@@ -173,7 +173,8 @@ def _judged(session: Session, run_id: int) -> dict[str, dict[int, list[int]]]:
     query = (
         select(Detection.label, band, kept, func.count())
         .join(ReviewState, ReviewState.detection_id == Detection.fid)
-        .where(Detection.run_id == run_id, ReviewState.action.in_((*COUNTED, REJECT)))
+        # The plus keeps SQLite from going through all detections of the run instead of those that were judged.
+        .where(literal_column("+detections.run_id", Integer) == run_id, ReviewState.action.in_((*COUNTED, REJECT)))
         .group_by(Detection.label, band)
     )
     found: dict[str, dict[int, list[int]]] = {}

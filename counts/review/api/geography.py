@@ -15,7 +15,7 @@ import shapely
 from fastapi import APIRouter, HTTPException, Path, Query, Response
 from fastapi.responses import FileResponse
 from pydantic import BaseModel
-from sqlalchemy import select, text
+from sqlalchemy import Integer, literal_column, select, text
 from sqlalchemy.orm import Session
 
 from counts.exchange.generalise import CELL_DEG, STATEMENT, coarsen
@@ -27,8 +27,8 @@ from counts.schema import Capture, Detection, Footprint, ReviewState
 from counts.store import latest_estimate_run, read_area, read_strata
 from counts.store.captures import read_footprints
 from counts.store.identity import latest_identity_run
+from counts.store.places import sightings_in
 from counts.store.results import read_gaps
-from counts.store.review import sightings_in
 from counts.store.surroundings import read_masks
 from counts.store.surveys import read_flights
 from counts.store.tallies import UNSEEN
@@ -50,6 +50,8 @@ _TILE: dict[int | str, dict[str, Any]] = {
 MOST_FOOTPRINTS = 3000
 MOST_SIGHTINGS = 10_000
 TRACK_DEG = 2e-5
+# The plus keeps SQLite from going through all captures of the survey instead of the R-tree.
+_OF_SURVEY = literal_column("+captures.survey_id", Integer)
 _KEYS_AT_A_TIME = 5000
 
 
@@ -131,7 +133,7 @@ def footprints(
         query = (
             select(Footprint.capture_id, Capture.on_effort, raw(Footprint.polygon))
             .join(Capture, Footprint.capture_id == Capture.fid)
-            .where(Capture.survey_id == key, Capture.refused.is_(None))
+            .where(key == _OF_SURVEY, Capture.refused.is_(None))
         )
         if capture is not None:
             query = query.where(Capture.fid == capture)
