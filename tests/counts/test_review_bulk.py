@@ -90,6 +90,29 @@ def test_all_above_a_score_are_one_act_and_one_undo(page: TestClient, filled: Ce
     assert animals(filled) == before
 
 
+def test_acts_that_waited_are_written_in_their_order_once_and_all_or_none(page: TestClient, filled: Census) -> None:
+    _, (first, second, *_) = in_one_capture(filled)
+
+    def act(name: str, key: int, **verdict) -> dict:
+        return {"request": name, "verdicts": [{"detection_id": key, **verdict}]}
+
+    before = animals(filled)
+    several = [
+        act("act-00001", first, action="reject"),
+        {"request": "undo-00001"},
+        act("act-00002", second, action="relabel", label="donkey"),
+    ]
+    done = post(page, "/acts", acts=several)
+    assert [len(d["verdict_ids"]) for d in done] == [1, 1, 1]
+    assert post(page, "/acts", acts=several) == done
+    assert animals(filled) == before - Counter(zebra=1) + Counter(donkey=1)
+    refused = act("act-00004", first, action="merge", into=first)
+    post(page, "/acts", 409, acts=[act("act-00003", first, action="reject"), refused])
+    assert post(page, "/acts", acts=several) == done
+    with filled.reading() as session:
+        assert session.scalars(select(Verdict.action).order_by(Verdict.fid)).all() == ["reject", "undo", "relabel"]
+
+
 def test_what_was_confirmed_is_what_is_done_or_nothing_is(page: TestClient, filled: Census) -> None:
     capture, keys = in_one_capture(filled)
     chosen = {"label": "zebra", "capture_id": capture}

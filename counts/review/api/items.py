@@ -6,14 +6,18 @@ answer was lost or the server restarted, it is known and not written twice.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from counts.review.place import Here, Place, Reviewer, Viewer, refused
+from counts.review.sessions import Visitor
+from counts.schema import Verdict
 from counts.store.review import Cursor, Progress, ReviewItem, in_capture, judged_page, next_unseen, page, unseen_page
 from counts.store.review import progress as read_progress
 from counts.store.tallies import UNSEEN, read_tallies
@@ -31,6 +35,7 @@ Score = Annotated[float, Query(ge=0.0, le=1.0)]
 Request = Annotated[str, Field(min_length=8, max_length=80, pattern=r"^[A-Za-z0-9_.:-]+$")]
 Pixel = Annotated[float, Field(ge=-1e6, le=1e6, allow_inf_nan=False)]
 MOST_VERDICTS = 2000
+MOST_ACTS = 50
 
 
 class After(BaseModel):
@@ -127,6 +132,19 @@ class Undo(BaseModel):
     request: Request
 
 
+class Acts(BaseModel):
+    """Several acts of one person, in the order they were made: what waited while a server was away comes at once."""
+
+    model_config = ConfigDict(extra="forbid")
+    acts: Annotated[list[Act | Undo], Field(min_length=1, max_length=MOST_ACTS)]
+
+    @model_validator(mode="after")
+    def _is_bounded(self) -> Acts:
+        if sum(len(act.verdicts) for act in self.acts if isinstance(act, Act)) > MOST_VERDICTS:
+            raise ValueError(f"at most {MOST_VERDICTS} verdicts at once")
+        return self
+
+
 class Done(BaseModel):
     """The verdicts that were written, or were there already."""
 
@@ -202,48 +220,61 @@ def items_of_capture(here: Here, visitor: Viewer, capture_id: Key) -> list[Item]
 @router.post("/verdicts")
 def judge(here: Here, visitor: Reviewer, act: Act) -> Done:
     """Write decisions; they are on disk when this answers, all of them or none."""
-    now = datetime.now(UTC)
-    try:
-        with here.census.writing() as session:
-            run_id = here.run(session).run_id
-            _check_merges(here, session, act)
-            entries = []
-            for verdict in act.verdicts:
-                if verdict.detection_id is not None:
-                    capture_id = here.box(session, verdict.detection_id)[0].capture_id
-                else:
-                    capture_id = here.picture(session, verdict.capture_id or 0).capture_id
-                entries.append(
-                    VerdictEntry(
-                        capture_id,
-                        verdict.detection_id,
-                        verdict.action,
-                        visitor.name,
-                        now,
-                        after=_after(verdict),
-                        batch=act.request if len(act.verdicts) > 1 else None,
-                        request=act.request,
-                        note=verdict.note,
-                        person_id=visitor.person_id,
-                        run_id=run_id,
-                    )
-                )
-            keys = add_verdicts(session, entries)
-    except CensusError as error:
-        raise refused(error) from error
-    return Done(verdict_ids=list(keys))
+    return _written(here, visitor, [act])[0]
 
 
 @router.post("/undo")
 def undo(here: Here, visitor: Reviewer, wish: Undo) -> Done:
     """Take back one's last act that still stands, a whole batch at once; again and again, without end."""
+    return _written(here, visitor, [wish])[0]
+
+
+@router.post("/acts")
+def acts(here: Here, visitor: Reviewer, several: Acts) -> list[Done]:
+    """Write several acts in their order, each as if sent alone; where one is refused none of them is written."""
+    return _written(here, visitor, several.acts)
+
+
+def _written(here: Place, visitor: Visitor, several: Sequence[Act | Undo]) -> list[Done]:
     try:
         with here.census.writing() as session:
             run_id = here.run(session).run_id
-            keys = undo_last(session, run_id, who=visitor.name, time_utc=datetime.now(UTC), request=wish.request)
+            return [
+                Done(
+                    verdict_ids=list(
+                        _judged(here, session, visitor, run_id, act)
+                        if isinstance(act, Act)
+                        else undo_last(
+                            session, run_id, who=visitor.name, time_utc=datetime.now(UTC), request=act.request
+                        )
+                    )
+                )
+                for act in several
+            ]
     except CensusError as error:
         raise refused(error) from error
-    return Done(verdict_ids=list(keys))
+
+
+def _judged(here: Place, session: Session, visitor: Visitor, run_id: int, act: Act) -> tuple[int, ...]:
+    there = session.scalars(select(Verdict.fid).where(Verdict.request == act.request).order_by(Verdict.fid)).all()
+    if there:
+        return tuple(there)
+    _check_merges(here, session, act)
+    now = datetime.now(UTC)
+    entries = []
+    for verdict in act.verdicts:
+        if verdict.detection_id is not None:
+            capture_id = here.box(session, verdict.detection_id)[0].capture_id
+        else:
+            capture_id = here.picture(session, verdict.capture_id or 0).capture_id
+        entries.append(
+            VerdictEntry(
+                capture_id, verdict.detection_id, verdict.action, visitor.name, now, after=_after(verdict),
+                batch=act.request if len(act.verdicts) > 1 else None, request=act.request, note=verdict.note,
+                person_id=visitor.person_id, run_id=run_id,
+            )
+        )  # fmt: skip
+    return add_verdicts(session, entries)
 
 
 def _check_merges(here: Place, session: Session, act: Act) -> None:

@@ -3,6 +3,8 @@
 
 const API = "/api/v1";
 const WAITING = "overfly.waiting";
+const MOST_ACTS = 40;
+const MOST_VERDICTS = 500;
 const PLACE = document.body.dataset.place;
 
 export class Refused extends Error {
@@ -45,9 +47,11 @@ export class Queue {
   constructor(onChange, onRefused) {
     this.waiting = kept();
     this.made = [];
+    this.number = 0;
     this.onChange = onChange;
     this.onRefused = onRefused;
     this.busy = false;
+    this.alone = 0;
     this.pause = 500;
     this.done = [];
     onChange(this.waiting.length, null);
@@ -73,30 +77,38 @@ export class Queue {
 
   #keep(act) {
     // Each act under a key of its own: a second tab does not overwrite what the first one waits for.
-    act.key = `${WAITING}.${Date.now()}.${String(this.made.length).padStart(6, "0")}.${act.body.request}`;
+    this.number += 1;
+    act.key = `${WAITING}.${Date.now()}.${String(this.number).padStart(6, "0")}.${act.body.request}`;
     localStorage.setItem(act.key, JSON.stringify({ ...act, place: PLACE }));
     this.waiting.push(act);
     this.onChange(this.waiting.length, null);
   }
 
   #forget() {
-    localStorage.removeItem(this.waiting.shift().key);
+    const act = this.waiting.shift();
+    localStorage.removeItem(act.key);
+    return act;
   }
 
   async #go() {
     if (this.busy) return;
     this.busy = true;
     while (this.waiting.length) {
-      const act = this.waiting[0];
+      const several = this.alone ? 1 : together(this.waiting);
       try {
-        const answer = await send(act.path, act.body);
+        const { path, body } = this.waiting[0];
+        const answers = several > 1
+          ? await send("/acts", { acts: this.waiting.slice(0, several).map((act) => act.body) })
+          : [await send(path, body)];
         this.pause = 500;
-        this.#forget();
-        this.onChange(this.waiting.length, null, act, answer);
+        this.alone = Math.max(0, this.alone - 1);
+        for (const answer of answers) this.onChange(this.waiting.length - 1, null, this.#forget(), answer);
       } catch (error) {
         if (error instanceof Refused && error.status !== 401 && error.status < 500) {
-          this.#forget();
-          this.onRefused(act, error);
+          // Of several none was written: each is sent alone, and the one that is refused is found.
+          if (several > 1) { this.alone = several; continue; }
+          this.alone = Math.max(0, this.alone - 1);
+          this.onRefused(this.#forget(), error);
           this.onChange(this.waiting.length, null);
           continue;
         }
@@ -108,6 +120,18 @@ export class Queue {
     this.busy = false;
     this.done.splice(0).forEach((done) => done());
   }
+}
+
+// How many of the acts that wait go in one request: verdicts and undos, few enough to be answered at once.
+function together(waiting) {
+  let count = 0;
+  let verdicts = 0;
+  for (const { path, body } of waiting) {
+    verdicts += body.verdicts?.length ?? 0;
+    if ((path !== "/verdicts" && path !== "/undo") || count === MOST_ACTS || (count && verdicts > MOST_VERDICTS)) break;
+    count += 1;
+  }
+  return Math.max(1, count);
 }
 
 // What waited when a page was left. What somebody else made, or was about another census, is not ours to send.

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 import shutil
 import socket
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -101,7 +103,7 @@ def serve(census_file: Path, tmp_path: Path) -> Iterator[Callable[..., Served]]:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()
         running.append((server, thread))
-        until(lambda: server.started, "the server starts")
+        _until(lambda: server.started, "the server starts")
         return Served(f"http://127.0.0.1:{listener.getsockname()[1]}", census_file)
 
     yield start
@@ -167,8 +169,30 @@ def visit(browser: Browser) -> Iterator[Callable[..., Page]]:
     assert troubles == [], "the page had errors"
 
 
-def until(there: Callable[[], object], what: str, seconds: float = 30.0) -> None:
+@pytest.fixture
+def rows() -> Callable[..., list[tuple]]:
+    """What is in a served census file, read past the server."""
+
+    def read(served: Served, query: str, *values) -> list[tuple]:
+        with closing(sqlite3.connect(f"file:{served.census}?mode=ro", uri=True)) as base:
+            return base.execute(query, values).fetchall()
+
+    return read
+
+
+@pytest.fixture
+def served_at() -> type[Served]:
+    """A server that a test starts by itself: its address and census file."""
+    return Served
+
+
+@pytest.fixture
+def until() -> Callable[..., None]:
     """Wait for something outside of the browser."""
+    return _until
+
+
+def _until(there: Callable[[], object], what: str, seconds: float = 30.0) -> None:
     end = time.monotonic() + seconds
     while not there():
         if time.monotonic() > end:
