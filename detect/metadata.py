@@ -157,6 +157,7 @@ def open_header(stream: BinaryIO, path: Path) -> Image.Image:
         ) from error
 
 
+_SEARCHED_PX = 300_000_000
 _READERS: tuple[tuple[bytes, Callable[[BinaryIO], Image.Image]], ...] = (
     (b"\xff\xd8\xff", JpegImagePlugin.JpegImageFile),
     (b"\x89PNG\r\n\x1a\n", PngImagePlugin.PngImageFile),
@@ -170,10 +171,19 @@ _READERS: tuple[tuple[bytes, Callable[[BinaryIO], Image.Image]], ...] = (
 def orientation_of(image: Image.Image) -> int:
     """The EXIF orientation of an opened picture, 1 (as stored) where it is missing or none of 1 to 8."""
     try:
-        orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+        orientation = _exif_of(image).get(ExifTags.Base.Orientation, 1)
     except _DAMAGE:
         return 1
     return int(orientation) if orientation in range(1, 9) else 1
+
+
+def _exif_of(image: Image.Image) -> Image.Exif:
+    """The EXIF block of an opened picture."""
+    # Pillow decodes a whole PNG in search of a block behind its pixels: not one that only claims to be so large.
+    unread = isinstance(image, PngImagePlugin.PngImageFile) and "exif" not in image.info
+    if unread and image.width * image.height > _SEARCHED_PX:
+        return Image.Exif()
+    return image.getexif()
 
 
 def _stored_size(image: Image.Image) -> tuple[int, int]:
@@ -186,7 +196,7 @@ def _stored_size(image: Image.Image) -> tuple[int, int]:
 def _read_exif(image: Image.Image, flaws: list[str]) -> dict[str, Any]:
     tags: dict[str, Any] = {}
     try:
-        exif = image.getexif()
+        exif = _exif_of(image)
         directories = (
             (exif, ExifTags.TAGS),
             (exif.get_ifd(_EXIF_POINTER), ExifTags.TAGS),
