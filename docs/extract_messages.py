@@ -66,7 +66,7 @@ def main() -> None:
         path = LOCALE / language / "LC_MESSAGES" / "overfly.po"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(render(catalogue))
-        left = sum(1 for m in catalogue if m.id and not all([m.string] if isinstance(m.string, str) else m.string))
+        left = sum(1 for m in catalogue if m.id and not (m.string and (isinstance(m.string, str) or all(m.string))))
         print(f"{language}: {len(catalogue)} messages, {left} without a translation")  # noqa: T201
 
 

@@ -22,6 +22,12 @@ def caveats(facts: Facts, say: Words, plan: SurveyPlan | None = None) -> tuple[s
     return tuple(dict.fromkeys([*found, *_of_plan(facts, say, plan)]))
 
 
+def gravest(facts: Facts, say: Words) -> tuple[str, ...]:
+    """Return those of the caveats that change how a number may be used at all, for a page with room for few."""
+    parts = (_not_measured, _leaning, _few)
+    return tuple(dict.fromkeys(text for part in parts for text in part(facts, say)))
+
+
 def _gaps(facts: Facts, say: Words) -> Iterator[str]:
     notes = facts.counting.parameters.get("effort_notes") if facts.counting else None
     if isinstance(notes, list) and notes:

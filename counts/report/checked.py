@@ -24,7 +24,7 @@ def corrections_section(facts: Facts, say: Words) -> Iterator[Section]:
             source = say._("{source} ({reason})", source=source, reason=say.stored(c.reason))
         factor = say._("none") if c.factor is None else say.decimal(c.factor, 3)
         variance = say.significant(c.variance)
-        rows.append(Row((c.species, say.stored(c.kind), factor, variance, say.stored(c.method), source)))
+        rows.append(Row((c.species, say.stored_value(c.kind), factor, variance, say.stored_value(c.method), source)))
     text = say._(
         "Each estimate is the count scaled up to the area, times these factors. Their errors are in the limits."
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from counts.report.caveats import caveats
+from counts.report.caveats import caveats, gravest
 from counts.report.change import change_section
 from counts.report.checked import corrections_section, detector_section
 from counts.report.disturbance import signs_section
@@ -62,16 +62,14 @@ def whole_report(
     return _document(facts, "report", opening, tuple(sections), say)
 
 
-def field_summary(
-    facts: Facts, say: Words, *, sensitive: Collection[str] = (), plan: SurveyPlan | None = None
-) -> Document:
+def field_summary(facts: Facts, say: Words, *, sensitive: Collection[str] = ()) -> Document:
     """Return the one page for the wall: the numbers, the map, and what to keep in mind."""
     maps: tuple[MapFigure, ...] = map_figures(facts, say, sensitive=sensitive)[:1]
     opening = (*answers(facts, None, say), *why_no_estimate(facts, say))
     sections = []
     if maps:
         sections.append(Section(say._("Where"), maps))
-    kept = caveats(facts, say, plan)[:FIELD_CAVEATS]
+    kept = gravest(facts, say)[:FIELD_CAVEATS]
     reading = say._(
         "The numbers are of animals visible from the air in the whole area, worked out from the part that was "
         "searched. Quote the limits with the number, always."
@@ -105,7 +103,8 @@ def _document(
         glance=glance(facts, effort_by_stratum(facts), say),
         opening=opening,
         sections=sections,
-        footer=f"{written} {say._('This page needs no network and loads nothing.')}",
+        footer=written,
+        stands_alone=say._("This page needs no network and loads nothing."),
         running=f"{survey.name} · {mark}",
         # Filled by whoever sets the pages.
         page_of=say._("page {page} of {pages}"),

@@ -214,6 +214,8 @@ class Document:
     opening: tuple[Block, ...]
     sections: tuple[Section, ...]
     footer: str
+    stands_alone: str
+    """What a page on a screen says of itself; paper has no need of it."""
     running: str
     page_of: str
     """How a page says its number, with `{page}` and `{pages}`."""

@@ -176,9 +176,10 @@ def _by_stratum(effort: tuple[StratumEffort, ...], say: Words) -> Iterator[Block
 def _flights(facts: Facts, say: Words) -> Iterator[Block]:
     if not facts.flights:
         return
+    noted = any(f.note for f in facts.flights)
     columns = (
         say._("Flight"), say._("State"), say._("Start (UTC)"), say._("Minutes"), say._("Flown, km"),
-        say._("Planned, km"), say._("Note"),
+        say._("Planned, km"), *([say._("Note")] if noted else []),
     )  # fmt: skip
     rows = []
     for f in facts.flights[:NAMED_FLIGHTS]:
@@ -196,7 +197,7 @@ def _flights(facts: Facts, say: Words) -> Iterator[Block]:
                     say.decimal(minutes),
                     say.decimal(None if f.flown_length_m is None else f.flown_length_m / 1000),
                     say.decimal(None if f.planned_length_m is None else f.planned_length_m / 1000),
-                    say.stored(f.note or ""),
+                    *([say.stored(f.note or "")] if noted else []),
                 )
             )
         )

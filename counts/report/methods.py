@@ -112,7 +112,7 @@ def _identity(facts: Facts, say: Words) -> Iterator[str]:
     yield say._("Detections were placed on the ground from the position and attitude of the camera.")
     yield say._(
         "Sightings of one animal in several pictures of a transect were merged ({method}).",
-        method=facts.identity.method,
+        method=say.stored_value(facts.identity.method),
     )
     yield say._(
         "Sightings: {sightings}; individuals: {individuals}.",
@@ -209,7 +209,7 @@ def _estimating(facts: Facts, say: Words) -> Iterator[str]:
         return
     names = dict.fromkeys(e.method for e in facts.estimates if e.stratum is not None)
     names = names or dict.fromkeys(e.method for e in facts.estimates)
-    yield say._("Estimator: {names}.", names=say.listed([say.stored(name) for name in names]))
+    yield say._("Estimator: {names}.", names=say.listed([say.stored_value(name) for name in names]))
     if any("Jolly 2" in e.method for e in facts.estimates):
         yield say._("Jolly 2 is the ratio estimator for transects of unequal size (Jolly 1969, method 2).")
     if any(e.stratum is None for e in facts.estimates):
@@ -223,7 +223,7 @@ def _estimating(facts: Facts, say: Words) -> Iterator[str]:
         yield say._(
             "Limits hold at {confidence} (form: {forms}).",
             confidence=confidence,
-            forms=say.listed([say.stored(form) for form in forms]),
+            forms=say.listed([say.stored_value(form) for form in forms]),
         )
     else:
         yield say._("Limits hold at {confidence}.", confidence=confidence)
@@ -235,8 +235,8 @@ def _correcting(facts: Facts, say: Words) -> Iterator[str]:
             yield say._(
                 "{species}: the correction for {kind} is {factor} ({method}; {source}).",
                 species=line.species,
-                kind=say.stored(line.kind),
+                kind=say.stored_value(line.kind),
                 factor=say.decimal(line.factor, 3),
-                method=say.stored(line.method),
+                method=say.stored_value(line.method),
                 source=say.stored(line.source),
             )

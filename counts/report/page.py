@@ -69,7 +69,7 @@ def write_reports(
         facts = gather(session, survey_name, census.revision() or "unknown")
     facts = replace(facts, signs=kinds_of(facts.labels, asked.signs))
     if asked.one_page:
-        document = field_summary(facts, say, sensitive=asked.sensitive, plan=asked.plan)
+        document = field_summary(facts, say, sensitive=asked.sensitive)
     else:
         document = whole_report(facts, say, truth=asked.truth, sensitive=asked.sensitive, plan=asked.plan)
     written = []

@@ -66,6 +66,14 @@ STORED = (
     marked("its footprint on the ground is unknown"),
     marked("reason not recorded"),
     marked("no GPS position"),
+    marked("blurred"),
+    # Individuals, and what a plan warned of.
+    marked("gated assignment within a transect"),
+    marked("heights are above the launch site: right over flat ground only, no elevation was given"),
+    marked(
+        "{area} ha cannot be seen: no line may pass close enough (beside exclusions and their buffer, mostly); an "
+        "estimate for that ground is an extrapolation"
+    ),
     # Flights and stages.
     marked("planned"),
     marked("flown"),

@@ -42,7 +42,9 @@ def walk(facts: Facts, say: Words) -> tuple[tuple[str, str, str], ...]:
         )
     if facts.identity:
         parameters = ", ".join(f"{k} {_short(v)}" for k, v in sorted(facts.identity.parameters.items()) if _plain(v))
-        run = say._("run {number}, {method}", number=facts.identity.run_id, method=facts.identity.method)
+        run = say._(
+            "run {number}, {method}", number=facts.identity.run_id, method=say.stored_value(facts.identity.method)
+        )
         steps.append((say._("Individuals"), run, parameters))
     if facts.detection:
         found = facts.detection

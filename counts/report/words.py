@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import re
 from collections.abc import Sequence
 from datetime import date, datetime
 from functools import cache
@@ -18,6 +19,7 @@ from counts.report.stored import match_stored
 from flightplan.errors import CensusError
 
 UNKNOWN = "–"
+_NUMBER = re.compile(r"(0|[1-9]\d{0,11})(\.\d{1,6})?")
 DOMAIN = "overfly"
 LOCALES = {"en": "en_GB", "fr": "fr", "pt": "pt_PT", "sw": "sw", "ru": "ru"}
 """The languages a report can be in, and the CLDR locale that its numbers and dates follow."""
@@ -59,9 +61,10 @@ class Words:
         return told.format(**{name: self.stored_value(value) for name, value in values.items()}) if values else told
 
     def stored_value(self, text: str) -> str:
-        """Return what filled a placeholder of a stored sentence: a sentence of its own, or a name or number."""
-        found = match_stored(text)
-        return text if found is None else self.stored(text)
+        """Return what filled a placeholder of a stored sentence: a sentence of its own, a number, a name as it is."""
+        if _NUMBER.fullmatch(text):
+            return self.decimal(float(text), len(text.partition(".")[2]))
+        return text if match_stored(text) is None else self.stored(text)
 
     def whole(self, value: float | None) -> str:
         """A count: 1,240."""
