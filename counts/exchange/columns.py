@@ -23,7 +23,18 @@ SIGHTING = {
 }
 PATROL = {
     **PLACE,
-    "identifier": ("patrolid", "patroluuid", "clientuuid", "patrol", "identifier", "id", "name"),
+    "identifier": (
+        "patrolid",
+        "patroluuid",
+        "missionuuid",
+        "missionid",
+        "clientuuid",
+        "patrol",
+        "mission",
+        "identifier",
+        "id",
+        "name",
+    ),
     "time": (*TIME, "date"),
     "start": ("startdatetime", "starttime", "started", "startedutc", "patrolstartdate", "startdate", "start"),
     "end": ("enddatetime", "endtime", "ended", "endedutc", "patrolenddate", "enddate", "end"),

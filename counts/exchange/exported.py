@@ -20,7 +20,8 @@ class ExportOptions:
     model (SMART, EarthRanger). `zone`: IANA name of the time zone that SMART's clocks show. `checklist`: what labels
     are called in science, with keys. `licence`: SPDX identifier of the data's licence (Darwin Core). `data_model`: the
     XML of a park's SMART data model, which the mapping is checked against. `blur_listed`: species that the checklist
-    lists are sensitive. `country`: its code of ISO 3166 with two letters (Darwin Core).
+    lists are sensitive. `country`: its code of ISO 3166 with two letters (Darwin Core). `pictures`: each waypoint has
+    what its picture shows (SMART).
     """
 
     layers: tuple[str, ...] = ()
@@ -33,6 +34,7 @@ class ExportOptions:
     data_model: Path | None = None
     blur_listed: bool = False
     country: str | None = None
+    pictures: bool = False
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ class Group:
     generalised: bool
     transect: str | None
     sortie: str | None
+    capture_id: int | None = None
 
 
 def make_groups(records: SurveyRecords) -> tuple[tuple[Group, ...], tuple[Skip, ...]]:
@@ -56,6 +57,7 @@ def make_groups(records: SurveyRecords) -> tuple[tuple[Group, ...], tuple[Skip, 
                 generalised=first.generalised,
                 transect=transects.most_common(1)[0][0],
                 sortie=None if first.capture_id is None else records.captures[first.capture_id].sortie,
+                capture_id=first.capture_id,
             )
         )
     groups.sort(key=lambda g: (g.time_utc, g.species, g.key))

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from counts import store
 from counts.census import Census
+from counts.exchange.attachments import write_attachments
 from counts.exchange.camtrapdp import read_camtrap_dp
 from counts.exchange.checklist import Checklist, read_checklist
 from counts.exchange.earthranger_subjects import read_earthranger
@@ -38,7 +39,8 @@ class ImportOptions:
 
     `origin`: what its identifiers belong to, instead of what the file says. `zone`: IANA name of the time zone of
     clocks that do not say theirs. `checklist`: names of species. `columns`: columns by hand. `survey`: whose pictures
-    boxes are of. `species_key`, `count_key`: attributes of SMART's data model. `code_version`: kept with the source.
+    boxes are of. `species_key`, `count_key`: attributes of SMART's data model. `attachments`: the folder for files that
+    came with SMART's sightings. `code_version`: kept with the source.
     """
 
     origin: str | None = None
@@ -48,6 +50,7 @@ class ImportOptions:
     survey: str | None = None
     species_key: str = "species"
     count_key: str = "numberofanimals"
+    attachments: Path | None = None
     code_version: str | None = None
 
 
@@ -206,6 +209,11 @@ def _smart(path: Path, options: ImportOptions) -> _Read:
         }
 
     notes = []
+    if read.attachments and options.attachments is not None:
+        write_attachments(options.attachments, read.attachments)
+        notes.append(f"{len(read.attachments)} attachments are in {options.attachments}")
+    elif read.attachments:
+        notes.append(f"{len(read.attachments)} attachments were left where they are: --attachments DIR writes them")
     if read.others:
         notes.append(f"{read.others} observations have no attribute {options.species_key!r} and are no sightings")
     lacking = sum(p.track is None for p in read.patrols)

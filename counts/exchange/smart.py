@@ -1,4 +1,4 @@
-"""SMART Connect 7: waypoints of incidents or patrols as GeoJSON, one feature for each request its server takes.
+"""SMART Connect 7: waypoints of incidents, patrols or missions as GeoJSON, one feature for each request to its server.
 
 A park's data model is its own, so what a label is called there has to be said (a TOML file, see `overfly export`):
 
@@ -12,6 +12,11 @@ A park's data model is its own, so what a label is called there has to be said (
     mandate = "research"
     members = ["..."]
     leader = "..."
+
+    [mission]                                   # or missions of SMART's ecological records
+    transportType = "uav"
+    mandate = "research"
+    survey = "..."                              # the UUID of the survey that they belong to
 """
 
 from __future__ import annotations
@@ -23,6 +28,7 @@ from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from counts.exchange.attachments import picture_of
 from counts.exchange.exported import Exported, ExportOptions
 from counts.exchange.files import iso_time, json_bytes, one_line, write_whole
 from counts.exchange.generalise import STATEMENT
@@ -30,11 +36,12 @@ from counts.exchange.groups import Group, make_groups
 from counts.exchange.mapping import species_mapping
 from counts.exchange.records import SurveyRecords
 from counts.exchange.smart_model import refuse_bad_mapping
-from flightplan.errors import CensusError, Skip
+from flightplan.errors import CaptureError, CensusError, Skip
 
 _TIME = "%Y-%m-%dT%H:%M:%S"
 _WAYPOINT = "waypoint/new"
-_PATROL_KEYS = ("transportType", "mandate", "members", "leader")
+_NEEDED = {"patrol": ("transportType", "mandate", "members", "leader"), "mission": ("transportType", "mandate")}
+_OPTIONAL = {"patrol": ("team",), "mission": ("survey", "team", "missionId", "members", "leader")}
 
 
 def export_smart(records: SurveyRecords, out: Path, options: ExportOptions) -> Exported:
@@ -42,7 +49,8 @@ def export_smart(records: SurveyRecords, out: Path, options: ExportOptions) -> E
 
     A waypoint is what one picture shows of one species. Times are local to `options.zone`, as SMART has no zones; the
     comment has them in UTC. Identifiers follow from the survey, so that sending twice can be noticed. Species that the
-    mapping does not name are skipped by name, each with the number of its waypoints.
+    mapping does not name are skipped by name, each with the number of its waypoints. With `options.pictures` a waypoint
+    has what its picture shows; pictures that cannot be read are skipped by name.
     """
     features, skips = make_features(records, options)
     document = {"type": "FeatureCollection", "features": features}
@@ -52,17 +60,15 @@ def export_smart(records: SurveyRecords, out: Path, options: ExportOptions) -> E
 
 
 def make_features(records: SurveyRecords, options: ExportOptions) -> tuple[list[dict[str, Any]], tuple[Skip, ...]]:
-    """Return the features in their order, patrols before their waypoints, and what cannot be told, by name.
+    """Return the features in their order, patrols (or missions) before their waypoints, and what cannot be told.
 
     Raises CensusError for a mapping that names no species of the survey, does not fit the park's data model where that
-    is given, or has a patrol without what SMART wants of it.
+    is given, or has a patrol or mission without what SMART wants of it.
     """
     zone = zone_of(options.zone)
     if options.data_model is not None:
         refuse_bad_mapping(options.mapping, options.data_model)
-    patrol = options.mapping.get("patrol")
-    if patrol is not None:
-        _check_patrol(patrol)
+    carrier = _carrier_of(options.mapping)
     species = species_mapping(options.mapping, required=("category",))
     groups, lost = make_groups(records)
     skips = list(lost)
@@ -75,13 +81,25 @@ def make_features(records: SurveyRecords, options: ExportOptions) -> tuple[list[
             "the mapping names no category for any species of the survey",
             hint="Write a --mapping FILE.toml with a table [species.LABEL] and its category",
         )
-    features = [] if patrol is None else _patrols(records, patrol, zone)
-    features += [_waypoint(records, group, species[group.species], patrol is not None, zone) for group in told]
+    features = [] if carrier is None else _outings(records, carrier, options.mapping[carrier], zone)
+    for group in told:
+        feature = _waypoint(records, group, species[group.species], carrier, zone)
+        if options.pictures:
+            try:
+                picture = picture_of(records, group)
+            except CaptureError as error:
+                skips.append(Skip(error.where or group.species, f"no picture goes with its waypoint: {error.what}"))
+            else:
+                if picture is not None:
+                    feature["properties"]["smartAttributes"]["attachments"] = [picture]
+        features.append(feature)
+    if options.pictures and records.sensitive:
+        skips.append(Skip("pictures", "with a sensitive species none are told: they may show it"))
     return features, tuple(skips)
 
 
 def _waypoint(
-    records: SurveyRecords, group: Group, entry: Mapping[str, Any], as_patrol: bool, zone: ZoneInfo
+    records: SurveyRecords, group: Group, entry: Mapping[str, Any], carrier: str | None, zone: ZoneInfo
 ) -> dict[str, Any]:
     attributes = dict(entry.get("attributes", {}))
     if "count" in entry:
@@ -102,10 +120,9 @@ def _waypoint(
         "comment": one_line(f"{comment}. {STATEMENT}" if group.generalised else comment),
     }
     # A sensitive waypoint belongs to no patrol: a leg would tell where it was.
-    if as_patrol and group.sortie is not None:
-        own |= {"patrolUuid": _uuid("patrol", records.survey.name, group.sortie)}
-        own |= {"patrolLegUuid": _uuid("leg", records.survey.name, group.sortie)}
-        kind = "patrol"
+    if carrier is not None and group.sortie is not None:
+        own |= _keys(carrier, records.survey.name, group.sortie)
+        kind = carrier
     else:
         own |= {"incidentUuid": _uuid("incident", group.key), "incidentId": f"overfly-{_uuid('incident', group.key)}"}
         kind = "incident"
@@ -113,8 +130,8 @@ def _waypoint(
     return _feature(kind, _WAYPOINT, place, group.time_utc, zone, own)
 
 
-def _patrols(records: SurveyRecords, patrol: Mapping[str, Any], zone: ZoneInfo) -> list[dict[str, Any]]:
-    """Return the start of a patrol for each sortie that took pictures with place and time, and its track."""
+def _outings(records: SurveyRecords, kind: str, said: Mapping[str, Any], zone: ZoneInfo) -> list[dict[str, Any]]:
+    """Return the start of a patrol or mission for each sortie whose pictures have place and time, and its track."""
     by_sortie: dict[str, list[tuple[datetime, float, float]]] = {}
     for stored in records.captures.values():
         shot = stored.capture
@@ -124,18 +141,18 @@ def _patrols(records: SurveyRecords, patrol: Mapping[str, Any], zone: ZoneInfo) 
     for sortie, fixes in sorted(by_sortie.items()):
         fixes.sort()
         name = records.survey.name
-        leg = {"patrolUuid": _uuid("patrol", name, sortie), "patrolLegUuid": _uuid("leg", name, sortie)}
+        leg = _keys(kind, name, sortie)
         start = {
             **leg,
             "objective": one_line(f"Aerial wildlife survey {name}"),
             "comment": one_line(f"overfly {name}, {sortie}"),
             "isArmed": "false",
-            **{key: patrol[key] for key in _PATROL_KEYS},
+            **{key: said[key] for key in (*_NEEDED[kind], *_OPTIONAL[kind]) if key in said},
         }
         for row, (time, longitude, latitude) in enumerate(fixes):
             if row == 0:
-                features.append(_feature("patrol", "start", (longitude, latitude), time, zone, start))
-            features.append(_feature("patrol", "trackpoint/new", (longitude, latitude), time, zone, leg))
+                features.append(_feature(kind, "start", (longitude, latitude), time, zone, start))
+            features.append(_feature(kind, "trackpoint/new", (longitude, latitude), time, zone, leg))
     return features
 
 
@@ -154,13 +171,27 @@ def _feature(
     }
 
 
-def _check_patrol(patrol: Any) -> None:
-    missing = [key for key in _PATROL_KEYS if not isinstance(patrol, Mapping) or key not in patrol]
-    if missing:
-        raise CensusError(
-            f"the mapping's [patrol] does not say {', '.join(missing)}",
-            hint="SMART refuses a patrol without them; the keys are those of the park's data model",
-        )
+def _keys(kind: str, survey: str, sortie: str) -> dict[str, str]:
+    """What says to which patrol or mission a feature belongs."""
+    if kind == "mission":
+        return {"missionUuid": _uuid("mission", survey, sortie)}
+    return {"patrolUuid": _uuid("patrol", survey, sortie), "patrolLegUuid": _uuid("leg", survey, sortie)}
+
+
+def _carrier_of(mapping: Mapping[str, Any]) -> str | None:
+    """Return whether sorties go out as patrols or as missions, None for neither."""
+    asked = [kind for kind in _NEEDED if kind in mapping]
+    if len(asked) > 1:
+        raise CensusError("the mapping has a [patrol] and a [mission]", hint="A sortie is one of them: take one out")
+    for kind in asked:
+        said = mapping[kind]
+        missing = [key for key in _NEEDED[kind] if not isinstance(said, Mapping) or key not in said]
+        if missing:
+            raise CensusError(
+                f"the mapping's [{kind}] does not say {', '.join(missing)}",
+                hint=f"SMART refuses a {kind} without them; the keys are those of the park's data model",
+            )
+    return asked[0] if asked else None
 
 
 def zone_of(name: str) -> ZoneInfo:

@@ -19,6 +19,7 @@ import pyproj
 import shapely
 from pyproj import Geod
 
+from counts.exchange.attachments import Attachment, read_attachment
 from counts.exchange.columns import PATROL, find_columns
 from counts.exchange.reported import features_of
 from counts.exchange.smart_patrol_xml import PatrolXml, child_text, read_patrol_xml
@@ -45,13 +46,17 @@ _Point = tuple[datetime, float, float]
 
 @dataclass(frozen=True)
 class PatrolFile:
-    """Patrols, what they saw of animals, and what could not be used. `others` counts observations without a species."""
+    """Patrols and missions, what they saw of animals, and what could not be used.
+
+    `others` counts observations without a species, `attachments` are files that came with sightings.
+    """
 
     patrols: tuple[PatrolEntry, ...]
     sightings: tuple[ReportedEntry, ...]
     others: int
     skips: tuple[Skip, ...]
     content_hash: str
+    attachments: tuple[Attachment, ...] = ()
 
 
 def read_smart_patrols(
@@ -91,8 +96,10 @@ def read_smart_patrols(
         features = features_of(as_json(content, where), where)
         waypoints = [f for f in features if str(f["properties"].get("smartFeatureType", "")).startswith("waypoint")]
         patrols, skips = _read_geojson(features, zone)
-        sightings, others, bad = _seen(waypoints, zone, species_key, count_key)
+        sightings, others, attached, bad = _seen(waypoints, zone, species_key, count_key)
         skips += bad
+        kept, twice = _once(patrols)
+        return PatrolFile(kept, tuple(sightings), others, (*skips, *twice), digest, tuple(attached))
     kept, twice = _once(patrols)
     return PatrolFile(kept, tuple(sightings), others, (*skips, *twice), digest)
 
@@ -231,9 +238,10 @@ def _read_geojson(features: list[dict[str, Any]], zone: tzinfo) -> tuple[list[Pa
 
 def _seen(
     features: list[dict[str, Any]], zone: tzinfo, species_key: str, count_key: str
-) -> tuple[list[ReportedEntry], int, list[Skip]]:
-    """Return what waypoints of SMART Connect saw, how many observations name no species, and what was wrong."""
+) -> tuple[list[ReportedEntry], int, list[Attachment], list[Skip]]:
+    """Return what waypoints of SMART Connect saw, how many observations name no species, files, and what was wrong."""
     seen: list[ReportedEntry] = []
+    attached: list[Attachment] = []
     skips, others = [], 0
     for feature in features:
         said = feature["properties"]
@@ -241,6 +249,14 @@ def _seen(
             own = said["smartAttributes"]
             time, place = moment(said["dateTime"], zone), feature["geometry"]["coordinates"]
             longitude, latitude = checked_place(float(place[0]), float(place[1]))
+            files = []
+            for each in own.get("attachments") or ():
+                try:
+                    files.append(read_attachment(each))
+                except ValueError as error:
+                    skips.append(Skip(f"waypoint {str(said.get('dateTime'))[:40]}", str(error)))
+            attached += files
+            named = {"attachments": ", ".join(f.file_name for f in files)} if files else {}
             for group in own["observationGroups"]:
                 for observation in group["observations"]:
                     attributes = {str(k): str(v) for k, v in observation["attributes"].items()}
@@ -256,7 +272,7 @@ def _seen(
                             latitude_deg=latitude,
                             count=whole(attributes.get(count_key, ""), 1),
                             time_utc=time,
-                            details={"category": str(observation["category"]), **rest},
+                            details={"category": str(observation["category"]), **rest, **named},
                         )
                     )
         except (ValueError, TypeError, LookupError, AttributeError, OverflowError) as error:
@@ -264,7 +280,7 @@ def _seen(
                 str(error) if type(error) is ValueError else "it is no waypoint with a place, a time and observations"
             )
             skips.append(Skip(f"waypoint {str(said.get('dateTime'))[:40]}", reason))
-    return seen, others, skips
+    return seen, others, attached, skips
 
 
 def _from_xml(read: PatrolXml, digest: str) -> PatrolFile:

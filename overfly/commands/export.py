@@ -68,6 +68,7 @@ _MAX_MAPPING_BYTES = 1 << 20
     help="The park's SMART data model; the mapping is checked against it.",
 )
 @click.option("--zone", default="UTC", show_default=True, metavar="NAME", help="The park's time zone (smart).")
+@click.option("--pictures", is_flag=True, help="Each waypoint has what its picture shows (smart).")
 @workspace_option
 @json_option
 def export_command(
@@ -91,6 +92,7 @@ def export_command(
     mapping: Path | None,
     data_model: Path | None,
     zone: str,
+    pictures: bool,
     workspace_folder: Path | None,
     as_json: bool,
 ) -> None:
@@ -128,6 +130,7 @@ def export_command(
         licence=licence,
         data_model=data_model,
         blur_listed=blur_listed,
+        pictures=pictures,
     )
     places = find_places(census, workspace_folder, survey)
     with Census.open(places.census, create=False) as opened:

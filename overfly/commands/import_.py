@@ -48,6 +48,12 @@ Examples:
 @click.option(
     "--count-key", default="numberofanimals", show_default=True, metavar="KEY", help="SMART's attribute for numbers."
 )
+@click.option(
+    "--attachments",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Write the pictures that came with SMART's sightings there.",
+)
 @workspace_option
 @json_option
 def import_command(
@@ -61,6 +67,7 @@ def import_command(
     columns: tuple[str, ...],
     species_key: str,
     count_key: str,
+    attachments: Path | None,
     workspace_folder: Path | None,
     as_json: bool,
 ) -> None:
@@ -86,6 +93,7 @@ def import_command(
             survey=places.survey,
             species_key=species_key,
             count_key=count_key,
+            attachments=attachments,
             code_version=overfly.__version__,
         )
         done = import_standard(opened, standard, path, options, now=datetime.now(UTC))

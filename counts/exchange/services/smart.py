@@ -2,7 +2,7 @@
 
 It lets people in by a form whose answer leaves a cookie (smartconnect-client 1.16), so its secret is "name:password".
 After a doubtful request an incident or the start of a patrol is asked for by its UUID, which follows from the survey;
-track points and a patrol's waypoints cannot be asked for.
+track points, a patrol's waypoints and missions cannot be asked for.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def make_items(
     for feature in features:
         said = feature["properties"]
         own = said["smartAttributes"]
-        base = own.get("incidentUuid") or own.get("patrolUuid")
+        base = own.get("incidentUuid") or own.get("patrolUuid") or own.get("missionUuid")
         key = f"{said['smartFeatureType']}/{base}/{said['dateTime']}"
         seen[key] = seen.get(key, 0) + 1
         about = own.get("comment") or f"{said['smartFeatureType']} of {said['dateTime']}"
@@ -60,7 +60,7 @@ def asks(client: ServiceClient, item: WaitingItem) -> Callable[[], bool] | None:
     own = said["smartAttributes"]
     if said["smartDataType"] == "incident":
         path, field, value = "waypoint/incident", "client_incident_uuid", own["incidentUuid"]
-    elif said["smartFeatureType"] == "start":
+    elif said["smartFeatureType"] == "start" and said["smartDataType"] == "patrol":
         path, field, value = "patrol", "client_patrol_uuid", own["patrolUuid"]
     else:
         return None
