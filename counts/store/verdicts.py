@@ -169,14 +169,21 @@ def _last_standing(session: Session, run_id: int, who: str, taken_back: set[int]
     )
     before = None
     while batch := session.execute(query if before is None else query.where(Verdict.fid < before)).all():
-        ids = {row.detection_id for row in batch if row.fid not in taken_back and row.detection_id is not None}
-        run_of = dict(session.execute(select(Detection.fid, Detection.run_id).where(Detection.fid.in_(ids))).all())
+        standing = []
         for row in batch:
-            if row.fid in taken_back or row.detection_id is None or run_of[row.detection_id] not in runs:
+            if row.fid in taken_back or row.detection_id is None:
                 continue
-            if row.action != UNDO or row.undoes_id is None:
-                return session.get_one(Verdict, row.fid)
-            taken_back.add(row.undoes_id)
+            if row.action == UNDO and row.undoes_id is not None:
+                taken_back.add(row.undoes_id)
+            else:
+                standing.append(row)
+        # Nearly always the first is the one; those of other runs are looked up together.
+        for some in (standing[:1], standing[1:]):
+            ids = {row.detection_id for row in some}
+            ours = set(session.scalars(select(Detection.fid).where(Detection.fid.in_(ids), Detection.run_id.in_(runs))))
+            for row in some:
+                if row.detection_id in ours:
+                    return session.get_one(Verdict, row.fid)
         before = batch[-1].fid
     return None
 
