@@ -17,6 +17,7 @@ from counts.merging import Merged, merge
 from counts.store.received import read_tracks
 from flightplan.console import OverflyCommand, finish, json_option, say
 from flightplan.errors import Skip
+from overfly.commands.fetching import import_live, is_address
 from overfly.commands.places import census_argument, find_places, survey_option, workspace_option
 
 _EXAMPLE = """
@@ -27,13 +28,14 @@ Examples:
   overfly import movebank collars.csv
   overfly import camtrapdp cameras.zip --checklist species.csv
   overfly import smart patrols.xml --zone Africa/Dar_es_Salaam
+  overfly import earthranger https://park.pamdas.org --since 2026-01-01
   overfly import sightings rangers.csv --column species=Art
 """
 
 
 @click.command("import", cls=OverflyCommand, epilog=_EXAMPLE)
 @click.argument("standard", type=click.Choice(["census", *STANDARDS_IN]))
-@click.argument("path", type=click.Path(path_type=Path))
+@click.argument("path", metavar="PATH_OR_URL")
 @census_argument
 @survey_option
 @click.option(
@@ -54,11 +56,20 @@ Examples:
     metavar="DIR",
     help="Write the pictures that came with SMART's sightings there.",
 )
+@click.option("--since", type=click.DateTime(), metavar="DATE", help="Tracks from then on (earthranger from a URL).")
+@click.option("--until", type=click.DateTime(), metavar="DATE", help="Tracks up to then (earthranger from a URL).")
+@click.option("--patrol", "patrols", multiple=True, metavar="UUID", help="A patrol to fetch (smart from a URL).")
+@click.option(
+    "--token-file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="The service's secret, instead of the one in the environment.",
+)
 @workspace_option
 @json_option
 def import_command(
     standard: str,
-    path: Path,
+    path: str,
     census: str | None,
     survey: str | None,
     name: str | None,
@@ -68,10 +79,14 @@ def import_command(
     species_key: str,
     count_key: str,
     attachments: Path | None,
+    since: datetime | None,
+    until: datetime | None,
+    patrols: tuple[str, ...],
+    token_file: Path | None,
     workspace_folder: Path | None,
     as_json: bool,
 ) -> None:
-    """Bring PATH into the census. The same again adds nothing; what cannot be used is named by its line.
+    """Bring a file into the census. The same again adds nothing; what cannot be used is named by its line.
 
     census: another copy of the same census, from a second team or laptop. What only it has comes in, what both have is
     compared field by field: unknown fields are filled, and where both know and disagree, ours stays and the conflict is
@@ -80,11 +95,14 @@ def import_command(
     movebank, earthranger: collars (CSV of a study; answers of subject tracks or observations). camtrapdp: a package of
     a camera network (folder or zip). smart: patrols as XML, GeoJSON, GPX, CSV or Shapefile. sightings: CSV or GeoJSON
     points. checklist: a table of species. coco, yolo, detections (CSV): boxes, as a detection layer of --survey.
+
+    From a URL: earthranger fetches the tracks of all subjects that are wildlife, smart the waypoints of each --patrol.
+    The secret is in OVERFLY_EARTHRANGER_TOKEN or OVERFLY_SMART_LOGIN (NAME:PASSWORD), or in --token-file.
     """
     places = find_places(census, workspace_folder, survey)
     with Census.open(places.census, create=False) as opened:
         if standard == "census":
-            _merge(opened, path, as_json)
+            _merge(opened, Path(path), as_json)
         options = ImportOptions(
             origin=name,
             zone=zone,
@@ -96,7 +114,19 @@ def import_command(
             attachments=attachments,
             code_version=overfly.__version__,
         )
-        done = import_standard(opened, standard, path, options, now=datetime.now(UTC))
+        if is_address(path):
+            done = import_live(
+                opened,
+                standard,
+                path,
+                options,
+                token_file=token_file,
+                since=None if since is None else since.replace(tzinfo=UTC),
+                until=None if until is None else until.replace(tzinfo=UTC),
+                patrols=patrols,
+            )
+        else:
+            done = import_standard(opened, standard, Path(path), options, now=datetime.now(UTC))
         document = imported_document(done, standard, path, opened)
     for note in done.notes:
         say(note)
@@ -105,7 +135,7 @@ def import_command(
     finish(document, as_json=as_json, text=_said(done, path), skipped=done.skips)
 
 
-def imported_document(done: Imported, standard: str, path: Path, census: Census) -> dict[str, Any]:
+def imported_document(done: Imported, standard: str, path: Path | str, census: Census) -> dict[str, Any]:
     """Return what `overfly import STANDARD --json` prints; of collars also how fast their animals go."""
     document: dict[str, Any] = {
         "standard": standard,
@@ -156,7 +186,7 @@ def _merge(census: Census, path: Path, as_json: bool) -> None:
     finish(merged_document(merged, path), as_json=as_json, text=_text(merged, path), skipped=conflicts)
 
 
-def _said(done: Imported, path: Path) -> str:
+def _said(done: Imported, path: str) -> str:
     if done.known_since is not None:
         return f"{path} was brought in before, on {done.known_since:%Y-%m-%d}: nothing added"
     added = ", ".join(f"{number:,} {kind}" for kind, number in done.added.items()) or "nothing new"

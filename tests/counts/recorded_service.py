@@ -12,15 +12,24 @@ TOKEN = "s3cret-t0ken"
 OK, HANG, CUT_BEFORE, CUT_AFTER = "ok", "hang", "cut before", "cut after"
 
 
+class Script:
+    """What is answered to the same question, one after the other."""
+
+    def __init__(self, *steps: object) -> None:
+        self.steps = list(steps)
+
+
 class RecordedService:
     """`script` has what to do with the next POSTs: OK, HANG, CUT_BEFORE, CUT_AFTER, or (status, headers, text).
 
-    `accepted` has (path, key, body) of each item that it took, in order; `knows_keys` says whether a key it has seen
-    is taken again. `posts` counts requests.
+    `answers` are documents by path for questions, `asked` those questions. `accepted` has (path, key, body) of each
+    item that it took, in order; `knows_keys` says whether a key it has seen is taken again. `posts` counts requests.
     """
 
     def __init__(self, *, knows_keys: bool = True, login: tuple[str, str] | None = None) -> None:
         self.script: list = []
+        self.answers: dict[str, object] = {}
+        self.asked: list[tuple[str, dict[str, list[str]]]] = []
         self.accepted: list[tuple[str, str, object]] = []
         self.seen: list[dict[str, str]] = []
         self.posts = 0
@@ -77,7 +86,12 @@ def _handler(service: RecordedService) -> type[BaseHTTPRequestHandler]:
             if parts.path == "/connect/home":
                 self._answer(200, {}, "<html>")
             else:
-                self._answer(200, {}, json.dumps(service.found(parts.path, parse_qs(parts.query))))
+                query = parse_qs(parts.query)
+                service.asked.append((parts.path, query))
+                if service.answers:
+                    self._known(service.answers.get(parts.path, (404, {}, "")), query)
+                    return
+                self._answer(200, {}, json.dumps(service.found(parts.path, query)))
 
         def do_POST(self) -> None:
             content = self.rfile.read(int(self.headers["Content-Length"]))
@@ -111,6 +125,23 @@ def _handler(service: RecordedService) -> type[BaseHTTPRequestHandler]:
                 self._cut()
                 return
             self._answer(201, {}, '{"data": {"id": "1"}, "status": {"code": 201, "message": "Created"}}')
+
+        def _known(self, answer: object, query: dict[str, list[str]]) -> None:
+            """Answer what is recorded: a document, one by the question, a status, or the next of a list of those."""
+            if service.login and "JSESSIONID=abc" not in self.headers.get("Cookie", ""):
+                self._answer(401, {}, "")
+                return
+            if not service.login and self.headers.get("Authorization") != f"Bearer {TOKEN}":
+                self._answer(401, {}, "")
+                return
+            if isinstance(answer, Script):
+                answer = answer.steps.pop(0)
+            if callable(answer):
+                answer = answer(query)
+            if isinstance(answer, tuple):
+                self._answer(*answer)
+            else:
+                self._answer(200, {}, json.dumps(answer))
 
         def _answer(self, status: int, headers: dict[str, str], text: str) -> None:
             body = text.encode()

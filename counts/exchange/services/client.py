@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     import httpx
 
 MAX_ANSWER_BYTES = 1 << 22
+MAX_DOCUMENT_BYTES = 1 << 27
+"""Years of a collar's fixes are some megabytes."""
 KEY_HEADER = "Idempotency-Key"
 _TRY_AGAIN = frozenset({408, 425, 429})
 _SHUT = frozenset({401, 403, 404, 405, 410})
@@ -179,6 +181,29 @@ class ServiceClient:
             raise UnansweredError(why, where=self.target)
         return None if answer.status == 404 else answer
 
+    def fetch(self, path: str, params: Mapping[str, str] | None = None, *, may_miss: bool = False) -> Any:
+        """Ask for a document, again and again as long as nobody answers; None where `may_miss` and there is none (404).
+
+        Raises UnansweredError, RefusedError, and ServiceError where the door is shut, or for what is not JSON or too
+        large.
+        """
+        wait_s, why = self.patience.first_wait_s, ""
+        for turn in range(1, self.patience.tries + 1):
+            answer, asked_s, why = self._once(
+                "GET", path, may_miss=may_miss, most_bytes=MAX_DOCUMENT_BYTES, params=dict(params or {})
+            )
+            if answer is not None:
+                if answer.document is None and answer.status != 404:
+                    raise ServiceError("answered what is no JSON, or too large", where=self.target + path)
+                return answer.document
+            pause_s = wait_s if asked_s is None else asked_s
+            if turn < self.patience.tries and pause_s <= self.patience.longest_wait_s:
+                self._wait(pause_s, why)
+                wait_s = min(wait_s * 2, self.patience.longest_wait_s)
+            else:
+                break
+        raise UnansweredError(why, where=self.target, hint="Nothing was brought in: run the same again later")
+
     def sign_in(self, landing: str, path: str, form: Mapping[str, str]) -> None:
         """Open a page, then post a form whose answer leaves a cookie: as SMART Connect wants it, with its redirects."""
         pages: list[tuple[str, str, dict[str, Any]]] = [("GET", landing, {}), ("POST", path, {"data": dict(form)})]
@@ -205,7 +230,14 @@ class ServiceClient:
         self.close()
 
     def _once(
-        self, method: str, path: str, *, redirect_is_fine: bool = False, may_miss: bool = False, **request: Any
+        self,
+        method: str,
+        path: str,
+        *,
+        redirect_is_fine: bool = False,
+        may_miss: bool = False,
+        most_bytes: int = MAX_ANSWER_BYTES,
+        **request: Any,
     ) -> tuple[Answer | None, float | None, str]:
         """Make one request; no answer means that nobody knows, with the seconds the service asks for, and why."""
         import httpx
@@ -213,7 +245,7 @@ class ServiceClient:
         try:
             with self._http.stream(method, self.target + path, **request) as response:
                 status, headers = response.status_code, response.headers
-                text = self._text(response)
+                text = self._text(response, most_bytes)
         except httpx.TransportError as error:
             return None, None, f"did not answer ({_kind(error)})"
         except httpx.HTTPError as error:
@@ -233,14 +265,14 @@ class ServiceClient:
             raise RefusedError(status, self._hidden(one_line(text)[:300]))
         return Answer(status, document, self._hidden(one_line(text)[:200]), is_known=status == 409), None, ""
 
-    def _text(self, response: httpx.Response) -> str:
+    def _text(self, response: httpx.Response, most_bytes: int) -> str:
         found, size = [], 0
         for part in response.iter_bytes():
             found.append(part)
             size += len(part)
-            if size > MAX_ANSWER_BYTES:
+            if size > most_bytes:
                 break
-        return b"".join(found)[:MAX_ANSWER_BYTES].decode("utf-8", errors="replace")
+        return b"".join(found)[:most_bytes].decode("utf-8", errors="replace")
 
     def _hidden(self, text: str) -> str:
         for secret in self._secrets:
