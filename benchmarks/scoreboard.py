@@ -164,8 +164,8 @@ def page(results: Sequence[Result], not_run: Sequence[NotRun], machine: Mapping[
         "# Scoreboard",
         "",
         "Written by `make bench`, which runs every benchmark of the project in one go: `benchmarks/results.json` as a",
-        "page. Each figure is a ratio to a peer or a simple baseline of the same run, or a share of what was tried. The",
-        "spread is from the least to the greatest of the runs, or a run's own 95 % interval where there was one run.",
+        "page. Each figure is a ratio to a peer or a simple baseline of the same run, or a share of what was tried.",
+        "The spread is from the least to the greatest of the runs, or a run's own 95 % interval if there was one.",
         "",
         f"Machine: {machine['processors']} processors ({machine['processor']}), Python {machine['python']}, "
         + ", ".join(f"{name} {version}" for name, version in packages.items())

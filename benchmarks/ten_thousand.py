@@ -32,8 +32,8 @@ import numpy as np
 from PIL import ExifTags, Image
 
 from flightplan.camera import Camera
-from sim.camera import Pose
 from sim.photographs import Shot, write_frame
+from sim.view import Pose
 
 DAY = datetime(2026, 6, 1, 6, tzinfo=UTC)
 SIZE_PX = (160, 128)

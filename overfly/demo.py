@@ -38,12 +38,12 @@ from flightplan.vehicle.campaign import fly_one
 from overfly.chain import Counted, count_survey, detect_survey, ingest
 from overfly.pixel_surveys import checked_by
 from overfly.workspace import CONFIG_NAME, SurveyFolder, Workspace
-from sim.camera import Pose
 from sim.flights import FrameTruth, Renderer
 from sim.gimbal import Gimbal
 from sim.park import demo_area
 from sim.photographs import Shot
 from sim.vehicle import Airframe, Exposure, Home, PositionError, SimulatedVehicle, Wind, serve
+from sim.view import Pose
 from sim.world import World
 
 SURVEY = "demo"

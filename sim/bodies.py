@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,8 +12,6 @@ from sim.land import Things
 from sim.noise import Reals
 from sim.species import Species
 
-ELEPHANT_COAT = np.array([112, 103, 94], dtype=np.float32)
-ZEBRA_COAT = np.array([184, 178, 166], dtype=np.float32)
 SHADE = np.float32(0.42)
 
 
@@ -63,9 +62,8 @@ def shadow_of_thing(things: Things, row: int, place: Place) -> Mask:
 def shape_of_animal(species: Species, size: float, place: Place) -> tuple[Mask, Reals]:
     """Coverage and colour (…, 3) of an animal seen from above, heading along its first axis."""
     length, width = species.length_m * size, species.width_m * size
-    if species.name == "elephant":
-        return _elephant(length, width, place)
-    return _equid(length, width, place)
+    mask, light = _SHAPES[species.shape](length, width, place, species.stripe_m)
+    return mask, light[..., None] * np.array(species.coat, dtype=np.float32)
 
 
 def shadow_of_animal(species: Species, size: float, place: Place) -> Mask:
@@ -121,7 +119,7 @@ def visible_part(plane: Reals, mask: Mask) -> tuple[float, tuple[float, float, f
     )
 
 
-def _elephant(length: float, width: float, place: Place) -> tuple[Mask, Reals]:
+def _elephant(length: float, width: float, place: Place, stripe_m: float) -> tuple[Mask, Reals]:
     left, top, u, v = _patch(place, 0.55 * length, 0.6 * width)
     px = _pixel_m(place)
     trunk_of_body = _ellipse(u, v, -0.10 * length, 0.0, 0.37 * length, 0.42 * width, px)
@@ -138,10 +136,10 @@ def _elephant(length: float, width: float, place: Place) -> tuple[Mask, Reals]:
     light = light * (1 - 0.16 * ears * (1 - head)) * (1 - 0.10 * nose)
     spine = np.exp(-((v / np.float32(0.10 * width)) ** 2)) * (u < 0.25 * length)
     light = light + np.float32(0.07) * spine
-    return Mask(left, top, coverage), light[..., None] * ELEPHANT_COAT
+    return Mask(left, top, coverage), light
 
 
-def _equid(length: float, width: float, place: Place) -> tuple[Mask, Reals]:
+def _equid(length: float, width: float, place: Place, stripe_m: float) -> tuple[Mask, Reals]:
     left, top, u, v = _patch(place, 0.56 * length, 0.62 * width)
     px = _pixel_m(place)
     body = _ellipse(u, v, -0.13 * length, 0.0, 0.36 * length, 0.47 * width, px)
@@ -151,12 +149,54 @@ def _equid(length: float, width: float, place: Place) -> tuple[Mask, Reals]:
     light = _dome_light(
         (u + np.float32(0.1 * length)) / np.float32(0.5 * length), v / np.float32(0.5 * width), place.sun
     )
-    stripes = np.sin(np.float32(2 * np.pi / 0.19) * u + np.float32(1.5) * np.abs(v))
-    # Stripes finer than two pixels average out, as they do on a sensor.
-    contrast = np.float32(0.34 * np.clip((0.19 / px - 1.0) / 2.0, 0.12, 1.0))
+    if stripe_m:
+        stripes = np.sin(np.float32(2 * np.pi / stripe_m) * u + np.float32(1.5) * np.abs(v))
+        # Stripes finer than two pixels average out, as they do on a sensor.
+        contrast = np.float32(0.34 * np.clip((stripe_m / px - 1.0) / 2.0, 0.12, 1.0))
+        light = light * (1 + contrast * stripes)
     mane = np.exp(-((v / np.float32(0.09 * width)) ** 2)) * np.maximum(neck, 0.5 * body)
-    light = light * (1 + contrast * stripes) * (1 - 0.30 * mane) * (1 - 0.35 * head * (1 - neck))
-    return Mask(left, top, coverage), light[..., None] * ZEBRA_COAT
+    light = light * (1 - 0.30 * mane) * (1 - 0.35 * head * (1 - neck))
+    return Mask(left, top, coverage), light
+
+
+def _bovid(length: float, width: float, place: Place, stripe_m: float) -> tuple[Mask, Reals]:
+    left, top, u, v = _patch(place, 0.56 * length, 0.62 * width)
+    px = _pixel_m(place)
+    body = _ellipse(u, v, -0.08 * length, 0.0, 0.40 * length, 0.46 * width, px)
+    shoulder = _ellipse(u, v, 0.14 * length, 0.0, 0.17 * length, 0.50 * width, px)
+    head = _ellipse(u, v, 0.40 * length, 0.0, 0.11 * length, 0.20 * width, px)
+    horns = np.maximum(
+        _ellipse(u, v, 0.37 * length, 0.25 * width, 0.03 * length, 0.18 * width, px),
+        _ellipse(u, v, 0.37 * length, -0.25 * width, 0.03 * length, 0.18 * width, px),
+    )
+    coverage = np.maximum(np.maximum(body, shoulder), np.maximum(head, horns))
+    light = _dome_light(
+        (u + np.float32(0.05 * length)) / np.float32(0.5 * length), v / np.float32(0.5 * width), place.sun
+    )
+    light = light * (1 - np.float32(0.25) * head * (1 - shoulder)) * (1 + np.float32(0.35) * horns * (1 - head))
+    return Mask(left, top, coverage), light
+
+
+def _bird(length: float, width: float, place: Place, stripe_m: float) -> tuple[Mask, Reals]:
+    left, top, u, v = _patch(place, 0.56 * length, 0.62 * width)
+    px = _pixel_m(place)
+    body = _ellipse(u, v, -0.12 * length, 0.0, 0.32 * length, 0.48 * width, px)
+    tail = _ellipse(u, v, -0.42 * length, 0.0, 0.09 * length, 0.16 * width, px)
+    bill = _ellipse(u, v, 0.33 * length, 0.0, 0.19 * length, 0.11 * width, px)
+    coverage = np.maximum(np.maximum(body, tail), bill)
+    light = _dome_light(
+        (u + np.float32(0.1 * length)) / np.float32(0.5 * length), v / np.float32(0.5 * width), place.sun
+    )
+    light = light * (1 - np.float32(0.30) * tail * (1 - body)) * (1 - np.float32(0.15) * bill * (1 - body))
+    return Mask(left, top, coverage), light
+
+
+_SHAPES: dict[str, Callable[[float, float, Place, float], tuple[Mask, Reals]]] = {
+    "elephant": _elephant,
+    "equid": _equid,
+    "bovid": _bovid,
+    "bird": _bird,
+}
 
 
 def _shadow(place: Place, ellipses: tuple[tuple[float, float, float, float], ...], height_m: float) -> Mask:

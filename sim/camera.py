@@ -1,21 +1,23 @@
 """The simulated camera: what a picture taken from a pose shows of the world, and exactly which animals are in it.
 
-The ground is flat at height 0 for the geometry; its relief only shades it. The pixel in the top-left corner is
-centred on (0, 0) for rays (`flightplan.camera`) and covers 0 to 1 for boxes (`detect.detections`).
+The ground is that of the world's `relief`, else flat at height 0; what the land itself draws of hills only shades it.
+The pixel in the top-left corner is centred on (0, 0) for rays (`flightplan.camera`) and covers 0 to 1 for boxes
+(`detect.detections`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
+from scipy.ndimage import correlate1d
 
-from flightplan.camera import Camera, rotation
+from flightplan.camera import Camera
 from flightplan.errors import CameraError
-from flightplan.frames import Floats, LocalFrame
+from flightplan.frames import Floats
+from sim import heat
 from sim.bodies import (
     SHADE,
     Mask,
@@ -31,26 +33,14 @@ from sim.bodies import (
 )
 from sim.land import CLUTTER, TILE_PX, TREE, Land, Things
 from sim.noise import Reals, grain_tile
-from sim.world import OUTSIDE, World
+from sim.orthophoto import PhotographedLand
+from sim.relief import Relief
+from sim.view import Pose, View
+from sim.world import OUTSIDE, Positions, World
 
 _GRID_STEP_PX = 4
 _BODY_HEIGHT_SHARE = 0.55
 _LARGEST_THING_M = 8.0
-
-
-@dataclass(frozen=True)
-class Pose:
-    """Where a camera is and where it looks.
-
-    Degrees on WGS 84, metres above the ground below it, angles of `flightplan.camera`.
-    """
-
-    longitude_deg: float
-    latitude_deg: float
-    altitude_agl_m: float
-    yaw_deg: float
-    pitch_deg: float = -90.0
-    roll_deg: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -72,53 +62,17 @@ class AnimalLabel:
 
 @dataclass(frozen=True)
 class Look:
-    """What differs from one camera and hour to the next: softness in pixels, noise in grey levels, exposure, tint."""
+    """What differs from one camera and hour to the next: softness in pixels, noise in grey levels, exposure, tint.
+
+    `smear_px` is how far the ground moves up the picture while the shutter is open; `heat` makes it a thermal picture.
+    """
 
     blur_px: float = 0.55
     noise: float = 3.0
     exposure: float = 1.0
     tint: tuple[float, float, float] = (1.0, 1.0, 1.0)
-
-
-@dataclass(frozen=True)
-class View:
-    """A camera at a pose over flat ground in one local frame: points to pixels and back."""
-
-    camera: Camera
-    pose: Pose
-    frame: LocalFrame
-
-    def __post_init__(self) -> None:
-        if not self.pose.altitude_agl_m > 0:
-            raise CameraError("a picture needs a height above ground", where=self.camera.name)
-
-    def project(self, east_north_up_m: Floats) -> Floats:
-        """Pixels (N, 2) of points (N, 3) in metres east, north and above the ground."""
-        offset = east_north_up_m - self._position
-        north_east_down = np.column_stack([offset[:, 1], offset[:, 0], -offset[:, 2]])
-        return self.camera.project(north_east_down @ self._rotation)
-
-    def ground(self, pixels: npt.ArrayLike) -> Floats:
-        """Where the rays of pixels (N, 2) meet the ground: (N, 2) east and north; NaN at and above the horizon."""
-        north_east_down = self.camera.rays(pixels) @ self._rotation.T
-        down = np.where(north_east_down[:, 2] > 0, north_east_down[:, 2], np.nan)
-        reach = self._position[2] / down
-        return np.asarray(self._position[:2] + reach[:, None] * north_east_down[:, [1, 0]])
-
-    @cached_property
-    def footprint_m(self) -> Floats:
-        """The picture's corners on the ground, (4, 2), clockwise from the top left."""
-        right, bottom = self.camera.image_width_px - 0.5, self.camera.image_height_px - 0.5
-        return self.ground([(-0.5, -0.5), (right, -0.5), (right, bottom), (-0.5, bottom)])
-
-    @cached_property
-    def _position(self) -> Floats:
-        east, north = self.frame.to_local([(self.pose.longitude_deg, self.pose.latitude_deg)])[0]
-        return np.array([east, north, self.pose.altitude_agl_m])
-
-    @cached_property
-    def _rotation(self) -> Floats:
-        return rotation(self.pose.yaw_deg, self.pose.pitch_deg, self.pose.roll_deg)
+    smear_px: float = 0.0
+    heat: bool = False
 
 
 def render_frame(
@@ -129,30 +83,37 @@ def render_frame(
     Raises CameraError when the picture reaches the horizon.
     """
     look = look or Look()
-    view = View(camera, pose, world.area.frame)
+    view = View(camera, pose, world.area.frame, world.relief)
     if not np.isfinite(view.footprint_m).all():
         raise CameraError("a simulated picture must not reach the horizon", where=camera.name)
     sun = _sun(world)
     picture = _ground(world.land, view, sun)
+    if look.heat:
+        heat.of_ground(picture)
     bounds = _bounds(view)
     canopy = np.zeros(picture.shape[:2], dtype=np.float32)
     low = [(things, _places(view, things, sun)) for things in (world.land.things_in(c, bounds) for c in CLUTTER)]
-    rows, animal_places = _animals(world, view, time_s, bounds, sun)
+    now = world.positions(time_s, drone=view.drone)
+    rows, animal_places = _animals(world, view, now, bounds, sun)
+    shade = heat.SHADE if look.heat else float(SHADE)
     for things, places in low:
         for row, place in enumerate(places):
-            darken(picture, shadow_of_thing(things, row, place), float(SHADE) + 0.08)
+            darken(picture, shadow_of_thing(things, row, place), shade + 0.08)
     for row, place in zip(rows, animal_places, strict=True):
         kind = world.species[world.animals.species[row]]
-        darken(picture, shadow_of_animal(kind, float(world.animals.size[row]), place), float(SHADE))
+        darken(picture, shadow_of_animal(kind, float(world.animals.size[row]), place), shade)
     shown: list[tuple[int, Mask]] = []
     for things, places in low:
         if things.clutter is TREE:
-            shown = [(row, _paint_animal(picture, world, row, p)) for row, p in zip(rows, animal_places, strict=True)]
+            shown = [
+                (row, _paint_animal(picture, world, row, p, look.heat))
+                for row, p in zip(rows, animal_places, strict=True)
+            ]
         for row, place in enumerate(places):
-            mask = _paint_thing(picture, things, row, place)
+            mask = _paint_thing(picture, things, row, place, look.heat)
             if things.clutter is TREE:
                 add_coverage(canopy, mask)
-    labels = list(_labels(world, canopy, shown, time_s))
+    labels = list(_labels(world, canopy, shown, now))
     return _develop(picture, look, [world.seed, round(time_s * 1000) & 0xFFFFFFFF]), tuple(labels)
 
 
@@ -161,15 +122,32 @@ def _ground(land: Land, view: View, sun: tuple[float, float, float]) -> Reals:
     width, height = view.camera.image_width_px, view.camera.image_height_px
     columns, rows = _grid(width), _grid(height)
     nodes = np.stack(np.meshgrid(columns, rows), axis=-1).reshape(-1, 2)
-    ground = view.ground(nodes).astype(np.float32).reshape(len(rows), len(columns), 2)
+    meets = view.ground(nodes)
+    ground = meets.astype(np.float32).reshape(len(rows), len(columns), 2)
+    east, north = _every_pixel(ground[..., 0], height, width), _every_pixel(ground[..., 1], height, width)
+    hills = None if view.relief is None else _hillshade(view.relief, meets, sun).reshape(len(rows), len(columns))
     level = float(np.hypot(sun[0], sun[1])) or 1.0
-    colour, roughness = land.ground(ground[..., 0], ground[..., 1], (sun[0] / level, sun[1] / level))
-    grain = land.grain(_every_pixel(ground[..., 0], height, width), _every_pixel(ground[..., 1], height, width))
-    light = 1 + np.float32(0.075) * grain * _every_pixel(roughness, height, width)
     picture = np.empty((height, width, 3), dtype=np.float32)
-    for channel in range(3):
-        np.multiply(_every_pixel(colour[..., channel], height, width), light, out=picture[..., channel])
+    if isinstance(land, PhotographedLand):
+        picture[:] = land.colours(east, north)
+        light = np.ones((height, width), dtype=np.float32)
+    else:
+        colour, roughness = land.ground(ground[..., 0], ground[..., 1], (sun[0] / level, sun[1] / level))
+        grain = land.grain(east, north)
+        light = 1 + np.float32(0.075) * grain * _every_pixel(roughness, height, width)
+        for channel in range(3):
+            np.multiply(_every_pixel(colour[..., channel], height, width), light, out=picture[..., channel])
+    if hills is not None:
+        picture *= _every_pixel(hills, height, width)[..., None]
     return picture
+
+
+def _hillshade(relief: Relief, points_m: Floats, sun: tuple[float, float, float]) -> Reals:
+    """How much more or less light sloping ground gets than level ground (Lambert)."""
+    slope = relief.slope(points_m)
+    facing = (sun[2] - slope @ np.array(sun[:2])) / np.sqrt(1 + (slope**2).sum(axis=1)) / max(sun[2], 0.1)
+    clipped: Reals = np.clip(facing, 0.35, 1.5).astype(np.float32)
+    return clipped
 
 
 def _grid(side_px: int) -> Floats:
@@ -196,8 +174,14 @@ def _sun(world: World) -> tuple[float, float, float]:
 
 
 def _bounds(view: View) -> tuple[float, float, float, float]:
-    west, south = view.footprint_m.min(axis=0) - _LARGEST_THING_M
-    east, north = view.footprint_m.max(axis=0) + _LARGEST_THING_M
+    seen = view.footprint_m
+    if view.relief is not None:
+        # Over hills the ground seen is no quadrilateral of the corners.
+        right, bottom = view.camera.image_width_px - 0.5, view.camera.image_height_px - 0.5
+        grid = np.stack(np.meshgrid(np.linspace(-0.5, right, 13), np.linspace(-0.5, bottom, 13)), axis=-1)
+        seen = view.ground(grid.reshape(-1, 2))
+    west, south = np.nanmin(seen, axis=0) - _LARGEST_THING_M
+    east, north = np.nanmax(seen, axis=0) + _LARGEST_THING_M
     return float(west), float(south), float(east), float(north)
 
 
@@ -207,12 +191,18 @@ def _places(view: View, things: Things, sun: tuple[float, float, float]) -> list
 
 
 def _animals(
-    world: World, view: View, time_s: float, bounds: tuple[float, float, float, float], sun: tuple[float, float, float]
+    world: World,
+    view: View,
+    now: Positions,
+    bounds: tuple[float, float, float, float],
+    sun: tuple[float, float, float],
 ) -> tuple[list[int], list[Place]]:
-    now = world.positions(time_s)
     west, south, east, north = bounds
     x, y = now.local_m.T
-    rows = np.nonzero((x > west) & (x < east) & (y > south) & (y < north))[0]
+    rows = np.nonzero((x > west) & (x < east) & (y > south) & (y < north) & ~now.under_water)[0]
+    if view.relief is not None and len(rows):
+        feet = np.column_stack([now.local_m[rows], view.heights_m(now.local_m[rows])])
+        rows = rows[~view.hides(now.local_m[rows], view.project(feet))]
     tall = np.array([kind.height_m for kind in world.species])
     heights = _BODY_HEIGHT_SHARE * tall[world.animals.species[rows]] * world.animals.size[rows]
     directions = np.pi / 2 - np.radians(now.heading_deg[rows])
@@ -227,14 +217,15 @@ def _placed(
         return []
     along = np.column_stack([np.cos(direction_rad), np.sin(direction_rad)])
     across = np.column_stack([along[:, 1], -along[:, 0]])
-    origin = np.column_stack([centre_m, height_m])
+    foot = view.heights_m(centre_m)
+    origin = np.column_stack([centre_m, foot + height_m])
     step = np.zeros(len(centre_m))
-    ground = view.project(np.column_stack([centre_m, step]))
+    ground = view.project(np.column_stack([centre_m, foot]))
     centre = view.project(origin)
     forward = view.project(origin + np.column_stack([along, step])) - centre
     sideways = view.project(origin + np.column_stack([across, step])) - centre
-    fall = np.array([sun[0], sun[1], 0.0]) / -max(sun[2], 0.1)
-    shadow = view.project(np.column_stack([centre_m, step]) + fall) - ground
+    fall = _fall(view, centre_m, sun)
+    shadow = view.project(np.column_stack([centre_m, foot]) + fall) - ground
     metres_per_px = np.linalg.inv(np.stack([forward, sideways], axis=-1))
     suns = np.column_stack([along @ np.array(sun[:2]), across @ np.array(sun[:2]), np.full(len(step), sun[2])])
     return [
@@ -249,22 +240,38 @@ def _placed(
     ]
 
 
-def _paint_thing(picture: Reals, things: Things, row: int, place: Place) -> Mask:
+def _fall(view: View, points_m: Floats, sun: tuple[float, float, float]) -> Floats:
+    """Where the shadow of what is one metre above points (N, 2) lies from them: (N, 3), or (3,) on flat ground."""
+    if view.relief is None:
+        return np.array([sun[0], sun[1], 0.0]) / -max(sun[2], 0.1)
+    level = np.array(sun[:2])
+    rise = view.relief.slope(points_m) @ level
+    reach = 1.0 / np.maximum(sun[2] - rise, 0.1)
+    return np.column_stack([-reach[:, None] * level, -reach * rise])
+
+
+def _paint_thing(picture: Reals, things: Things, row: int, place: Place, hot: bool) -> Mask:
     mask, light = shape_of_thing(things, row, place)
+    if hot:
+        blend(picture, mask, heat.of_thing(things.clutter.kind, light))
+        return mask
     colour = np.array(things.clutter.colour, dtype=np.float32) * np.float32(things.tone[row])
     blend(picture, mask, light[..., None] * colour)
     return mask
 
 
-def _paint_animal(picture: Reals, world: World, row: int, place: Place) -> Mask:
+def _paint_animal(picture: Reals, world: World, row: int, place: Place, hot: bool) -> Mask:
     kind = world.species[world.animals.species[row]]
     mask, colour = shape_of_animal(kind, float(world.animals.size[row]), place)
+    if hot:
+        blend(picture, mask, heat.of_animal(mask.coverage))
+        return mask
     blend(picture, mask, colour * np.float32(world.animals.tone[row]))
     return mask
 
 
-def _labels(world: World, canopy: Reals, shown: list[tuple[int, Mask]], time_s: float) -> Iterator[AnimalLabel]:
-    local = world.positions(time_s).local_m
+def _labels(world: World, canopy: Reals, shown: list[tuple[int, Mask]], now: Positions) -> Iterator[AnimalLabel]:
+    local = now.local_m
     for row, mask in shown:
         share, box = visible_part(canopy, mask)
         if box is None:
@@ -283,7 +290,9 @@ def _labels(world: World, canopy: Reals, shown: list[tuple[int, Mask]], time_s: 
 
 
 def _develop(picture: Reals, look: Look, key: list[int]) -> npt.NDArray[np.uint8]:
-    """From light to a file's pixels: softness of the lens, sensor noise, exposure."""
+    """From light to a file's pixels: movement, softness of the lens, sensor noise, exposure."""
+    if look.smear_px > 0:
+        picture = _smeared(picture, look.smear_px)
     side = np.float32(np.clip(look.blur_px**2 / 2, 0.0, 0.33))
     middle = 1 - 2 * side
     soft = picture
@@ -306,8 +315,19 @@ def _develop(picture: Reals, look: Look, key: list[int]) -> npt.NDArray[np.uint8
     for channel, lag in enumerate((0, 37, 91)):
         shifted = np.roll(speckle, lag, axis=1) if lag else speckle
         soft[..., channel] += np.float32(look.noise * 0.75) * speckle + np.float32(look.noise * 0.5) * shifted
+    if look.heat:
+        soft = np.broadcast_to(soft[..., :1], soft.shape)
     developed: npt.NDArray[np.uint8] = np.clip(soft + np.float32(0.5), 0, 255).astype(np.uint8)
     return developed
+
+
+def _smeared(picture: Reals, length_px: float) -> Reals:
+    """The picture averaged over the way it moves up while the shutter is open, the ends in part."""
+    whole = int(length_px)
+    shares = np.full(whole + 2, 1.0)
+    shares[-1] = length_px - whole
+    weights = (shares / shares.sum()).astype(np.float32)
+    return np.asarray(correlate1d(picture, weights, axis=0, mode="nearest", origin=0), dtype=np.float32)
 
 
 def _speckle(height: int, width: int, rng: np.random.Generator) -> Reals:

@@ -13,8 +13,9 @@ from PIL import Image
 
 from flightplan.camera import Camera
 from flightplan.errors import WorkspaceError
-from sim.camera import AnimalLabel, Look, Pose, render_frame
+from sim.camera import AnimalLabel, Look, render_frame
 from sim.flights import TRUTH_FILE, read_truth
+from sim.view import Pose
 from sim.world import World
 
 

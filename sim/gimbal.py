@@ -8,9 +8,9 @@ from datetime import datetime
 import numpy as np
 
 from flightplan.vehicle import FlightCapture
-from sim.camera import Pose
 from sim.photographs import Shot
 from sim.vehicle import Exposure
+from sim.view import Pose
 
 
 @dataclass(frozen=True)

@@ -90,21 +90,39 @@ class Land:
 
     def clear_of_trees(self, points_m: Floats, margin_m: Floats) -> Floats:
         """Move each point (N, 2) that lies under a canopy to `margin_m` (N,) beyond its edge."""
-        cells = np.floor(points_m / TREE.cell_m).astype(np.int64)
-        around = np.array([(dx, dy) for dx in (-1, 0, 1) for dy in (-1, 0, 1)])
-        ix, iy = (cells[:, None, axis] + around[None, :, axis] for axis in (0, 1))
-        trees, present = self._things(TREE, ix.ravel(), iy.ravel())
-        centre = trees.centre_m.reshape(len(points_m), 9, 2)
-        radius = trees.half_axes_m.max(axis=1).reshape(len(points_m), 9)
+        centre, radius, present = self._trees_around(points_m, 1)
         away = points_m[:, None, :] - centre
         distance = np.hypot(away[..., 0], away[..., 1])
-        missing = np.where(present.reshape(distance.shape), radius + margin_m[:, None] - distance, -1.0)
+        missing = np.where(present, radius + margin_m[:, None] - distance, -1.0)
         nearest = missing.argmax(axis=1)
         row = np.arange(len(points_m))
         push = np.clip(missing[row, nearest], 0.0, None)
         direction = away[row, nearest] / np.maximum(distance[row, nearest], 1e-6)[:, None]
         moved: Floats = points_m + push[:, None] * direction
         return moved
+
+    def into_shade(self, points_m: Floats) -> Floats:
+        """Move each point (N, 2) under the nearest tree within some 30 m, half-way to its edge; others stay."""
+        centre, radius, present = self._trees_around(points_m, 3)
+        away = points_m[:, None, :] - centre
+        distance = np.where(present, np.hypot(away[..., 0], away[..., 1]), np.inf)
+        nearest = distance.argmin(axis=1) if len(points_m) else np.zeros(0, dtype=np.int64)
+        row = np.arange(len(points_m))
+        found = np.isfinite(distance[row, nearest])
+        direction = away[row, nearest] / np.maximum(distance[row, nearest], 1e-6)[:, None]
+        under = centre[row, nearest] + 0.5 * radius[row, nearest][:, None] * direction
+        return np.where(found[:, None], under, points_m)
+
+    def _trees_around(self, points_m: Floats, cells: int) -> tuple[Floats, Floats, npt.NDArray[np.bool_]]:
+        """Centres (N, K, 2) and radii (N, K) of the trees in the cells around points, and whether each is there."""
+        steps = range(-cells, cells + 1)
+        around = np.array([(dx, dy) for dx in steps for dy in steps])
+        own = np.floor(points_m / TREE.cell_m).astype(np.int64)
+        ix, iy = (own[:, None, axis] + around[None, :, axis] for axis in (0, 1))
+        trees, present = self._things(TREE, ix.ravel(), iy.ravel())
+        shape = (len(points_m), len(around))
+        radius = trees.half_axes_m.max(axis=1).reshape(shape) if len(points_m) else np.zeros(shape)
+        return trees.centre_m.reshape(*shape, 2), radius, present.reshape(shape)
 
     def ground(self, east_m: Reals, north_m: Reals, sun: tuple[float, float]) -> tuple[Reals, Reals]:
         """Return the bare ground's colour (..., 3) and its roughness (...) at points of any 2-D shape.

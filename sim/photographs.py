@@ -16,7 +16,7 @@ from PIL.TiffImagePlugin import IFDRational
 
 from detect.jpeg_writing import put_position, write_jpeg
 from flightplan.camera import Camera
-from sim.camera import Pose
+from sim.view import Pose
 
 MAKER = "overfly"
 _GEOD = pyproj.Geod(ellps="WGS84")

@@ -8,8 +8,8 @@ import numpy as np
 import pyproj
 
 from flightplan.plan import SurveyPlan
-from sim.camera import Pose
 from sim.photographs import PoseErrors, Shot, reported_poses
+from sim.view import Pose
 
 _GEOD = pyproj.Geod(ellps="WGS84")
 TURN_S = 12.0

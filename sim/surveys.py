@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from flightplan.camera import Camera, rotation
 from flightplan.frames import Floats
-from sim.camera import Pose
+from sim.view import Pose
 from sim.world import World
 
 

@@ -1,4 +1,4 @@
-"""The simulated world: land, herds of two species on it, and where each animal is at any time."""
+"""The simulated world: land, herds on it, and where each animal is at any time and whatever flies above it."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from flightplan.areas import StudyArea
 from flightplan.errors import AreaError
 from flightplan.frames import Floats
 from sim.land import Land
+from sim.noise import hash_unit
+from sim.relief import Relief
 from sim.species import SPECIES, Species
 
 OUTSIDE = -1
@@ -53,10 +55,12 @@ class Positions:
     """Where the animals are at one time.
 
     `local_m` is (N, 2), metres east and north in the area's frame; `heading_deg` (N,) is clockwise from north.
+    `under_water` (N,) are those that cannot be seen for that reason.
     """
 
     local_m: Floats
     heading_deg: Floats
+    under_water: npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -66,7 +70,8 @@ class World:
     `sun_azimuth_deg` is where the sun stands, clockwise from north. Herds are a Thomas process (Thomas 1949): parents
     are Poisson with a density that depends on woodland cover, members lie around them. The process goes on
     past the boundary, so frames at the ends of lines see animals that must not be counted. No animal is ever in an
-    exclusion, and none crosses a stratum's border: `truth` holds at all times.
+    exclusion, and none crosses a stratum's border unless a drone scares it: `truth` is of where they live. `relief` is
+    None where the ground is flat.
     """
 
     area: StudyArea
@@ -76,6 +81,7 @@ class World:
     animals: Animals
     sun_azimuth_deg: float
     sun_elevation_deg: float
+    relief: Relief | None = None
 
     @classmethod
     def build(
@@ -105,18 +111,24 @@ class World:
             sun = (float(rng.uniform(40.0, 140.0)), float(rng.uniform(35.0, 62.0)))
         return cls(area, seed, tuple(species), land, _joined(herds), sun[0], sun[1])
 
-    def positions(self, time_s: float | Floats, rows: npt.NDArray[np.int64] | None = None) -> Positions:
-        """Where the animals (those in `rows`, else all) are, `time_s` seconds after any fixed moment.
+    def positions(
+        self,
+        time_s: float | Floats,
+        rows: npt.NDArray[np.int64] | None = None,
+        drone: tuple[float, float, float] | None = None,
+    ) -> Positions:
+        """Where the animals (those in `rows`, else all) are, `time_s` seconds after 1970-01-01 UTC.
 
-        One time for all, or one for each row.
+        One time for all, or one for each row. `drone` is what they see above them: metres east, north and over ground.
         """
-        chosen = slice(None) if rows is None else rows
+        chosen = np.arange(len(self.animals)) if rows is None else rows
         animals = self.animals
         speed, span = animals.speed_mps[chosen], animals.range_m[chosen]
         heading_deg, local = animals.heading_deg[chosen], animals.home_m[chosen].copy()
         walks = speed > 0
         # Walking is to and fro, so it is periodic and never leaves the herd's own ground.
-        along = np.mod((animals.phase_s[chosen] + time_s) * speed, np.where(walks, 2 * span, 1.0))
+        walked_s = self._walked_s(chosen, time_s)
+        along = np.mod((animals.phase_s[chosen] + walked_s) * speed, np.where(walks, 2 * span, 1.0))
         back = walks & (along > span)
         offset = np.where(back, 2 * span - along, along)[walks] - span[walks] / 2
         heading = np.radians(heading_deg[walks])
@@ -124,7 +136,40 @@ class World:
         if walks.any():
             widths = np.array([kind.width_m for kind in self.species])[animals.species[chosen][walks]]
             local[walks] = self.land.clear_of_trees(local[walks], 0.3 * widths)
-        return Positions(local, np.mod(heading_deg + np.where(back, 180.0, 0.0), 360.0))
+        under_water = self._do_what_they_do(chosen, time_s, drone, local)
+        return Positions(local, np.mod(heading_deg + np.where(back, 180.0, 0.0), 360.0), under_water)
+
+    def _walked_s(self, rows: npt.NDArray[np.int64], time_s: float | Floats) -> float | Floats:
+        """The seconds that each animal has walked by then; the time itself where nobody ever rests."""
+        if all(kind.behaviour.active_hours is None for kind in self.species):
+            return time_s
+        walked = np.broadcast_to(np.asarray(time_s, dtype=np.float64), (len(rows),)).copy()
+        for number, kind in enumerate(self.species):
+            own = self.animals.species[rows] == number
+            walked[own] = kind.behaviour.walked_s(walked[own], self.area.frame.longitude_deg)
+        return walked
+
+    def _do_what_they_do(
+        self,
+        rows: npt.NDArray[np.int64],
+        time_s: float | Floats,
+        drone: tuple[float, float, float] | None,
+        local: Floats,
+    ) -> npt.NDArray[np.bool_]:
+        """Move animals into the shade and away from a drone, in place; return which are under water."""
+        under_water = np.zeros(len(rows), dtype=np.bool_)
+        for number, kind in enumerate(self.species):
+            if kind.behaviour.is_plain:
+                continue
+            own = np.flatnonzero(self.animals.species[rows] == number)
+            when = np.broadcast_to(np.asarray(time_s, dtype=np.float64), (len(rows),))[own]
+            luck = hash_unit(rows[own], rows[own], self.seed + 9173).astype(np.float64)
+            shaded = own[kind.behaviour.in_shade(when, self.area.frame.longitude_deg, luck)]
+            local[shaded] = self.land.into_shade(local[shaded])
+            under_water[own] = kind.behaviour.is_under_water(when, luck)
+            if drone is not None:
+                local[own] += kind.behaviour.away(local[own], drone)
+        return under_water
 
     def truth(self) -> dict[str, dict[str, int]]:
         """How many animals there are: species, then stratum, then number."""

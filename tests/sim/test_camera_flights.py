@@ -12,11 +12,11 @@ from detect.captures import read_capture
 from flightplan.camera import Camera
 from flightplan.errors import UnreadableFileError, WorkspaceError
 from flightplan.frames import LocalFrame
-from sim.camera import Pose
 from sim.datasets import Sample, training_views, write_yolo_dataset
 from sim.flights import TRUTH_FILE, read_truth, render_flight
 from sim.park import demo_area
 from sim.photographs import PoseErrors, Shot, reported_poses, write_frame
+from sim.view import Pose
 from sim.world import World
 
 CAMERA = Camera(name="tiny", image_width_px=160, image_height_px=120, focal_length_px=80 / 0.24)

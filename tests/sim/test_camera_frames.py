@@ -7,10 +7,11 @@ from hypothesis import strategies as st
 
 from flightplan.camera import Camera
 from flightplan.errors import CameraError
-from sim.camera import Pose, View, render_frame
+from sim.camera import render_frame
 from sim.park import demo_area
 from sim.species import SPECIES
 from sim.surveys import draw_detections, visible_animals
+from sim.view import Pose, View
 from sim.world import World
 
 CAMERA = Camera(name="small", image_width_px=400, image_height_px=300, focal_length_px=80 / 0.12)
