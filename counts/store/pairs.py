@@ -87,6 +87,17 @@ def find_pair(session: Session, identity_run_id: int, key: int) -> PairEntry | N
     return found[0][1] if found and found[0][0] == key else None
 
 
+def key_of_pair(session: Session, identity_run_id: int, first_id: int, second_id: int) -> int | None:
+    """Return the key of a run's pair of these detections, the lower first; None when it has none."""
+    return session.scalars(
+        select(AmbiguousPair.fid).where(
+            AmbiguousPair.identity_run_id == identity_run_id,
+            AmbiguousPair.first_id == first_id,
+            AmbiguousPair.second_id == second_id,
+        )
+    ).one_or_none()
+
+
 def next_undecided_pair(session: Session, identity_run_id: int, *, after: int = 0) -> tuple[int, PairEntry] | None:
     """Return the (key, pair) of a run after a key that nobody has answered yet, None when there is none."""
     answered = decisions(session, identity_run_id)

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import numpy as np
 import shapely
 from fastapi import APIRouter, HTTPException, Query
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, model_validator
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -24,8 +24,8 @@ from counts.store.pairs import (
     count_pairs,
     decisions,
     find_pair,
+    key_of_pair,
     next_undecided_pair,
-    read_pairs,
     undo_last_answer,
 )
 from counts.store.review import in_capture
@@ -179,9 +179,8 @@ def undo(here: Here, visitor: Reviewer, wish: Undo) -> Answered:
             session, run_id, who=visitor.name, time_utc=datetime.now(UTC), request=wish.request,
             person_id=visitor.person_id,
         )  # fmt: skip
-        there = [key for key, p in read_pairs(session, run_id) if keys == (p.first_id, p.second_id)]
-        progress = pair_progress(session, run_id)
-        return Answered(pair_id=there[0] if there else None, detection_ids=keys, progress=progress)
+        pair_id = None if keys is None else key_of_pair(session, run_id, *keys)
+        return Answered(pair_id=pair_id, detection_ids=keys, progress=pair_progress(session, run_id))
 
 
 @router.get("/detections/{detection_id}/animal")
