@@ -251,7 +251,7 @@ def _planned_and_flown(facts: Facts, say: Words) -> Iterator[Block]:
         )
         for line in flown.lines
     )
-    yield Table(tuple(map(Column.of, columns)), tuple(rows), words=True, stack=False)
+    yield Table(tuple(map(Column.of, columns)), tuple(rows), words=True)
     if flown.lines_left:
         yield Paragraph(
             say.ngettext(
@@ -317,7 +317,6 @@ def _doubts(facts: Facts, say: Words) -> Iterator[Block]:
                 for finding in facts.findings
             ),
             words=True,
-            stack=False,
         )
     if facts.repairs:
         done = Counter((repair.kind, repair.field, repair.source) for repair in facts.repairs)
@@ -330,5 +329,4 @@ def _doubts(facts: Facts, say: Words) -> Iterator[Block]:
                 for (kind, name, source), number in sorted(done.items())
             ),
             words=True,
-            stack=False,
         )

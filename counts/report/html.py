@@ -13,7 +13,7 @@ from counts.report.figures import draw_map
 SYMBOLS = {"dot": "M11 7h.01", "area": "M2 2h18v10h-18z", "line": "M1 7h20", "site": "M11 1l7 12h-14z"}
 """How a map's symbols look in its legend: path data in a box of 22 by 14."""
 
-LONG_WORD = 24
+LONG_WORD, LONG_CELL = 24, 48
 
 
 def set_html(document: Document) -> str:
@@ -35,7 +35,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.tests["unbroken"] = _is_unbroken
+    environment.tests.update(unbroken=_is_unbroken, prose=lambda text: len(text) > LONG_CELL)
     return environment
 
 
