@@ -69,8 +69,21 @@ def describe(app: FastAPI, routers: Iterable[APIRouter], prefix: str) -> dict[st
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
     schemas |= {"Refusal": _REFUSAL, "Flaw": _FLAW}
+    _tuples_as_lists(document)
     parts["securitySchemes"] = {"session": {"type": "apiKey", "in": "cookie", "name": COOKIE}}
     return document
+
+
+def _tuples_as_lists(part: Any) -> None:
+    """Say of a tuple of like things that it is a list so long: the same, in words that more programs know."""
+    for inner in part.values() if isinstance(part, dict) else part if isinstance(part, list) else ():
+        _tuples_as_lists(inner)
+    if (
+        isinstance(part, dict)
+        and isinstance(kinds := part.get("prefixItems"), list)
+        and all(k == kinds[0] for k in kinds)
+    ):
+        part["items"] = part.pop("prefixItems")[0]
 
 
 def shape(schema: dict[str, Any]) -> str:

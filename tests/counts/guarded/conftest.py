@@ -85,6 +85,7 @@ def routes() -> list[Route]:
         Route("POST", "/verdicts", "reviewer", body={"request": "verdict-0001", "verdicts": [judged]}),
         Route("POST", "/undo", "reviewer", body={"request": "undo-00001"}),
         Route("POST", "/acts", "reviewer", body={"acts": [{"request": "undo-00001"}]}),
+        Route("POST", "/acts", "reviewer", body={"acts": [{"request": "act-00001", "verdicts": [judged]}]}),
         Route("POST", "/verdicts/bulk/count", "reviewer", body=many),
         Route("POST", "/verdicts/bulk", "reviewer", body=bulk, done=(200, 409)),
         Route("GET", "/captures/{capture_id}", "viewer", one),
