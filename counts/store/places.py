@@ -76,16 +76,7 @@ def _some(session: Session, identity_run_id: int, there: dict[str, float], limit
     step = int((last - first + 1) / wanted)
     if step < 2:
         return None
-    series = (
-        text(
-            "SELECT detection_id FROM (WITH RECURSIVE every(detection_id) AS (SELECT CAST(:first AS INTEGER)"
-            " UNION ALL SELECT detection_id + :step FROM every WHERE detection_id + :step <= :last)"
-            " SELECT detection_id FROM every) AS chosen"
-        )
-        .columns(detection_id=Integer)
-        .subquery("chosen")
-    )
-    query = _places().join(series, Sighting.detection_id == series.c.detection_id).where(of_run)
+    query = _places().where(of_run, text(_EVERY))
     rows = list(session.execute(query, {"first": first, "step": step, "last": last}).all())
     places = shapely.get_coordinates(decode_many([r[3] for r in rows])).reshape(-1, 2)
     low, high = (there["west"], there["south"]), (there["east"], there["north"])
@@ -135,6 +126,11 @@ _COUNTED = {
     "postgresql": "SELECT fid FROM sightings WHERE point && ST_MakeEnvelope(:west, :south, :east, :north, 4326)",
 }
 _INSIDE = {name: f"sightings.fid IN ({query})" for name, query in _COUNTED.items()}
+# As a list to look up: joined, SQLite would go through all of the run.
+_EVERY = (
+    "sightings.detection_id IN (WITH RECURSIVE every(key) AS (SELECT CAST(:first AS INTEGER)"
+    " UNION ALL SELECT key + :step FROM every WHERE key + :step <= :last) SELECT key FROM every)"
+)
 _EXTENT = {
     "sqlite": "SELECT min_x, min_y, max_x, max_y FROM gpkg_contents WHERE table_name = 'sightings'",
     "postgresql": "SELECT ST_XMin(e), ST_YMin(e), ST_XMax(e), ST_YMax(e)"
