@@ -102,6 +102,7 @@ _OPTIONAL = {
     "psycopg": ("a census in PostgreSQL", "postgis"),
     "ortools": ("several drones", "fleet"),
     "fastapi": ("the review page", "web"),
+    "typst": ("a report as PDF", "report"),
     "openvino": ("faster networks on Intel processors", "openvino"),
     "ray": ("detection on several machines", "cluster"),
     "fsspec": ("pictures in object stores and archives", "remote"),

@@ -1,5 +1,6 @@
 """`overfly report`: what the plan warned of stands in the report."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -63,3 +64,22 @@ def test_another_survey_s_plan_is_not_quoted(run: Run, tmp_path: Path) -> None:
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "not the one that this survey was brought in with" in page
     assert "forced" not in page
+
+
+def test_a_report_is_a_page_a_pdf_or_both_in_the_language_asked_for_with_its_data_beside_it(run: Run) -> None:
+    both = json.loads(run("report", "--language", "fr", "--pdf", "--json").stdout)
+    assert [Path(p).name for p in both["reports"]] == ["report.html", "report.pdf"]
+    assert '<html lang="fr">' in Path(both["report"]).read_text(encoding="utf-8")
+    assert Path(both["reports"][1]).read_bytes().startswith(b"%PDF-")
+    assert {Path(p).parent for p in both["files"]} == {Path(both["report"]).with_name("report-files")}
+    wall = json.loads(run("report", "--field", "--out", "wall.pdf", "--no-figures", "--json").stdout)
+    assert (wall["reports"], wall["files"]) == (["wall.pdf"], [])
+    run("report", "--out", "x.html", "--figures", "elsewhere")
+    assert (Path("elsewhere") / "flights.csv").is_file()
+
+
+def test_a_language_or_a_kind_of_sign_that_is_none_is_wrong_usage_or_refused(run: Run) -> None:
+    assert CliRunner().invoke(main, ["report", "--language", "xx"]).exit_code == 2
+    refused = CliRunner().invoke(main, ["report", "--signs", "snare=wire"])
+    assert refused.exit_code == 1
+    assert "carcass, people, vehicle, fire" in refused.stderr
