@@ -37,7 +37,7 @@ class LazyGroup(click.Group):
     verbs={
         "demo": "overfly.commands.demo:demo_command",
         "init": "overfly.commands.init:init_command",
-        "design": "flightplan.commands.design:design_command",
+        "design": "overfly.commands.design:design_command",
         "plan": "overfly.commands.plan:plan_command",
         "mend": "flightplan.commands.mend:mend_command",
         "convert": "flightplan.commands.convert:convert_command",

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from sim.species import SPECIES, Species
+from sim.behaviour import PLAIN, Behaviour
+from sim.species import KNOWN, Species
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,8 @@ class Inhabitants:
     `cover_preference` is as in `sim.species`. `speed_mps` are the slowest and fastest walk of the share of herds that
     move. `recall` and `precision` are the detector's here, `stated_recall` and `stated_precision` what its card says,
     measured in another world; None is the same. The survey is told the availability with a standard error of
-    `availability_se`, and what it is told is off by as much. `body` names the shape that pictures show.
+    `availability_se`, and what it is told is off by as much. `body` names the shape that pictures show, `behaviour` is
+    what animals do in them by the hour; surveys without pictures have it in `availability`.
     """
 
     name: str
@@ -39,6 +41,7 @@ class Inhabitants:
     stated_recall: float | None = None
     stated_precision: float | None = None
     body: str | None = None
+    behaviour: Behaviour | None = None
 
     def density_in(self, stratum: str) -> float:
         """Animals a square kilometre in a stratum."""
@@ -50,9 +53,10 @@ class Inhabitants:
 
     def species(self) -> Species:
         """The species as the simulator draws it; a species without a body of its own borrows the zebra's."""
-        bodies = {kind.name: kind for kind in SPECIES}
+        bodies = {kind.name: kind for kind in KNOWN}
+        drawn = bodies.get(self.body or self.name, bodies["zebra"])
         return replace(
-            bodies.get(self.body or self.name, bodies["zebra"]),
+            drawn,
             name=self.name,
             herd_mean=self.herd_mean,
             herd_shape=self.herd_shape,
@@ -60,12 +64,13 @@ class Inhabitants:
             cover_preference=self.cover_preference,
             moving_share=self.moving_share,
             speed_mps=self.speed_mps,
+            behaviour=(drawn.behaviour if self.has_body else PLAIN) if self.behaviour is None else self.behaviour,
         )
 
     @property
     def has_body(self) -> bool:
         """Whether pictures of it can be drawn."""
-        return (self.body or self.name) in {kind.name for kind in SPECIES}
+        return (self.body or self.name) in {kind.name for kind in KNOWN}
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,8 @@ from typing import Any
 
 from counts.toml_keys import Keys, read_toml
 from flightplan.errors import DesignError
+from sim.behaviour import Behaviour
+from sim.species import KNOWN
 from sim.virtual.recipe import Counting, DetectorErrors, Inhabitants, Placing, WorldRecipe
 
 _PAGE = "docs/simulate.md"
@@ -84,11 +86,38 @@ def _inhabitants(name: str, table: dict[str, Any], where: str) -> Inhabitants:
         stated_recall=_maybe(keys, "stated_recall"),
         stated_precision=_maybe(keys, "stated_precision"),
         body=keys.text("body") if keys.has("body") else None,
+        behaviour=_behaviour(keys, where) if keys.has("behaviour") else None,
     )
     keys.nothing_left()
     if kind.body is not None and not kind.has_body:
-        raise DesignError(f"there is no body called {kind.body!r}", where=where, hint="Known are: elephant, zebra")
+        known = ", ".join(sorted(known.name for known in KNOWN))
+        raise DesignError(f"there is no body called {kind.body!r}", where=where, hint=f"Known are: {known}")
     return kind
+
+
+def _behaviour(keys: Keys, where: str) -> Behaviour:
+    inner = Keys(dict(keys.table("behaviour")), f"{where}, behaviour", page=_PAGE)
+    found = Behaviour(
+        active_hours=_hours(inner, "active_hours", where),
+        shade_hours=_hours(inner, "shade_hours", where),
+        shade_share=inner.number("shade_share", 0.0, low=0.0, high=1.0),
+        surface_s=inner.number("surface_s", 0.0, low=0.0, high=86_400.0),
+        dive_s=inner.number("dive_s", 0.0, low=0.0, high=86_400.0),
+        flees_within_m=inner.number("flees_within_m", 0.0, low=0.0, high=2000.0),
+        flees_below_m=inner.number("flees_below_m", 0.0, low=0.0, high=2000.0),
+        flee_m=inner.number("flee_m", 0.0, low=0.0, high=1000.0),
+    )
+    inner.nothing_left()
+    return found
+
+
+def _hours(keys: Keys, key: str, where: str) -> tuple[float, float] | None:
+    values = keys.numbers(key)
+    if not values:
+        return None
+    if len(values) != 2 or max(values) > 24.0:
+        raise DesignError(f"{key} is two hours of the sun's day, as in [6, 18]", where=where)
+    return values[0], values[1]
 
 
 def _detector(keys: Keys) -> DetectorErrors:

@@ -7,6 +7,7 @@ import pytest
 import shapely
 from click.testing import CliRunner
 
+from counts.census import Census
 from flightplan.areas import LaunchSite, Stratum, StudyArea
 from flightplan.cameras import camera_named
 from flightplan.errors import DesignError
@@ -16,6 +17,7 @@ from flightplan.plan_files import save_plan
 from flightplan.planning import plan_survey
 from flightplan.request import PlanRequest
 from overfly.cli import main
+from overfly.expected import expected_from_census
 from overfly.pixel_surveys import WithPictures
 from overfly.workspace import Workspace
 from sim.virtual import Counting, Inhabitants, WorldRecipe
@@ -144,6 +146,13 @@ def test_with_pictures_the_worlds_are_those_of_the_fast_path(plan: SurveyPlan, t
     counted = seen["elephant"]["not corrected"].value
     assert counted == pytest.approx(drawn["elephant"]["not corrected"].value, rel=0.5)
     assert counted > 0
+    # The next survey can be planned from what this one found.
+    with Census.open(str(tmp_path / f"survey-{seeds[0]}" / "census.gpkg"), read_only=True) as census:
+        expected = expected_from_census(census, plan.area)
+    (kind,) = expected.world.species
+    assert kind.density_in("plain") * 0.36 == pytest.approx(seen["elephant"]["chosen"].value, rel=0.01)
+    assert 0.5 < kind.recall <= 1.0
+    assert 1.0 < kind.herd_mean < 8.0
 
 
 def test_pictures_need_a_body_and_show_every_animal(plan: SurveyPlan) -> None:
