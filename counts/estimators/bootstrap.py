@@ -31,6 +31,12 @@ def bootstrap_ratio(
     z = [np.asarray(a, dtype=np.float64) for a in areas]
     if any(a.shape != b.shape or a.ndim != 1 for a, b in zip(y, z, strict=True)):
         raise EstimateError("each stratum needs one count and one area per transect", where="bootstrap")
+    if any(not np.all(np.isfinite(a) & (a >= 0)) for a in y):
+        raise EstimateError("a count is negative or unknown", where="bootstrap")
+    if any(not np.all(np.isfinite(a) & (a > 0)) for a in z if len(a) and a.sum() != 0):
+        raise EstimateError(
+            "an area is not larger than 0", where="bootstrap", hint="Leave out units that were not searched."
+        )
     units, method = sum(map(len, y)), f"bootstrap of transects, {replicates} replicates, percentile limits"
     if any(not a.sum() > 0 for a in z):
         return no_estimate("a stratum was not searched", method=method, units=units), np.empty(0)

@@ -88,7 +88,8 @@ def estimate(
 ) -> Estimate:
     """Build an estimate from its variance components: their sum, Satterthwaite's degrees of freedom, and the limits.
 
-    With `reason`, or when the components sum to nothing, standard error and limits are None.
+    With `reason`, or when the components sum to nothing, standard error and limits are None. Limits alone are None
+    where more animals were seen than the upper one.
     """
     parts = tuple(components)
     if any(not part.variance >= 0 or not math.isfinite(part.variance) for part in parts):
@@ -104,6 +105,9 @@ def estimate(
     df = satterthwaite([p.variance for p in parts], [p.degrees_of_freedom for p in parts])
     lower, upper = limits(value, error, df, form=form, confidence=confidence, seen=seen)
     cv = error / value if value > 0 else None
+    if not lower < upper:
+        reason = f"{seen:g} animals were seen, more than the upper limit of {upper:.4g}: the two do not fit each other"
+        return Estimate(value, error, None, None, cv, df, method, units, reason, seen, confidence, form, parts, notes)
     return Estimate(value, error, lower, upper, cv, df, method, units, None, seen, confidence, form, parts, notes)
 
 

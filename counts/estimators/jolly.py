@@ -18,6 +18,9 @@ from counts.estimators.limits import LimitForm
 from flightplan.errors import EstimateError
 from flightplan.frames import Floats
 
+_ROUNDING = 1e-9
+"""An area over a mean unit is no whole number to the last digit; what is left over is no part not searched."""
+
 
 class RatioVariance(StrEnum):
     """The two published conventions for the variance of Jolly's method 2; they agree only when N = Z / mean(z)."""
@@ -163,7 +166,7 @@ def _sampled(
     components: tuple[Component, ...] = ()
     if seen == 0:
         reason = f"none seen in {n} units: their spread says nothing about what was missed"
-    elif n == possible:
+    elif possible - n <= _ROUNDING * n:
         reason = "every possible unit was searched: no sampling error, and detection was not measured"
         components = (Component("sampling", 0.0),)
     elif n < 2:

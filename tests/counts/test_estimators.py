@@ -254,3 +254,29 @@ def test_a_correction_shared_by_both_seasons_cancels_in_the_ratio() -> None:
 def test_a_trend_needs_two_years() -> None:
     with pytest.raises(EstimateError, match="at least two years"):
         trend([2024], [100], [10])
+
+
+def test_where_more_were_seen_than_the_upper_limit_there_are_no_limits_crossed() -> None:
+    plain = estimate(20.0, (Component("sampling", 4.0),), method="m", units=5, seen=15)
+    assert plain.lower is not None
+    assert plain.upper is not None
+    assert plain.lower < 20 < plain.upper
+    crossed = estimate(20.0, (Component("sampling", 4.0),), method="m", units=5, seen=40)
+    assert (crossed.lower, crossed.upper, crossed.standard_error) == (None, None, 2.0)
+    assert "40 animals were seen, more than the upper limit" in (crossed.reason or "")
+
+
+def test_a_stratum_searched_whole_but_for_rounding_has_no_interval_of_almost_no_width() -> None:
+    areas = np.array([0.1, 0.2, 0.3, 0.7]) * 1.1
+    for whole in (float(areas.sum()), float(areas.sum()) * (1 + 1e-13)):
+        found = jolly2([3, 4, 9, 2], areas, whole)
+        assert (found.standard_error, found.lower) == (None, None)
+        assert "every possible unit was searched" in (found.reason or "")
+    part = jolly2([3, 4, 9, 2], areas, float(areas.sum()) * 1.01)
+    assert part.standard_error is not None
+
+
+@pytest.mark.parametrize(("counts", "areas"), [([1, -2, 3], [1, 1, 1]), ([1, 2, np.nan], [1, 1, 1]), ([1, 2], [1, 0])])
+def test_a_bootstrap_refuses_what_is_no_count_and_no_area(counts: list[float], areas: list[float]) -> None:
+    with pytest.raises(EstimateError, match=r"negative or unknown|not larger than 0"):
+        bootstrap_ratio([counts], [areas], [10.0], seed=1)
