@@ -8,7 +8,12 @@ SOURCES = pyproject.toml constraints.txt
 # Which tests: all that need no torch and no simulator of others.
 SELECT ?= not yolo and not sitl
 
-.PHONY: demo test test-yolo check bench docs web clean python
+# Of the wheelhouse: where, which extras, which Pythons on Windows.
+WHEELHOUSE ?= wheelhouse
+EXTRAS ?= web,report
+WINDOWS ?= 3.12
+
+.PHONY: demo test test-yolo check bench docs wheelhouse web clean python
 
 # What the review page runs in the browser: from npm by lock file, into a folder that is not committed and goes into the wheel.
 WEB = counts/review/web
@@ -33,8 +38,14 @@ check: $(VENV)/.dev
 bench: $(VENV)/.dev
 	$(VENV)/bin/python benchmarks/scoreboard.py $(BENCH)
 
+# The site, in site/: it opens from a folder, without a server or a network.
 docs: $(VENV)/.dev
-	$(VENV)/bin/python -m pytest -q tests/overfly/test_docs.py
+	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict --quiet
+	@echo "site/index.html"
+
+# A folder of wheels for machines without internet, Windows too: see docs/install/without-internet.md.
+wheelhouse: $(VENV)/.base web
+	$(VENV)/bin/python install/wheelhouse.py $(WHEELHOUSE) --extras $(EXTRAS) --windows $(WINDOWS)
 
 web: $(WEB)/node_modules/.built
 

@@ -93,7 +93,8 @@ def read_logbook(folder: Path) -> tuple[Mapping[str, object], ...]:
 
 def _append(path: Path, text: str, *, head: str) -> None:
     """Write in one piece: several drones of one program may land at the same time."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    # Windows would end every line twice.
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o644)
     try:
         data = text if os.fstat(descriptor).st_size else head + text
         os.write(descriptor, data.encode())
