@@ -20,6 +20,7 @@ from counts.store.elsewhere import CameraEntry
 from flightplan.frames import Floats
 
 NAME = "mark-resight"
+CAMERAS = "marks at cameras"
 LONGEST_GAP_S = 3600.0
 """Between fixes further apart nobody knows where an animal was."""
 

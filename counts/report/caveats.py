@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from counts.marks import CAMERAS
+from counts.marks import NAME as MARKS
 from counts.report.facts import Facts, mean_and_spread
 from counts.report.spread import spreads
 from counts.report.words import Words
@@ -13,6 +15,7 @@ from flightplan.plan import SurveyPlan
 FEW_TRANSECTS = 12
 FEW_SEEN = 30
 LARGE_CORRECTION = 1.4
+BESIDE = frozenset((MARKS, CAMERAS))
 
 
 def caveats(facts: Facts, say: Words, plan: SurveyPlan | None = None) -> tuple[str, ...]:
@@ -100,18 +103,20 @@ def _not_measured(facts: Facts, say: Words) -> Iterator[str]:
     if not facts.estimates:
         return
     kinds = {line.kind for line in facts.corrections if line.factor is not None}
-    if "detection" not in kinds:
+    # Marked animals measure detection and availability in one.
+    if not kinds & {"detection", MARKS}:
         yield say._(
             "Missed animals and false alarms of the detector were not measured in this survey: the numbers are not "
             "corrected for them."
         )
-    if "availability" not in kinds:
+    if not kinds & {"availability", MARKS}:
         yield say._(
             "The numbers are of animals visible from the air. Animals hidden under trees, in burrows or under water "
             "are not in them: availability was not measured."
         )
     for line in facts.corrections:
-        if line.factor is None:
+        # What stands beside a count and was not to correct it is told in the table of corrections.
+        if line.factor is None and line.kind not in BESIDE:
             yield say._(
                 "{species}: the correction for {kind} could not be made ({reason}).",
                 species=line.species,
@@ -123,18 +128,27 @@ def _not_measured(facts: Facts, say: Words) -> Iterator[str]:
 
 
 def _of_estimates(facts: Facts, say: Words) -> Iterator[str]:
+    noted: dict[str, list[str]] = {}
     for entry in facts.estimates:
-        where = f"{entry.species}, {entry.stratum or say._('all strata')}"
-        for note in entry.notes:
-            yield say._("{where}: {note}.", where=where, note=say.stored(note))
+        stratum = entry.stratum if entry.stratum is not None else say._("all strata")
+        where = f"{entry.species}, {stratum}"
+        for note in dict.fromkeys(entry.notes):
+            noted.setdefault(note, []).append(where)
         if entry.limits_reason and entry.stratum is not None:
             yield say._("{where}: no limits, because {reason}.", where=where, reason=say.stored(entry.limits_reason))
+    for note, places in noted.items():
+        every = len(places) == len(facts.estimates) > 1
+        where = say._("All estimates") if every else "; ".join(places)
+        yield say._("{where}: {note}.", where=where, note=say.stored(note))
 
 
 def _leaning(facts: Facts, say: Words) -> Iterator[str]:
     """Corrections so large that the estimate rests on the checked frames more than on the detector."""
     for line in facts.corrections:
-        if line.factor is None or 1 / LARGE_CORRECTION <= line.factor <= LARGE_CORRECTION:
+        # A large share that cannot be seen says nothing against the detector.
+        if line.kind != "detection" or line.factor is None:
+            continue
+        if 1 / LARGE_CORRECTION <= line.factor <= LARGE_CORRECTION:
             continue
         about = {
             "species": line.species, "kind": say.stored(line.kind), "factor": say.decimal(line.factor, 2)

@@ -11,15 +11,13 @@ import shapely
 from sqlalchemy.orm import Session
 
 from counts.collars import marks_present
-from counts.marks import NAME, Frames, MarksFound, marked_among_seen, resight, share_found
+from counts.marks import CAMERAS, NAME, Frames, MarksFound, marked_among_seen, resight, share_found
 from counts.population import Classes
 from counts.store import CorrectionEntry
 from counts.store.elsewhere import CameraEntry, read_camera_observations
 from counts.store.received import AnimalTrack, read_tracks
 from overfly.chain.estimating import Resolved
 from overfly.chain.walking import taxon_of
-
-CAMERAS = "marks at cameras"
 
 
 @dataclass(frozen=True)

@@ -127,6 +127,9 @@ def test_a_count_says_how_many_collared_animals_were_found_and_corrects_by_them_
     assert present > found > 3
     assert animals > 5
     assert f"{found} of {present} times" in line["reason"]
+    beside = write_report(collared, "2026-wet", tmp_path / "beside.html").read_text(encoding="utf-8")
+    assert f"{found} of {present} times that a collared animal was in view it was found" in beside
+    assert "mark-resight could not be made" not in beside, "nobody asked it to"
     marked = run("count", census, "--species", "elephant", "--marks")
     (by,) = marked["corrections"]
     assert by["factor"] == pytest.approx(present / found)
@@ -136,6 +139,8 @@ def test_a_count_says_how_many_collared_animals_were_found_and_corrects_by_them_
         assert after["components"]["mark-resight"] > 0
     page = write_report(collared, "2026-wet", tmp_path / "report.html").read_text(encoding="utf-8")
     assert by["source"] in page
+    assert "availability was not measured" not in page, "marks measure it, and detection, in one"
+    assert "The detector misses" not in page, "a large share of them hidden says nothing of the detector"
 
 
 def test_marks_do_not_correct_twice(collared: Census, tmp_path: Path) -> None:
