@@ -176,4 +176,5 @@ def _unlike_row(found: Difference, say: Words) -> Row:
 
 
 def _signed(value: float, say: Words) -> str:
-    return f"{'+' if value > 0 else '−' if value < 0 else ''}{say.whole(abs(value))}"
+    rounded = round(value)
+    return f"{'+' if rounded > 0 else '−' if rounded < 0 else ''}{say.whole(abs(rounded))}"

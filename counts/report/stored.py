@@ -34,6 +34,20 @@ STORED = (
     marked("every unit was verified: nothing is left to estimate"),
     marked("no error was found in the subsample: its spread says nothing about rare ones"),
     marked("animals that neither observer could see are not in it: with unequal visibility it is too low"),
+    marked(
+        "a density surface takes segments as independent: where herds are larger than one its limits are too narrow"
+    ),
+    # Which variance between transects.
+    marked("variance between lines: a random sample's, as the lines were drawn"),
+    marked("variance between segments: a random sample's, which is on the safe side where neighbours are alike"),
+    marked("variance between legs: a random sample's, which is on the safe side where neighbours are alike"),
+    marked("variance between transects: a random sample's, for how they were chosen is not known"),
+    marked("variance between lines: a random sample's, for fewer than {n} show no trend"),
+    marked("variance between lines: a random sample's, for no trend across them is evident"),
+    marked("variance between lines: a random sample's, whose limits are on the safe side, for {evidence}"),
+    marked("variance between neighbouring lines (O2), for {evidence}"),
+    marked("density rises across them (rank correlation {correlation}, p {p})"),
+    marked("density falls across them (rank correlation {correlation}, p {p})"),
     # Corrections.
     marked("no error was found in the sample: its spread says nothing about rare ones"),
     marked("one capture holds {share} of the animals verified: one herd dominates"),
@@ -54,6 +68,14 @@ STORED = (
     marked("the simulator, in place of a person"),
     marked("detection"),
     marked("availability"),
+    marked("mark-resight"),
+    marked("marks at cameras"),
+    marked("collared animals in the pictures"),
+    marked("collars in the pictures of {survey}: {found} of {present} found, {animals} animals"),
+    marked("{found} of {present} times that a collared animal was in view it was found"),
+    marked("{said}; not asked for: overfly count --marks"),
+    marked("{again} of {seen} animals at camera traps were among the {marked} marked in the area"),
+    marked("an estimate of its own, to be set beside the count: {said}"),
     # Effort, and why a picture counts for none.
     marked("{transect}: {area} m² of its strip were not seen"),
     marked("{transect}: no capture on effort"),

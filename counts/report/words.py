@@ -97,7 +97,8 @@ class Words:
         """A change: +12 %, −5 %."""
         if share is None or not math.isfinite(share):
             return UNKNOWN
-        sign = "+" if share > 0 else "−" if share < 0 else ""
+        rounded = round(share, digits + 2)
+        sign = "+" if rounded > 0 else "−" if rounded < 0 else ""
         return f"{sign}{self.percent(abs(share), digits)}"
 
     def square_km(self, area_m2: float | None) -> str:

@@ -1,5 +1,6 @@
 """The report's languages: every message is collected, translated, and has the same gaps to fill."""
 
+import ast
 import importlib.util
 import re
 import string
@@ -34,6 +35,22 @@ def placeholders(text):
 
 def test_every_message_of_the_code_is_in_the_template(messages):
     assert messages.TEMPLATE.read_bytes() == messages.render(messages.extract())
+
+
+def test_every_mark_in_the_code_is_seen_by_the_extraction(messages):
+    """Read from the syntax tree, which also sees into f-strings where the extraction does not look."""
+    told = set()
+    for path in sorted(p for p in messages.SOURCE.rglob("*.py") if p.name != "words.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.Call):
+                continue
+            name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+            if name not in messages.MARKS:
+                continue
+            texts = node.args[: 2 if name == "ngettext" else 1]
+            assert all(isinstance(text, ast.Constant) for text in texts), f"{path.name}:{node.lineno}"
+            told.add(tuple(text.value for text in texts) if name == "ngettext" else texts[0].value)
+    assert told == {m.id for m in messages.extract() if m.id}
 
 
 def test_templates_hold_no_words_of_their_own():
