@@ -1,7 +1,7 @@
 """What mkdocs calls while it builds the site: pages from the top folder, lists of verbs and decisions, formulas.
 
-Formulas are fenced blocks of Typst, readable as they stand; here they become MathML, which browsers draw themselves:
-no script, no font, no network.
+Formulas are fenced blocks of Typst, readable as they stand; here they become pictures, with MathML for who cannot see
+them: no script, no font, no network.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import typst
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
@@ -106,25 +107,46 @@ def _relative(target: str, page: str) -> str:
 
 
 def with_formulas(markdown: str, where: str) -> str:
-    """Return a page whose blocks of Typst are MathML."""
+    """Return a page whose blocks of Typst are drawn, with MathML beside each for who cannot see it."""
     sources = [m[1].strip() for m in _FORMULA.finditer(markdown)]
     if not sources:
         return markdown
-    drawn = iter(mathml(sources, where))
-    return _FORMULA.sub(lambda _: f'<div class="formula">{next(drawn)}</div>', markdown)
-
-
-def mathml(sources: list[str], where: str) -> list[str]:
-    """Return each formula of Typst's as MathML; raises PluginError, with the page, for one that it cannot read."""
-    import typst
-
-    document = "\n\n".join(f"$ {source} $" for source in sources)
     try:
-        html = typst.compile(document.encode(), format="html")
-    except typst.TypstError as error:
+        drawn = [
+            f'<div class="formula">{svg}{math}</div>' for svg, math in zip(svgs(sources), mathml(sources), strict=True)
+        ]
+    except (typst.TypstError, ValueError) as error:
         raise PluginError(f"{where}: a formula is not Typst: {error}") from error
+    following = iter(drawn)
+    return _FORMULA.sub(lambda _: next(following), markdown)
+
+
+def svgs(sources: list[str]) -> list[str]:
+    """Return each formula of Typst's as a picture in the colour of the text around it.
+
+    Drawn here, because a browser without a font for formulas leaves out the bar over a mean.
+    """
+    page = "#set page(width: auto, height: auto, margin: 2pt, fill: none)\n#set text(size: 12pt)\n"
+    document = page + "\n#pagebreak()\n".join(f"$ {source} $" for source in sources)
+    pages = typst.compile(document.encode(), format="svg")
+    pages = pages if isinstance(pages, list) else [pages]
+    if len(pages) != len(sources):
+        raise ValueError(f"{len(sources)} formulas gave {len(pages)} pages")
+    return [_in_line(svg.decode()) for svg in pages]
+
+
+def _in_line(svg: str) -> str:
+    for black in ('"#000000"', '"#000"'):
+        svg = svg.replace(f"fill={black}", 'fill="currentColor"').replace(f"stroke={black}", 'stroke="currentColor"')
+    return re.sub(r"\s*\n\s*", " ", svg).replace("<svg ", '<svg aria-hidden="true" focusable="false" ', 1)
+
+
+def mathml(sources: list[str]) -> list[str]:
+    """Return each formula of Typst's as MathML."""
+    document = "\n\n".join(f"$ {source} $" for source in sources)
+    html = typst.compile(document.encode(), format="html")
     assert isinstance(html, bytes)
     found = _MATH.findall(html.decode())
     if len(found) != len(sources):
-        raise PluginError(f"{where}: {len(sources)} formulas gave {len(found)}")
+        raise ValueError(f"{len(sources)} formulas gave {len(found)}")
     return [re.sub(r"\s*\n\s*", "", math) for math in found]

@@ -56,11 +56,11 @@ def test_no_page_of_the_site_fetches_anything(site: Path) -> None:
 
 
 @pytest.mark.slow
-def test_formulas_are_drawn_by_the_browser_itself(site: Path) -> None:
+def test_every_formula_is_drawn_and_told(site: Path) -> None:
     for page in (ROOT / "docs" / "methods").glob("*.md"):
         shown = page.read_text(encoding="utf-8").count("```typst")
         text = (site / "methods" / page.with_suffix(".html").name).read_text(encoding="utf-8")
-        assert text.count("<math") == shown, page.name
+        assert text.count('<div class="formula"><svg aria-hidden') == text.count("<math") == shown, page.name
 
 
 @pytest.mark.slow
