@@ -9,13 +9,15 @@ Beside the insert stands a plain script in the same run: sqlite3's executemany o
 with the same durability and the same transactions. An exponent of 1 is growth in proportion.
 
 `--parts fill`, then `--parts count`, then `--parts ask`, with one `--folder`, do the same of a large one in three
-sittings: what each measured is kept beside the census, which stays until `--parts ask` is done.
+sittings: what each measured is kept beside the census, which stays until `--parts ask` is done. With `--postgis` the
+census is in PostgreSQL, on a server started for it, whose own processor time is not in the seconds, but on the clock.
 """
 
 from __future__ import annotations
 
 import argparse
 import hashlib
+import importlib.util
 import json
 import math
 import resource
@@ -33,6 +35,7 @@ from typing import Any
 import numpy as np
 import shapely
 from shapely.geometry import box
+from sqlalchemy import NullPool, create_engine, make_url
 
 from counts import store
 from counts.audit import verify
@@ -77,18 +80,23 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help="Where the censuses are made; a temporary folder by default.")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help="Only these steps; needs --folder.")
     parser.add_argument("--no-count", type=int, default=0, metavar="N", help="Do not count sizes above N.")
+    parser.add_argument("--postgis", action="store_true", help="In PostgreSQL, on a server started here.")
+    parser.add_argument("--place", help=argparse.SUPPRESS)
     parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="census-scale-") as made:
+    with tempfile.TemporaryDirectory(prefix="census-scale-") as made, server(arguments.postgis) as new_database:
         folder = arguments.folder or Path(made)
         if arguments.one:
             count = not arguments.no_count or arguments.one <= arguments.no_count
-            print(json.dumps(measure(arguments.one, folder, count=count, parts=arguments.parts)))
+            found = measure(arguments.one, folder, count=count, parts=arguments.parts, place=arguments.place)
+            print(json.dumps(found))
             return
         runs = []
         for size in arguments.sizes:
             command = [sys.executable, __file__, "--one", size, "--folder", folder, "--no-count", arguments.no_count]
             command += ["--parts", *arguments.parts]
+            if arguments.postgis:
+                command += ["--place", new_database(size)]
             done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
             if done.returncode:
                 print(done.stderr[-2000:], file=sys.stderr)
@@ -99,7 +107,33 @@ def main() -> None:
     print(json.dumps({"runs": runs, "exponents": exponents([r for r in runs if "failed" not in r])}, indent=1))
 
 
-def measure(size: int, folder: Path, *, count: bool, parts: Sequence[str]) -> dict[str, Any]:
+@contextmanager
+def server(wanted: bool) -> Iterator[Callable[[int], str]]:
+    """Give what makes a database and returns its URL, on a server that runs meanwhile, if one is wanted."""
+    if not wanted:
+        yield lambda size: ""
+        return
+    source = Path(__file__).parent.parent / "tests" / "postgis_server.py"
+    found = importlib.util.spec_from_file_location("postgis_server", source)
+    assert found is not None
+    assert found.loader is not None
+    module = importlib.util.module_from_spec(found)
+    found.loader.exec_module(module)
+    missing = module.missing()
+    if missing:
+        raise SystemExit(missing)
+    with module.server() as url:
+
+        def make(size: int) -> str:
+            admin = make_url(url).set(drivername="postgresql+psycopg")
+            with create_engine(admin, isolation_level="AUTOCOMMIT", poolclass=NullPool).connect() as connection:
+                connection.exec_driver_sql(f"CREATE DATABASE census_{size}")
+            return make_url(url).set(database=f"census_{size}").render_as_string(hide_password=False)
+
+        yield make
+
+
+def measure(size: int, folder: Path, *, count: bool, parts: Sequence[str], place: str | None = None) -> dict[str, Any]:
     path, plain, notes = (folder / name for name in (f"census-{size}.gpkg", f"plain-{size}.db", f"notes-{size}.json"))
     if "fill" in parts:
         for old in folder.glob(f"*-{size}.*"):
@@ -118,7 +152,7 @@ def measure(size: int, folder: Path, *, count: bool, parts: Sequence[str]) -> di
         memory[name] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 0)
 
     world = World(max(PER_CAPTURE, size) // PER_CAPTURE)
-    with Census.open(path) as census:
+    with Census.open(place or path) as census:
         if "fill" in parts:
             found |= fill(census, world, plain, timed)
             sizes |= {"census": pages(census), "plain": plain.stat().st_size}
@@ -137,11 +171,11 @@ def measure(size: int, folder: Path, *, count: bool, parts: Sequence[str]) -> di
             with timed("audit verified"), census.reading() as session:
                 assert verify(session).sound
     with timed("open"):
-        Census.open(path).close()
+        Census.open(place or path).close()
     found["peak_mb_whole"] = max(memory.values())
     notes.write_text(json.dumps(found))
     if "ask" in parts:
-        path.unlink()
+        path.unlink(missing_ok=True)
         notes.unlink()
     return found
 
@@ -168,6 +202,8 @@ def fill(census: Census, world: World, plain: Path, timed: Callable[[str], Any])
 def pages(census: Census) -> int:
     """Return the bytes of a census, with what is still in its write-ahead log."""
     with census.engine.connect() as connection:
+        if census.engine.dialect.name == "postgresql":
+            return int(connection.exec_driver_sql("SELECT pg_database_size(current_database())").scalar_one())
         return int(connection.exec_driver_sql("PRAGMA page_count").scalar_one()) * 4096
 
 

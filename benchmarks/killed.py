@@ -19,15 +19,15 @@ import json
 import os
 import shutil
 import signal
-import sqlite3
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
-from contextlib import redirect_stderr, redirect_stdout
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -35,19 +35,22 @@ from typing import Any
 import numpy as np
 from PIL import Image
 from shapely.geometry import box, mapping
-from sqlalchemy import func, select
+from sqlalchemy import NullPool, create_engine, func, make_url, select
 
 from counts import store
 from counts.audit import verify
 from counts.census import Census
 from counts.schema import Base, Detection, Verdict
 from counts.store.verdicts import VerdictEntry, add_verdict
+from flightplan.errors import CensusError
 from overfly.cli import main as overfly
 
 ROOT = Path(__file__).parent.parent
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 PICTURES = 24
 VERDICTS = 60
+CENSUS, URL = "census.gpkg", "census.url"
+FILES_ONLY = frozenset({"init"})
 NOT_COMPARED = frozenset({"audit", "imports"})
 """What says when and how often something was done, and so is not the same after a second try."""
 
@@ -78,9 +81,10 @@ def main() -> None:
     parser.add_argument("--times", type=int, default=100, help="Kills in all.")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--verb", choices=sorted(VERBS), action="append")
+    parser.add_argument("--postgis", action="store_true", help="The census is in PostgreSQL, on a server started here.")
     asked = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="overfly-killed-") as folder:
-        results = kill_all(Path(folder), times=asked.times, seed=asked.seed, verbs=asked.verb)
+    with tempfile.TemporaryDirectory(prefix="overfly-killed-") as folder, kept_in(asked.postgis) as home:
+        results = kill_all(Path(folder), home, times=asked.times, seed=asked.seed, verbs=asked.verb)
     total = Counter()
     for result in results.values():
         total += Counter(kills=result.kills, after_the_end=result.after_the_end, faults=len(result.faults))
@@ -88,34 +92,114 @@ def main() -> None:
     sys.exit(1 if total["faults"] else 0)
 
 
-def kill_all(folder: Path, *, times: int, seed: int, verbs: list[str] | None = None) -> dict[str, Result]:
+class Files:
+    """Censuses in files."""
+
+    def make(self, folder: Path, name: str) -> str:
+        """Return where a new census of that name goes."""
+        return str(folder / f"{name}.gpkg")
+
+    def copy(self, state: str | None, work: Path) -> None:
+        """Put a copy of a state into a folder, or room for a new census."""
+        if state is not None:
+            shutil.copy(state, work / CENSUS)
+
+    def drop(self, work: Path) -> None:
+        """Throw a folder and its census away."""
+        shutil.rmtree(work)
+
+
+class Databases(Files):
+    """Censuses in databases of a PostgreSQL server; a folder has the URL of its own in a file."""
+
+    def __init__(self, server: str) -> None:
+        self._server, self._numbers = server, count(1)
+
+    def make(self, folder: Path, name: str) -> str:
+        """Return the URL of a new database."""
+        return self._create(None)
+
+    def copy(self, state: str | None, work: Path) -> None:
+        """Make a database for a folder, as a copy of a state where there is one."""
+        (work / URL).write_text(self._create(state))
+
+    def drop(self, work: Path) -> None:
+        """Drop a folder's database, and throw the folder away."""
+        self._administer(f"DROP DATABASE {make_url((work / URL).read_text()).database} WITH (FORCE)")
+        shutil.rmtree(work)
+
+    def _create(self, template: str | None) -> str:
+        name = f"killed_{next(self._numbers)}"
+        copied = "" if template is None else f" TEMPLATE {make_url(template).database}"
+        self._administer(f"CREATE DATABASE {name}{copied}")
+        return make_url(self._server).set(database=name).render_as_string(hide_password=False)
+
+    def _administer(self, statement: str) -> None:
+        url = make_url(self._server).set(drivername="postgresql+psycopg")
+        engine = create_engine(url, isolation_level="AUTOCOMMIT", poolclass=NullPool)
+        with engine.connect() as connection:
+            connection.exec_driver_sql(statement)
+
+
+@contextmanager
+def kept_in(postgis: bool) -> Iterator[Files]:
+    """Give where censuses are kept: in files, or on a server that runs meanwhile."""
+    if not postgis:
+        yield Files()
+        return
+    module = _module("postgis_server", ROOT / "tests" / "postgis_server.py")
+    missing = module.missing()
+    if missing:
+        raise SystemExit(missing)
+    with module.server() as url:
+        yield Databases(url)
+
+
+def place_of(work: Path) -> str:
+    """Return where the census of a folder is."""
+    url = work / URL
+    return url.read_text() if url.exists() else str(work / CENSUS)
+
+
+def is_there(work: Path) -> bool:
+    """Whether the census of a folder was begun; of a database only opening it tells."""
+    return (work / URL).exists() or (work / CENSUS).exists()
+
+
+def kill_all(folder: Path, home: Files, *, times: int, seed: int, verbs: list[str] | None = None) -> dict[str, Result]:
     """Kill each verb `times` / verbs times, and return what became of each."""
-    names = verbs or list(VERBS)
-    states = make_states(folder / "states", names)
+    names = verbs or [name for name in VERBS if name not in FILES_ONLY or not isinstance(home, Databases)]
+    states = make_states(folder / "states", home, names)
     rng = np.random.default_rng([seed])
     results = {name: Result() for name in names}
     whole: dict[str, tuple[float, dict[str, str]]] = {}
     for number in range(times):
         name = names[number % len(names)]
         if name not in whole:
-            work = fresh(folder / f"{name}-whole", states, VERBS[name])
+            work = fresh(folder / f"{name}-whole", home, states, VERBS[name])
             began = time.perf_counter()
             pid = start(VERBS[name], work)
             assert os.waitpid(pid, 0)[1] == 0, (work / "said").read_text()
             whole[name] = (time.perf_counter() - began, rows_of(work))
-            shutil.rmtree(work)
+            home.drop(work)
         ended = results[name].after_the_end
-        kill_once(folder / f"{name}-{number}", states, VERBS[name], whole[name], rng, results[name])
+        kill_once(folder / f"{name}-{number}", home, states, VERBS[name], whole[name], rng, results[name])
         if results[name].after_the_end > ended:  # the machine has less to do by now
             whole[name] = (0.7 * whole[name][0], whole[name][1])
     return results
 
 
 def kill_once(
-    work: Path, states: dict[str, Path], verb: Verb, whole: tuple[float, dict[str, str]], rng: Any, result: Result
+    work: Path,
+    home: Files,
+    states: dict[str, str],
+    verb: Verb,
+    whole: tuple[float, dict[str, str]],
+    rng: Any,
+    result: Result,
 ) -> None:
     """Kill a verb once, look at what is left, and run it again to its end."""
-    fresh(work, states, verb)
+    fresh(work, home, states, verb)
     before = counts_of(work)
     result.seconds = round(whole[0], 2)
     pid = start(verb, work)
@@ -138,7 +222,7 @@ def kill_once(
         now = rows_of(work)
         faults += [f"run again it ended with other rows of {t}" for t in now if now[t] != whole[1].get(t)]
     result.faults += faults
-    shutil.rmtree(work)
+    home.drop(work)
 
 
 def start(verb: Verb, work: Path) -> int:
@@ -167,18 +251,18 @@ def start(verb: Verb, work: Path) -> int:
 
 def look_at(work: Path, before: Counter[str]) -> list[str]:
     """Return what is wrong with the census in a folder."""
-    path = work / "census.gpkg"
-    if not path.exists():
+    if not is_there(work):
         return ["the census is gone"] if before else []
     faults = []
     try:
-        with Census.open(path, create=False) as census, census.reading() as session:
+        with Census.open(place_of(work), create=False) as census, census.reading() as session:
             found = verify(session)
             faults += [f"audit: {flaw.what}" for flaw in found.flaws]
-            database = session.connection().exec_driver_sql("PRAGMA integrity_check").scalars().all()
-            faults += [f"integrity: {line}" for line in database if line != "ok"]
-            broken = session.connection().exec_driver_sql("PRAGMA foreign_key_check").all()
-            faults += [f"foreign keys: {row}" for row in broken]
+            if census.engine.dialect.name == "sqlite":
+                database = session.connection().exec_driver_sql("PRAGMA integrity_check").scalars().all()
+                faults += [f"integrity: {line}" for line in database if line != "ok"]
+                broken = session.connection().exec_driver_sql("PRAGMA foreign_key_check").all()
+                faults += [f"foreign keys: {row}" for row in broken]
     except Exception as error:
         # A census whose making was killed is made the next time, as an empty file is.
         if before:
@@ -190,10 +274,13 @@ def look_at(work: Path, before: Counter[str]) -> list[str]:
 
 
 def counts_of(work: Path) -> Counter[str]:
-    path = work / "census.gpkg"
-    if not path.exists():
+    if not is_there(work):
         return Counter()
-    with Census.open(path, create=False) as census, census.reading() as session:
+    try:
+        opened = Census.open(place_of(work), create=False)
+    except CensusError:
+        return Counter()  # its making was killed, or nobody has begun it
+    with opened as census, census.reading() as session:
         return Counter(
             {
                 t.name: session.execute(select(func.count()).select_from(t)).scalar_one()
@@ -204,19 +291,33 @@ def counts_of(work: Path) -> Counter[str]:
 
 
 def rows_of(work: Path) -> dict[str, str]:
-    """Return a hash of the rows of each table of a folder's census, but for `NOT_COMPARED` and `TIMES`."""
-    path = work / "census.gpkg"
+    """Return a hash of the rows of each table of a folder's census, but for `NOT_COMPARED` and `TIMES`.
+
+    Keys are told by their order: a transaction that is taken back leaves a gap between those that PostgreSQL gives.
+    """
     hashes: dict[str, str] = {}
-    if not path.exists():
+    if not is_there(work):
         return hashes
-    with sqlite3.connect(path) as database:
+    place: dict[str, dict[int, int]] = {}
+    with Census.open(place_of(work), create=False) as census, census.engine.connect() as database:
+        for table in Base.metadata.sorted_tables:
+            keys = database.exec_driver_sql(f'SELECT fid FROM "{table.name}" ORDER BY fid').scalars().all()
+            place[table.name] = {key: i for i, key in enumerate(keys)}
         for table in Base.metadata.sorted_tables:
             if table.name in NOT_COMPARED:
                 continue
-            columns = ", ".join(f'"{c.name}"' for c in table.columns if (table.name, c.name) not in TIMES)
-            rows = database.execute(f'SELECT {columns} FROM "{table.name}" ORDER BY fid').fetchall()
+            columns = [c for c in table.columns if (table.name, c.name) not in TIMES]
+            points_to = [next((key.column.table.name for key in c.foreign_keys), None) for c in columns]
+            points_to[0] = table.name
+            names = ", ".join(f'"{c.name}"' for c in columns)
+            rows = [
+                tuple(
+                    value if to is None or value is None else place[to][value]
+                    for value, to in zip(row, points_to, strict=True)
+                )
+                for row in database.exec_driver_sql(f'SELECT {names} FROM "{table.name}" ORDER BY fid')
+            ]
             hashes[table.name] = hashlib.sha256(repr(rows).encode()).hexdigest()
-    database.close()
     return hashes
 
 
@@ -233,21 +334,20 @@ TIMES = frozenset(
 """When something was written, and how often a run was asked for."""
 
 
-def fresh(work: Path, states: dict[str, Path], verb: Verb) -> Path:
+def fresh(work: Path, home: Files, states: dict[str, str], verb: Verb) -> Path:
     """Make a folder with a copy of what a verb starts from."""
     work.mkdir(parents=True)
     (work / "said").touch()  # a process killed at once has said nothing
-    if verb.start is not None:
-        shutil.copy(states[verb.start], work / "census.gpkg")
+    home.copy(None if verb.start is None else states[verb.start], work)
     for name in ("park.geojson", "pictures", "other.gpkg", "check.csv", "collars.csv"):
-        (work / name).symlink_to(states["folder"] / name)
+        (work / name).symlink_to(Path(states["folder"]) / name)
     return work
 
 
-def make_states(folder: Path, verbs: list[str]) -> dict[str, Path]:
+def make_states(folder: Path, home: Files, verbs: list[str]) -> dict[str, str]:
     """Make the censuses that verbs start from, and the files they read."""
     folder.mkdir(parents=True)
-    states = {"folder": folder}
+    states = {"folder": str(folder)}
     (folder / "park.geojson").write_text(json.dumps(mapping(box(34.8, -2.35, 34.83, -2.33))))
     pictures(folder / "pictures")
     survey = _survey_of_the_tests()
@@ -256,8 +356,8 @@ def make_states(folder: Path, verbs: list[str]) -> dict[str, Path]:
     for name in ("found", "filled", "other"):
         if name not in needed:
             continue
-        path = folder / f"{name}.gpkg"
-        with Census.open(path) as census:
+        place = home.make(folder, name) if name != "other" else str(folder / "other.gpkg")
+        with Census.open(place) as census:
             if name == "found":
                 plan = survey.make_plan()
                 with census.writing() as session:
@@ -266,7 +366,7 @@ def make_states(folder: Path, verbs: list[str]) -> dict[str, Path]:
                 survey._detect(census, key, plan, captures, survey.SPECIES, np.random.default_rng([3]))
             else:
                 survey.fill_census(census)
-        states[name] = path
+        states[name] = place
     with Census.open(folder / "other.gpkg") as census:
         survey.fill_census(census, name="2027-wet", seed=4)
     (folder / "collars.csv").write_text(
@@ -279,14 +379,15 @@ def make_states(folder: Path, verbs: list[str]) -> dict[str, Path]:
     if "ingested" in needed:
         work = folder / "ingesting"
         work.mkdir()
+        home.copy(None, work)
         (work / "pictures").symlink_to(folder / "pictures")
         assert os.waitpid(start(VERBS["ingest"], work), 0)[1] == 0, (work / "said").read_text()
-        states["ingested"] = work / "census.gpkg"
+        states["ingested"] = place_of(work)
     if not checks:
         return states
     drawing = folder / "drawing"
     drawing.mkdir()
-    shutil.copy(states["found"], drawing / "census.gpkg")
+    home.copy(states["found"], drawing)
     assert os.waitpid(start(VERBS["count --draw"], drawing), 0)[1] == 0, (drawing / "said").read_text()
     with (drawing / "drawn.csv").open(newline="") as asked, (folder / "check.csv").open("w", newline="") as answered:
         rows = csv.DictReader(asked)
@@ -312,7 +413,11 @@ def pictures(folder: Path) -> None:
 
 
 def _survey_of_the_tests() -> ModuleType:
-    found = importlib.util.spec_from_file_location("surveys", ROOT / "tests" / "counts" / "conftest.py")
+    return _module("surveys", ROOT / "tests" / "counts" / "conftest.py")
+
+
+def _module(name: str, path: Path) -> ModuleType:
+    found = importlib.util.spec_from_file_location(name, path)
     assert found is not None
     assert found.loader is not None
     module = importlib.util.module_from_spec(found)
@@ -321,13 +426,17 @@ def _survey_of_the_tests() -> ModuleType:
 
 
 def command(*words: str) -> Callable[[Path], None]:
-    """Return a run of the command line."""
-    return lambda work: overfly(list(words), standalone_mode=True)
+    """Return a run of the command line; where it says "census.gpkg", the folder's census is meant."""
+    return lambda work: overfly([_here(work) if word == CENSUS else word for word in words], standalone_mode=True)
+
+
+def _here(work: Path) -> str:
+    return place_of(work) if (work / URL).exists() else CENSUS
 
 
 def draw_verdicts(work: Path) -> None:
     """Judge detections one by one, and say so once each is on disk; what is there from before is not judged again."""
-    with Census.open(work / "census.gpkg") as census:
+    with Census.open(place_of(work)) as census:
         for number in range(VERDICTS):
             with census.writing() as session:
                 found = session.scalars(select(Detection).order_by(Detection.fid).offset(number)).first()
@@ -342,7 +451,7 @@ def draw_verdicts(work: Path) -> None:
 
 def verdicts_are_there(work: Path, said: str) -> bool:
     keys = {int(line.split()[1]) for line in said.splitlines() if line.startswith("verdict ")}
-    with Census.open(work / "census.gpkg") as census, census.reading() as session:
+    with Census.open(place_of(work), create=False) as census, census.reading() as session:
         return keys <= set(session.scalars(select(Verdict.fid)))
 
 

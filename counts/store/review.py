@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import and_, case, func, literal, null, or_, select, tuple_
+from sqlalchemy import BigInteger, Double, and_, case, func, literal, null, or_, select, tuple_
 from sqlalchemy.orm import Session
 
 from counts.schema import Capture, Detection, DetectionRun, ReviewState
@@ -93,7 +93,7 @@ def unseen_page(
         Detection.judged.is_(False),
     )
     if after is not None:
-        query = query.where(tuple_(Detection.score, Detection.fid) < (after.score, after.detection_id))
+        query = query.where(tuple_(Detection.score, Detection.fid) < _place(after))
     return _items(session, query.order_by(Detection.score.desc(), Detection.fid.desc()), limit)
 
 
@@ -123,7 +123,7 @@ def judged_page(
     wanted = tuple(states)
     query = query.where(ReviewState.action.in_(wanted) if wanted else ReviewState.action != WITHDRAWN)
     if after is not None:
-        query = query.where(tuple_(ReviewState.score, ReviewState.detection_id) < (after.score, after.detection_id))
+        query = query.where(tuple_(ReviewState.score, ReviewState.detection_id) < _place(after))
     return _items(session, query.order_by(ReviewState.score.desc(), ReviewState.detection_id.desc()), limit)
 
 
@@ -170,6 +170,11 @@ def in_capture(session: Session, run_id: int, capture_id: int) -> tuple[ReviewIt
         .order_by(Detection.fid)
     )
     return _items(session, query, None)
+
+
+def _place(after: Cursor) -> Any:
+    """A place in the order; one past all keys is larger than PostgreSQL's own."""
+    return tuple_(literal(after.score, Double), literal(after.detection_id, BigInteger))
 
 
 def _unseen() -> Any:

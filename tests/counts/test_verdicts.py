@@ -258,6 +258,12 @@ class TestPages:
             assert sightings_in(session, 1, (west, south, east, north), limit=3).truncated
             assert len(sightings_in(session, 1, (10.0, 10.0, 11.0, 11.0)).detection_id) == 0
 
+    def test_a_place_past_all_keys_is_one_that_a_page_can_go_on_from(self, filled):
+        with filled.reading() as session:
+            every = unseen_page(session, RUN, "zebra")
+            assert unseen_page(session, RUN, "zebra", after=Cursor(every[0].score, 2**53)) == every
+            assert judged_page(session, RUN, "zebra", after=Cursor(1.0, 2**53)) == ()
+
     def test_of_more_sightings_than_are_drawn_those_shown_are_from_everywhere(self, filled):
         with filled.engine.connect() as connection:
             if connection.dialect.name == "postgresql":
