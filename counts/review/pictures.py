@@ -30,7 +30,7 @@ CROP_PX = 192
 _CROP_ROOM = 2.2
 _LEAST_CROP_PX = 48
 _QUALITY = 82
-_DECODED = 3
+_DECODED_BYTES = 500 << 20
 LIMIT_BYTES = 20 << 30
 _HASH = re.compile("[0-9a-f]{64}")
 _DECODING = threading.BoundedSemaphore(2)
@@ -173,7 +173,7 @@ class PictureStore:
         pixels = np.zeros((picture.height_px, picture.width_px, 3), np.uint8) if found is None else found
         with self._lock:
             self._decoded[picture.content_hash] = pixels
-            while len(self._decoded) > _DECODED:
+            while len(self._decoded) > 1 and sum(p.nbytes for p in self._decoded.values()) > _DECODED_BYTES:
                 self._decoded.popitem(last=False)
         return pixels
 

@@ -86,6 +86,18 @@ def test_footprints_are_those_in_the_part_looked_at_or_of_one_picture(serve: Ser
 
 
 @BOTH
+def test_footprints_of_a_line_are_those_of_its_pictures_and_each_says_its_line(serve: Serve) -> None:
+    page = serve()
+    for name, identifier in (("line", "woodland-03"), ("flight", "sortie-02")):
+        found = read(page, "/map/footprints", **WORLD, **{name: identifier})["features"]["features"]
+        assert len(found) == {"line": 16, "flight": 208}[name]
+        for one in (found[0], found[-1]):
+            facts = read(page, f"/captures/{one['properties']['capture']}")
+            assert (facts[name], facts["name"]) == (identifier, one["properties"]["picture"])
+    assert read(page, "/map/footprints", **WORLD, line="of no plan")["features"]["features"] == []
+
+
+@BOTH
 def test_a_sighting_has_its_species_verdict_and_picture(serve: Serve) -> None:
     page = serve()
     before = read(page, "/map/sightings", **WORLD)["features"]["features"]

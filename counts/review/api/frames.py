@@ -6,12 +6,14 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException, Path, Query, Response
 from pydantic import BaseModel
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from counts.review.api.items import Key
 from counts.review.description import BYTES
 from counts.review.pictures import CROP_PX, TILE_PX, Picture
 from counts.review.place import Here, Viewer
-from counts.schema import Capture
+from counts.schema import Capture, Sortie, Transect
 from flightplan.errors import CaptureError
 
 router = APIRouter(tags=["frames"])
@@ -22,7 +24,7 @@ _KEPT = {"Cache-Control": "private, max-age=86400"}
 
 
 class Frame(BaseModel):
-    """A capture as a pyramid of tiles. Time and place are None where unknown.
+    """A capture as a pyramid of tiles. Time, place, planned line and flight are None where unknown.
 
     Below manager they are withheld where the survey has sensitive species, and the file's name with them.
     """
@@ -36,6 +38,8 @@ class Frame(BaseModel):
     time_utc: str | None
     longitude_deg: float | None
     latitude_deg: float | None
+    line: str | None
+    flight: str | None
     withheld: str | None
 
 
@@ -54,6 +58,8 @@ def frame(here: Here, visitor: Viewer, capture_id: Key) -> Frame:
             time_utc=row.time_utc.isoformat() if row.time_utc and not hidden else None,
             longitude_deg=point.x if point is not None else None,
             latitude_deg=point.y if point is not None else None,
+            line=None if hidden else _identifier(session, Transect, row.transect_id),
+            flight=None if hidden else _identifier(session, Sortie, row.sortie_id),
             withheld="time, place and name are for managers: the survey has sensitive species" if hidden else None,
         )  # fmt: skip
 
@@ -87,6 +93,10 @@ def crop(
         raise HTTPException(410, _said(error, picture)) from error
     # The box may be moved: the address stays, so the browser asks whether it is still this one.
     return Response(content, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=60"})
+
+
+def _identifier(session: Session, table: type[Transect] | type[Sortie], key: int | None) -> str | None:
+    return None if key is None else session.scalars(select(table.identifier).where(table.fid == key)).one()
 
 
 def _said(error: CaptureError | OSError, picture: Picture) -> str:

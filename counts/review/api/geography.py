@@ -8,6 +8,8 @@ for pictures are numbered along them.
 
 from __future__ import annotations
 
+import json
+from pathlib import PurePath
 from typing import Annotated, Any
 
 import numpy as np
@@ -20,10 +22,11 @@ from sqlalchemy.orm import Session
 
 from counts.exchange.generalise import CELL_DEG, STATEMENT, coarsen
 from counts.geopackage import decode_many, raw
+from counts.review.api.items import Label
 from counts.review.basemap import TILE_TYPES
 from counts.review.description import BYTES
 from counts.review.place import Here, Viewer
-from counts.schema import Capture, Detection, Footprint, ReviewState
+from counts.schema import Capture, Detection, Footprint, ReviewState, Sortie, Transect
 from counts.store import latest_estimate_run, read_area, read_strata
 from counts.store.captures import read_footprints
 from counts.store.identity import latest_identity_run
@@ -51,7 +54,7 @@ MOST_FOOTPRINTS = 3000
 MOST_SIGHTINGS = 10_000
 TRACK_DEG = 2e-5
 # The plus keeps SQLite from going through all captures of the survey instead of the R-tree.
-_OF_SURVEY = literal_column("+captures.survey_id", Integer)
+_survey_of = literal_column("+captures.survey_id", Integer)
 _KEYS_AT_A_TIME = 5000
 
 
@@ -123,26 +126,40 @@ def survey(here: Here, visitor: Viewer) -> Survey:
 @router.get("/map/footprints")
 def footprints(
     here: Here, visitor: Viewer, west: Degrees, south: Latitude, east: Degrees, north: Latitude,
-    capture: Annotated[int | None, Query(ge=1, le=2**53)] = None,
+    capture: Annotated[int | None, Query(ge=1, le=2**53)] = None, line: Annotated[Label | None, Query()] = None,
+    flight: Annotated[Label | None, Query()] = None,
 ) -> Part:  # fmt: skip
-    """The ground that pictures in this part of the map show, or that of one picture; at most a few thousand."""
+    """The ground that pictures in this part of the map show, at most a few thousand in the order they were taken.
+
+    Wherever they lie, those of one picture, of a line planned or of a flight, where one is named.
+    """
     with here.census.reading() as session:
         if here.withholds(visitor):
             return Part(features=_collection([]), truncated=False, withheld="where pictures lie is for managers")
         key = here.survey(session).survey_id
         query = (
-            select(Footprint.capture_id, Capture.on_effort, raw(Footprint.polygon))
+            select(Footprint.capture_id, Capture.on_effort, raw(Footprint.polygon), Capture.path)
             .join(Capture, Footprint.capture_id == Capture.fid)
-            .where(key == _OF_SURVEY, Capture.refused.is_(None))
+            .where(_survey_of == key, Capture.refused.is_(None))
         )
         if capture is not None:
             query = query.where(Capture.fid == capture)
+        elif line is not None or flight is not None:
+            for column, table, name in ((Capture.transect_id, Transect, line), (Capture.sortie_id, Sortie, flight)):
+                if name is not None:
+                    of = select(table.fid).where(table.survey_id == key, table.identifier == name)
+                    query = query.where(column == of.scalar_subquery())
+            query = query.order_by(Capture.time_utc, Capture.fid)
         else:
             query = query.where(text(_SEEN[session.get_bind().dialect.name]))
             query = query.params(west=west, south=south, east=east, north=north)
         rows = session.execute(query.limit(MOST_FOOTPRINTS + 1)).all()
     outlines = decode_many([r[2] for r in rows[:MOST_FOOTPRINTS]])
-    content = [(g, {"capture": r[0], "on_effort": r[1]}) for g, r in zip(outlines, rows, strict=False)]
+    named = capture is not None or line is not None or flight is not None
+    content = [
+        (g, {"capture": r[0], "on_effort": r[1], **({"picture": PurePath(r[3]).name} if named else {})})
+        for g, r in zip(outlines, rows, strict=False)
+    ]
     return Part(features=_collection(content), truncated=len(rows) > MOST_FOOTPRINTS)
 
 
@@ -233,13 +250,10 @@ def _of_detections(session: Session, keys: list[int]) -> dict[int, tuple[int, st
 
 def _collection(content: list[tuple[Any, Geo]]) -> Geo:
     """GeoJSON of shapes with facts, to seven decimals: a centimetre."""
+    rounded = shapely.set_precision(np.array([shape for shape, _ in content], dtype=object), 1e-7, mode="pointwise")
     features = [
-        {
-            "type": "Feature",
-            "geometry": shapely.geometry.mapping(shapely.set_precision(shape, 1e-7, mode="pointwise")),
-            "properties": facts,
-        }
-        for shape, facts in content
+        {"type": "Feature", "geometry": json.loads(geometry), "properties": facts}
+        for geometry, (_, facts) in zip(shapely.to_geojson(rounded).tolist(), content, strict=True)
     ]
     return {"type": "FeatureCollection", "features": features}
 

@@ -4,10 +4,13 @@ import { read, say } from "/static/api.js";
 import { COLOURS, graticule, style, surveyLayers } from "/static/map_style.js";
 
 const get = (id) => document.getElementById(id);
-const asked = Number(new URLSearchParams(window.location.search).get("capture")) || null;
+const wished = new URLSearchParams(window.location.search);
+const asked = Number(wished.get("capture")) || null;
+const WORLD = { west: -180, south: -90, east: 180, north: 90 };
 const EMPTY = { type: "FeatureCollection", features: [] };
 const OFF = new Set(["density"]);
 const LEAST_ZOOM = 12;
+const MOST_LISTED = 200;
 const STATES = { unseen: "not judged", accept: "accepted", reject: "rejected", relabel: "relabelled", move: "moved", add: "drawn" };
 const off = { species: new Set(), state: new Set() };
 let sightings = EMPTY;
@@ -19,6 +22,7 @@ const map = new maplibregl.Map({
   container: "map", style: await style(), attributionControl: false, maxZoom: 22, fadeDuration: 0, dragRotate: false, pitchWithRotate: false,
   ...(survey.bounds ? { bounds: survey.bounds, fitBoundsOptions: { padding: 30 } } : { center: [0, 0], zoom: 1 }),
 });
+map.on("error", ({ error }) => say(`The map: ${error?.message}`));
 map.addControl(new maplibregl.NavigationControl({ showCompass: false }), "top-right");
 map.addControl(new maplibregl.ScaleControl());
 map.keyboard.enable();
@@ -47,7 +51,7 @@ function checkbox(place, text, colour, checked, changed) {
 }
 
 for (const [title, source, parts] of layers) {
-  if (source === "picture") continue;
+  if (source === "picture" || source === "chosen") continue;
   checkbox(get("layers"), title, null, !OFF.has(source), (on) => parts.forEach((_, i) => map.setLayoutProperty(`${source}-${i}`, "visibility", on ? "visible" : "none")));
 }
 survey.labels.forEach((label, i) => checkbox(get("species"), label, COLOURS[i % COLOURS.length], true, (on) => choose("species", label, on)));
@@ -107,22 +111,62 @@ map.on("click", (event) => {
   const around = [[event.point.x - 4, event.point.y - 4], [event.point.x + 4, event.point.y + 4]];
   const [spot] = map.queryRenderedFeatures(around, { layers: ["sightings-0"] });
   if (spot && !spot.properties.capture) { say(`${spot.properties.species}: the place is that of a cell`); return; }
+  // A strip is a line from afar; from nearer there is room beside its line for a click on one picture.
+  const lines = spot ? [] : map.queryRenderedFeatures(around, { layers: ["planned-0", "flown-0"] });
+  const line = lines.find((l) => l.source === "planned") ?? lines[0];
+  if (line) { chooseLine(line.source === "planned" ? "line" : "flight", line.properties.name).catch((error) => say(error.message)); return; }
   const [found] = spot ? [spot] : map.queryRenderedFeatures(event.point, { layers: ["footprints-0"] });
   if (!found) return;
   const { capture, detection } = found.properties;
   window.location.assign(`/frames/${capture}${detection ? `?detection=${detection}` : ""}`);
 });
-for (const layer of ["sightings-0", "footprints-0"]) {
+for (const layer of ["sightings-0", "footprints-0", "planned-0", "flown-0"]) {
   map.on("mouseenter", layer, () => { map.getCanvas().style.cursor = "pointer"; });
   map.on("mouseleave", layer, () => { map.getCanvas().style.cursor = ""; });
 }
 
-if (asked) {
-  const { features, withheld } = await read("/map/footprints", { west: -180, south: -90, east: 180, north: 90, capture: asked });
-  map.getSource("picture").setData(features);
+// Pictures of a planned line or a flight: outlined on the map, and listed to be opened.
+async function chooseLine(what, name) {
+  get("line").value = name ? `${what} ${name}` : "";
+  const { features, withheld } = name ? await read("/map/footprints", { ...WORLD, [what]: name }) : { features: EMPTY };
+  map.getSource("chosen").setData(features);
+  get("chosen").hidden = !name;
+  get("chosen-title").textContent = `${what === "line" ? "Line" : "Flight"} ${name}: ${features.features.length} pictures${withheld ? `; ${withheld}` : ""}`;
+  get("pictures").replaceChildren(...features.features.slice(0, MOST_LISTED).map((f) => {
+    const row = document.createElement("li");
+    const link = document.createElement("a");
+    link.href = `/frames/${f.properties.capture}`;
+    link.textContent = f.properties.picture;
+    row.append(link);
+    return row;
+  }));
+  window.history.replaceState(null, "", name ? `/map?${new URLSearchParams({ [what]: name })}` : "/map");
+  return features;
+}
+
+function fit(features, padding) {
   const corners = features.features.flatMap((f) => f.geometry.coordinates.flat());
-  if (corners.length) map.fitBounds(corners.reduce((b, c) => b.extend(c), new maplibregl.LngLatBounds(corners[0], corners[0])), { padding: 140, duration: 0 });
-  else say(withheld || "Where this picture was taken is not known");
+  if (corners.length) map.fitBounds(corners.reduce((b, c) => b.extend(c), new maplibregl.LngLatBounds(corners[0], corners[0])), { padding, duration: 0 });
+  return corners.length > 0;
+}
+
+[["line", survey.planned], ["flight", survey.flown]].forEach(([what, { features }], i) => {
+  const names = [...new Set(features.map((f) => f.properties.name))];
+  get("line").querySelectorAll("optgroup")[i].append(...names.map((name) => new Option(name, `${what} ${name}`)));
+  if (names.length) get("of").hidden = false;
+});
+get("line").addEventListener("change", async () => {
+  const [what, ...name] = get("line").value.split(" ");
+  fit(await chooseLine(what, name.join(" ")), 60);
+});
+for (const what of ["line", "flight"]) {
+  const name = wished.get(what);
+  if (name) fit(await chooseLine(what, name), 60);
+}
+if (asked) {
+  const { features, withheld } = await read("/map/footprints", { ...WORLD, capture: asked });
+  map.getSource("picture").setData(features);
+  if (!fit(features, 140)) say(withheld || "Where this picture was taken is not known");
 }
 await moved();
 document.body.dataset.ready = "yes";

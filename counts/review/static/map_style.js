@@ -3,6 +3,8 @@
 export const COLOURS = ["#a33f14", "#1f5f8b", "#7a3b9a", "#2c6e3c", "#b07a00", "#00727a", "#8d2a62", "#55584f"];
 const EMPTY = { type: "FeatureCollection", features: [] };
 const GROUND = "#f2f0e6";
+// One pixel that one sees through, as PNG.
+const CLEAR = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR42mNkYAAAAAYAAjCB0C8AAAAASUVORK5CYII=";
 
 export function graticule(west, south, east, north) {
   const wide = Math.max(east - west, north - south);
@@ -14,6 +16,9 @@ export function graticule(west, south, east, north) {
   return { step, data: { type: "FeatureCollection", features } };
 }
 
+// Of vector tiles MapLibre refuses to be told a size.
+const kind = (vector) => (vector ? { type: "vector" } : { type: "raster", tileSize: 256 });
+
 async function base() {
   const facts = await (await fetch("/api/v1/basemap")).json();
   if (facts === null) return null;
@@ -22,15 +27,19 @@ async function base() {
     const file = new pmtiles.PMTiles(url);
     const protocol = new pmtiles.Protocol();
     protocol.add(file);
-    maplibregl.addProtocol("pmtiles", protocol.tile);
+    maplibregl.addProtocol("pmtiles", async (asked, abort) => {
+      const found = await protocol.tile(asked, abort);
+      // For a picture that is nothing MapLibre waits for ever.
+      return found.data === null ? { ...found, data: Uint8Array.from(window.atob(CLEAR), (c) => c.charCodeAt(0)) } : found;
+    });
     const header = await file.getHeader();
     const said = await file.getMetadata();
     const vector = header.tileType === 1;
-    return { vector, layers: (said.vector_layers || []).map((l) => l.id), source: { type: vector ? "vector" : "raster", url: `pmtiles://${url}`, tileSize: 256 } };
+    return { vector, layers: (said.vector_layers || []).map((l) => l.id), source: { ...kind(vector), url: `pmtiles://${url}` } };
   }
   const vector = facts.format === "pbf";
   const tiles = [`${window.location.origin}/api/v1/basemap/{z}/{x}/{y}`];
-  return { vector, layers: facts.layers, source: { type: vector ? "vector" : "raster", tiles, minzoom: facts.minzoom, maxzoom: facts.maxzoom, tileSize: 256 } };
+  return { vector, layers: facts.layers, source: { ...kind(vector), tiles, minzoom: facts.minzoom, maxzoom: facts.maxzoom } };
 }
 
 export async function style() {
@@ -61,6 +70,7 @@ export function surveyLayers(labels) {
     ["Left out", "exclusions", [{ type: "fill", paint: { "fill-color": "#55584f", "fill-opacity": 0.28 } }]],
     ["Masks", "masks", [{ type: "fill", paint: { "fill-color": "#4b8fb5", "fill-opacity": 0.4 } }]],
     ["Footprints", "footprints", [{ type: "fill", paint: { "fill-color": "#ffffff", "fill-opacity": 0.3 } }, { type: "line", paint: { "line-color": ["case", ["==", ["get", "on_effort"], true], "#6d7066", "#b9b6a8"], "line-width": 0.7 } }]],
+    ["Chosen", "chosen", [{ type: "line", paint: { "line-color": "#a33f14", "line-width": 1.6 } }]],
     ["Lines planned", "planned", [{ type: "line", paint: { "line-color": "#22251f", "line-width": 1, "line-dasharray": [4, 3] } }]],
     ["Lines flown", "flown", [{ type: "line", paint: { "line-color": "#1f5f8b", "line-width": 1.2 } }]],
     ["Gaps", "gaps", [{ type: "fill", paint: { "fill-color": "#c22f20", "fill-opacity": 0.55 } }, { type: "line", paint: { "line-color": "#c22f20", "line-width": 1.5 } }]],

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 import uvicorn
 from PIL import Image, ImageDraw
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from sqlalchemy import select, update
 
 from counts.census import Census
@@ -125,6 +125,8 @@ def browser() -> Iterator[Browser]:
         # SwiftShader: maps are drawn with WebGL, and no machine that tests has a graphics card.
         arguments = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
         opened = playwright.chromium.launch(executable_path=program, args=arguments)
+        # A machine that tests is busy: how long an answer takes is no property of the page.
+        expect.set_options(timeout=30_000)
         yield opened
         opened.close()
 
@@ -145,7 +147,7 @@ def visit(browser: Browser) -> Iterator[Callable[..., Page]]:
     ) -> Page:
         context = browser.new_context(viewport={"width": width, "height": height}, reduced_motion="reduce")
         contexts.append(context)
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(30_000)
         own = re.escape(served.address)
         context.route(re.compile(rf"^(?!{own}/|data:|blob:)"), lambda route: route.abort())
 
