@@ -13,11 +13,12 @@ from counts.census import Census
 from counts.marks import Frames, Resighting, marked_among_seen, resight, share_found
 from counts.report import write_report
 from counts.store import find_survey, latest_identity_run, read_area, read_individuals
-from counts.store.elsewhere import CameraEntry
+from counts.store.elsewhere import CameraEntry, DeploymentEntry, add_camera_observations, add_deployments
+from counts.store.received import SourceEntry, add_source
 from overfly.chain import count_survey
 from overfly.cli import main
 
-START = datetime(2026, 2, 14, 6, 30, tzinfo=UTC)
+NOW = START = datetime(2026, 2, 14, 6, 30, tzinfo=UTC)
 # Two lines of three frames each, 100 m wide, a minute apart, 400 m between the lines.
 BOXES = np.array([shapely.box(x, y, x + 100, y + 60) for x in (0, 500) for y in (0, 60, 120)], dtype=object)
 FRAMES = Frames(BOXES, np.arange(6) * 60.0 + 60.0, np.array([0, 0, 0, 1, 1, 1]))
@@ -141,6 +142,29 @@ def test_a_count_says_how_many_collared_animals_were_found_and_corrects_by_them_
     assert by["source"] in page
     assert "availability was not measured" not in page, "marks measure it, and detection, in one"
     assert "The detector misses" not in page, "a large share of them hidden says nothing of the detector"
+
+
+def test_marked_animals_at_camera_traps_stand_beside_the_count(collared: Census) -> None:
+    """Nine marked in the area; of 24 elephants at the cameras six are of them: 9·25/7."""
+    deployment = DeploymentEntry("d", 34.83, -2.33, START - timedelta(days=9), START + timedelta(days=9))
+    seen = [camera(day % 5, f"E{day}") for day in range(6)] + [camera(3, count=n) for n in (7, 11)]
+    with collared.writing() as session:
+        source = add_source(
+            session,
+            SourceEntry("camtrapdp", "cameras.zip", "park", "ab" * 32),
+            found=9,
+            added=9,
+            skips=(),
+            time_utc=START,
+        )
+        add_deployments(session, source, "park", [deployment])
+        add_camera_observations(session, source, "park", seen)
+    lines = {c["kind"]: c for c in run("count", str(collared.where), "--species", "elephant")["corrections"]}
+    line = lines["marks at cameras"]
+    assert line["factor"] is None
+    assert line["source"] == "6 of 24 animals at camera traps were among the 9 marked in the area"
+    assert line["details"]["value"] == pytest.approx(9 * 25 / 7)
+    assert "an estimate of its own, to be set beside the count: 32 animals (95 % limits" in line["reason"]
 
 
 def test_marks_do_not_correct_twice(collared: Census, tmp_path: Path) -> None:
