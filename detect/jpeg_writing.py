@@ -11,12 +11,30 @@ import numpy.typing as npt
 from PIL import ExifTags, Image
 from PIL.TiffImagePlugin import IFDRational
 
+NAMESPACES = {
+    "drone-dji": "http://www.dji.com/drone-dji/1.0/",
+    "drone-autel": "http://www.autelrobotics.com/drone-autel/1.0/",
+    "drone-skydio": "https://www.skydio.com/drone-skydio/1.0/",
+    "drone-parrot": "http://www.parrot.com/drone-parrot/1.0/",
+    "pix4d-camera": "http://pix4d.com/camera/1.0/",
+    "sensefly": "http://ns.sensefly.com/sensefly/1.0/",
+}
+_DJI = "drone-dji"
+
 
 def write_jpeg(
-    path: Path, pixels: npt.NDArray[np.uint8], exif: Image.Exif, dji: Mapping[str, str], *, quality: int
+    path: Path,
+    pixels: npt.NDArray[np.uint8],
+    exif: Image.Exif,
+    fields: Mapping[str, str | Mapping[str, str]],
+    *,
+    quality: int,
 ) -> None:
-    """Write pixels (h, w, 3) with EXIF and XMP fields `drone-dji:NAME`; the file appears whole or not at all."""
-    packet = b"http://ns.adobe.com/xap/1.0/\0" + _xmp(dji).encode()
+    """Write pixels (h, w, 3) with EXIF and XMP fields; the file appears whole or not at all.
+
+    A field is `PREFIX:NAME` with a prefix of `NAMESPACES`, or a bare name of DJI's; one of several parts is a mapping.
+    """
+    packet = b"http://ns.adobe.com/xap/1.0/\0" + _xmp(fields).encode()
     marker = b"\xff\xe1" + (len(packet) + 2).to_bytes(2, "big") + packet
     content = io.BytesIO()
     Image.fromarray(pixels).save(content, "JPEG", quality=quality, exif=exif, extra=marker)
@@ -45,13 +63,23 @@ def _sexagesimal(angle_deg: float) -> tuple[IFDRational, IFDRational, IFDRationa
     return IFDRational(degrees, 1), IFDRational(minutes, 1), IFDRational(rest, 1_000_000)
 
 
-def _xmp(dji: Mapping[str, str]) -> str:
-    attributes = "\n".join(f'   drone-dji:{name}="{value}"' for name, value in dji.items())
+def _xmp(fields: Mapping[str, str | Mapping[str, str]]) -> str:
+    named = {name if ":" in name else f"{_DJI}:{name}": value for name, value in fields.items()}
+    prefixes = dict.fromkeys(name.split(":")[0] for name in named) or {_DJI: None}
+    spaces = "".join(f' xmlns:{prefix}="{NAMESPACES[prefix]}"' for prefix in prefixes)
+    attributes = "\n".join(f'   {name}="{value}"' for name, value in named.items() if isinstance(value, str))
+    elements = ""
+    for name, parts in named.items():
+        if not isinstance(parts, str):
+            prefix = name.split(":")[0]
+            inner = "".join(f"<{prefix}:{part}>{value}</{prefix}:{part}>" for part, value in parts.items())
+            elements += f'   <{name} rdf:parseType="Resource">{inner}</{name}>\n'
+    end = f">\n{elements}  </rdf:Description>" if elements else "/>"
     return (
         '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>\n'
         '<x:xmpmeta xmlns:x="adobe:ns:meta/">\n'
         ' <rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">\n'
-        '  <rdf:Description rdf:about="" xmlns:drone-dji="http://www.dji.com/drone-dji/1.0/"\n'
-        f"{attributes}/>\n </rdf:RDF>\n</x:xmpmeta>\n"
+        f'  <rdf:Description rdf:about=""{spaces}\n'
+        f"{attributes}{end}\n </rdf:RDF>\n</x:xmpmeta>\n"
         '<?xpacket end="w"?>'
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import multiprocessing
 import os
@@ -18,7 +19,10 @@ from typing import Any
 from flightplan.camera import Camera
 from flightplan.errors import UnreadableFileError
 from sim.camera import AnimalLabel, Look, render_frame
-from sim.photographs import Shot, write_frame
+from sim.land import Land
+from sim.orthophoto import PhotographedLand
+from sim.photographs import Shot, Writing, write_frame
+from sim.species import SPECIES
 from sim.world import World
 
 TRUTH_FILE = "truth.jsonl"
@@ -28,7 +32,8 @@ TRUTH_FILE = "truth.jsonl"
 class FrameTruth:
     """What one frame shows: the stand-in for a person who looks at it.
 
-    `key` tells whether the frame on disk is the one asked for: the world's seed, the time and the true pose.
+    `key` tells whether the frame on disk is the one asked for: the world's seed, the time, the true pose, and how it is
+    drawn and written where that is out of the ordinary.
     """
 
     frame: str
@@ -43,9 +48,18 @@ class Renderer:
     `jobs` processes, one a core when None; the pictures do not depend on it. One job is a thread of this process.
     """
 
-    def __init__(self, world: World, camera: Camera, *, jobs: int | None = None, look: Look | None = None) -> None:
+    def __init__(
+        self,
+        world: World,
+        camera: Camera,
+        *,
+        jobs: int | None = None,
+        look: Look | None = None,
+        writing: Writing | None = None,
+    ) -> None:
         self.world = world
-        work: Callable[[Path, Shot], FrameTruth] = partial(_render_one, world, camera, look)
+        self.manner = manner_of(world, look, writing)
+        work: Callable[[Path, Shot], FrameTruth] = partial(_render_one, world, camera, look, writing, self.manner)
         jobs = jobs or os.cpu_count() or 1
         self._pool: Executor
         if jobs == 1:
@@ -90,7 +104,7 @@ class FlightFrames:
     def take(self, shot: Shot) -> None:
         """Render a frame in the background, unless it is there."""
         known = self._known.get(shot.name)
-        key = _key(self._renderer.world, shot)
+        key = _key(self._renderer.world, shot, self._renderer.manner)
         if shot.name not in self._waiting and not (
             known is not None and known.key == key and (self._folder / shot.name).is_file()
         ):
@@ -124,13 +138,14 @@ def render_flight(
     *,
     jobs: int | None = None,
     look: Look | None = None,
+    writing: Writing | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[FrameTruth]:
     """Render every shot into `folder` and write its truth to `truth.jsonl`, one line a frame in the shots' order.
 
     Begun again where it was cut short; see `Renderer` and `FlightFrames`.
     """
-    with Renderer(world, camera, jobs=jobs, look=look) as renderer:
+    with Renderer(world, camera, jobs=jobs, look=look, writing=writing) as renderer:
         return renderer.flight(folder).finish(shots, progress)
 
 
@@ -174,13 +189,29 @@ def _in_worker(folder: Path, shot: Shot) -> FrameTruth:
     return _WORK[0](folder, shot)
 
 
-def _render_one(world: World, camera: Camera, look: Look | None, folder: Path, shot: Shot) -> FrameTruth:
+def _render_one(
+    world: World, camera: Camera, look: Look | None, writing: Writing | None, manner: str, folder: Path, shot: Shot
+) -> FrameTruth:
     image, labels = render_frame(world, camera, shot.true, shot.time_s, look)
-    write_frame(folder / shot.name, image, shot, camera)
-    return FrameTruth(shot.name, _key(world, shot), shot.time_s, labels)
+    write_frame(folder / shot.name, image, shot, camera, writing)
+    return FrameTruth(shot.name, _key(world, shot, manner), shot.time_s, labels)
 
 
-def _key(world: World, shot: Shot) -> str:
+def manner_of(world: World, look: Look | None, writing: Writing | None) -> str:
+    """A short name of all that makes a picture of one seed another; empty for the plain one."""
+    if look is None and writing is None and world.relief is None and type(world.land) is Land:
+        return "" if world.species == SPECIES else f" {_digest(repr(world.species))}"
+    hills = b"" if world.relief is None else world.relief.heights_m.tobytes()
+    ground = world.land.pixels.tobytes() if isinstance(world.land, PhotographedLand) else b""
+    told = repr((look, writing, world.species)).encode()
+    return f" {_digest(told + hashlib.sha256(hills).digest() + hashlib.sha256(ground).digest())}"
+
+
+def _digest(said: str | bytes) -> str:
+    return hashlib.sha256(said.encode() if isinstance(said, str) else said).hexdigest()[:12]
+
+
+def _key(world: World, shot: Shot, manner: str) -> str:
     pose = shot.true
     numbers = (
         pose.longitude_deg,
@@ -190,7 +221,8 @@ def _key(world: World, shot: Shot) -> str:
         pose.pitch_deg,
         pose.roll_deg,
     )
-    return f"{world.seed} {shot.time_s:.6f} " + " ".join(f"{number:.9f}" for number in numbers)
+    place = " ".join(f"{number:.9f}" for number in numbers)
+    return f"{world.seed} {shot.time_s:.6f} {place}{manner}{' ' + shot.slip if shot.slip else ''}"
 
 
 def _line(truth: FrameTruth) -> str:

@@ -59,7 +59,7 @@ class PhotographedLand(Land):
                 bands = file.read(
                     [1, 2, 3], window=window, out_shape=(3, *shape), resampling=Resampling.average, boundless=False
                 )
-                of_window = file.window_transform(window)
+                whole = file.transform
         except rasterio.errors.WindowError as error:
             raise AreaError("the orthophoto does not lie under the area", where=str(path)) from error
         except (RasterioError, ValueError) as error:
@@ -67,12 +67,14 @@ class PhotographedLand(Land):
         columns, rows = max(int(width / pixel), 2), max(int(height / pixel), 2)
         pixels = np.zeros((rows, columns, 3), dtype=np.uint8)
         scale = (window.width / shape[1], window.height / shape[0])
+        back = ~whole
         east_m = corner[0] + pixel * (np.arange(columns) + 0.5)
         for row in range(rows):  # A row at a time: the coordinates of all pixels at once would take gigabytes.
             north_m = np.full(columns, corner[1] + pixel * (row + 0.5))
             lonlat = area.frame.to_lonlat(np.column_stack([east_m, north_m]))
-            at_x, at_y = to_file.transform(lonlat[:, 0], lonlat[:, 1])
-            across, down = ~of_window * (np.asarray(at_x), np.asarray(at_y))
+            at_x, at_y = (np.asarray(v) for v in to_file.transform(lonlat[:, 0], lonlat[:, 1]))
+            across = back.a * at_x + back.b * at_y + back.c - window.col_off
+            down = back.d * at_x + back.e * at_y + back.f - window.row_off
             i = np.floor(across / scale[0]).astype(np.int64)
             j = np.floor(down / scale[1]).astype(np.int64)
             inside = (i >= 0) & (i < shape[1]) & (j >= 0) & (j < shape[0])
