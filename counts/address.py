@@ -123,6 +123,8 @@ def check_file(path: Path, *, create: bool) -> None:
                 hint="Copy both files to a folder where you may write",
             ) from error
         raise CensusError(f"is damaged: {error}", where=where, hint="Restore it from a copy") from error
+    except UnicodeDecodeError as error:
+        raise CensusError("is damaged: its tables have no names", where=where, hint="Restore it from a copy") from error
     if tables - {"alembic_version"} and (application_id != APPLICATION_ID or "alembic_version" not in tables):
         kind = "a GeoPackage, but not a census" if application_id == APPLICATION_ID else "a database, but not a census"
         raise CensusError(f"is {kind}", where=where, hint="Name another file; this one is left as it is")

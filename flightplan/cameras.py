@@ -142,7 +142,7 @@ def _camera(table: Mapping[str, Any], where: str) -> Camera:
         extra: dict[str, Any] = {k: values.pop(k) for k in ("distortion", "principal_point_px") if k in values}
         camera = Camera.from_sensor(**values)
         return replace(camera, **extra) if extra else camera
-    except TypeError as error:
+    except (TypeError, OverflowError) as error:
         raise CameraError(f"a value of the wrong kind: {error}", where=where) from error
 
 

@@ -173,6 +173,15 @@ def test_another_programs_geopackage_is_refused(tmp_path):
         Census.open(path)
 
 
+def test_a_file_whose_tables_have_no_readable_names_is_refused(tmp_path, blank_file):
+    path = tmp_path / "census.gpkg"
+    content = blank_file.read_bytes()
+    assert b"tablegpkg_contents" in content
+    path.write_bytes(content.replace(b"tablegpkg_contents", b"table\x8bpkg_contents"))
+    with pytest.raises(CensusError, match="damaged"):
+        Census.open(path, create=False)
+
+
 def test_a_census_that_must_exist_is_not_made(tmp_path):
     with pytest.raises(CensusError, match="no census here"):
         Census.open(tmp_path / "census.gpkg", create=False)

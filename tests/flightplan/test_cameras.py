@@ -153,3 +153,11 @@ def test_a_file_that_is_no_camera_file_is_refused(tmp_path, content):
     path.write_bytes(content)
     with pytest.raises(UnreadableFileError, match="not a camera file"):
         camera_from_file(path)
+
+
+def test_a_focal_length_that_no_number_can_hold_is_refused(tmp_path: Path):
+    path = tmp_path / "eye.toml"
+    sizes = "image_width_px = 4000\nimage_height_px = 3000\nsensor_width_mm = 13.2\nsensor_height_mm = 8.8\n"
+    path.write_text(f'name = "Eye"\n{sizes}focal_length_mm = {"9" * 400}\n')
+    with pytest.raises(CameraError, match="wrong kind"):
+        camera_from_file(path)
