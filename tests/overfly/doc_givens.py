@@ -8,10 +8,12 @@ from __future__ import annotations
 import csv
 import functools
 import json
+import os
 import shutil
 from collections.abc import Callable, Mapping
 from contextlib import chdir
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
@@ -24,7 +26,7 @@ import overfly.demo
 from detect.models import shipped_model
 from flightplan.areas import LaunchSite, Stratum, StudyArea, write_area
 from flightplan.frames import LocalFrame
-from overfly.demo import run_demo
+from overfly.demo import Stage, run_demo
 from sim.park import demo_area
 
 _FRAME = LocalFrame(34.83, -2.33)
@@ -101,7 +103,6 @@ class Givens:
             "two seasons": functools.partial(self._copied, self._two_seasons),
             "models": self.models,
             "colony": self.colony,
-            "demo": self.demo,
             "ground": self.ground,
             "masks": self.masks,
             "check.csv filled in": _filled_in,
@@ -120,7 +121,7 @@ class Givens:
         assert result.exit_code == 0, f"{words}: {result.output}\n{result.exception!r}"
 
     def park(self, folder: Path) -> None:
-        """A park with two strata, a village and a camp, and the same as a river, a masts' and an airspace file."""
+        """A park with two strata, a village and a camp, and files of a river, a mast and an airspace."""
         write_area(demo_area(), folder / "park.geojson")
         _features(
             folder / "river.geojson", [(shapely.LineString([(34.808, -2.33), (34.83, -2.327), (34.852, -2.33)]), {})]
@@ -181,12 +182,6 @@ class Givens:
         """The other team's copy of the census, in which it has counted as well."""
         shutil.copytree(folder / "serengeti", folder / "team-south")
         self.overfly(folder / "team-south", "count", "--species", "zebra")
-
-    def demo(self, folder: Path) -> None:
-        """The demo's workspace, finished, over a smaller park."""
-        shutil.copytree(
-            self._made("demo", lambda made: self.overfly(made, "demo", "--out", "demo")) / "demo", folder / "demo"
-        )
 
     def _copied(self, make: Callable[[], Path], folder: Path) -> Path:
         shutil.copytree(make(), folder / "serengeti")
@@ -253,16 +248,26 @@ class Givens:
         return self._next("two seasons", self._counted, make)
 
 
-def shrink_demo() -> Callable[[], None]:
-    """Have `overfly demo` fly a smaller park with fewer lines; returns what puts the demo's own back."""
-    before, renderer = overfly.commands.demo.run_demo, overfly.demo.Renderer
-    overfly.commands.demo.run_demo = functools.partial(run_demo, area=SMALL_PARK, lines=2)
-    # One thread draws so few frames sooner than processes that have to start.
+def make_small(base: Path) -> Callable[[], None]:
+    """Have `overfly demo` fly a smaller park with fewer lines, once for each seed; returns what undoes it.
+
+    And have all work on one processor: so little of it is done sooner than processes start that would share it.
+    """
+    before, renderer, processors = overfly.commands.demo.run_demo, overfly.demo.Renderer, os.cpu_count
+    finished: dict[int, dict[str, Any]] = {}
+
+    def once(folder: Path, seed: int, stage: Stage) -> dict[str, Any]:
+        if seed not in finished:
+            finished[seed] = run_demo(base / f"demo-{seed}", seed, stage, area=SMALL_PARK, lines=2)
+        shutil.copytree(base / f"demo-{seed}", folder)
+        return finished[seed]
+
+    overfly.commands.demo.run_demo = once
     overfly.demo.Renderer = functools.partial(renderer, jobs=1)
+    os.cpu_count = lambda: 1
 
     def restore() -> None:
-        overfly.commands.demo.run_demo = before
-        overfly.demo.Renderer = renderer
+        overfly.commands.demo.run_demo, overfly.demo.Renderer, os.cpu_count = before, renderer, processors
 
     return restore
 

@@ -27,8 +27,9 @@ WITH_COMMANDS = [p for p in PAGES if any(b.commands and b.not_run is None for b 
 
 @pytest.fixture(scope="session")
 def givens(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict]:
-    restore = GIVENS.shrink_demo()
-    yield GIVENS.Givens(tmp_path_factory.mktemp("givens"), main).by_name()
+    base = tmp_path_factory.mktemp("givens")
+    restore = GIVENS.make_small(base)
+    yield GIVENS.Givens(base, main).by_name()
     restore()
 
 
