@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from counts.estimators import satterthwaite
+from counts.report.caveats import FEW_TRANSECTS
 from counts.seasons import detectable_change
 from flightplan.allocation import FEWEST_LINES, NEYMAN, EarlierStratum
 from flightplan.areas import StudyArea
@@ -23,8 +24,8 @@ from sim.virtual.populations import Ground
 from sim.virtual.precision import WORLDS, Foresight, Precision
 from sim.virtual.recipe import WorldRecipe
 
+ENOUGH_LINES = FEW_TRANSECTS
 FACTORS = (0.5, 0.7, 1.0, 1.4, 2.0, 2.8)
-ENOUGH_LINES = 12
 ASSUMED_TRIGGER_SHARE = 0.6
 """Of the strip's width: how far apart frames are where no camera was said."""
 

@@ -16,9 +16,10 @@ from counts.estimators import EncounterVariance, LimitForm
 from counts.marks import NAME as MARKS
 from counts.masks import NO_HABITAT, NOT_SEEN, read_masks_file
 from counts.population import Estimation, SampleEstimator
+from counts.report.caveats import FEW_TRANSECTS
 from counts.store import add_masks, find_survey, latest_survey, read_area
 from detect.sources import location
-from flightplan.console import OverflyCommand, finish, json_option
+from flightplan.console import OverflyCommand, finish, json_option, say
 from flightplan.errors import CensusError, UnreadableFileError
 from flightplan.terrain import Terrain
 from overfly.chain import Counted, FrameToCheck, Verifier, count_survey
@@ -196,6 +197,8 @@ def count_command(
     document = {"census": places.shown, **_document(counted)}
     if draw is not None:
         document["drawn"] = str(draw)
+    for warning in document["warnings"]:
+        say(f"Warning: {warning}")
     finish(document, as_json=as_json, text=_text(counted, draw))
 
 
@@ -262,7 +265,19 @@ def _document(counted: Counted) -> dict[str, Any]:
     document = asdict(counted)
     document["estimates"] = [asdict(e) for e in counted.estimates]
     document["area_searched_km2"] = document.pop("area_searched_m2") / 1e6
+    document["warnings"] = few_lines(counted)
     return document
+
+
+def few_lines(counted: Counted) -> list[str]:
+    """What to say of strata with so few lines that their limits are wide and may not hold."""
+    lines = {e.stratum: e.units for e in counted.estimates if e.stratum is not None and e.lower is not None}
+    return [
+        f"{stratum} has {number} lines: of fewer than {FEW_TRANSECTS}, limits are wide, and for herds in clusters hold"
+        " less often than they say (docs/simulate.md)"
+        for stratum, number in lines.items()
+        if number < FEW_TRANSECTS
+    ]
 
 
 def _text(counted: Counted, draw: Path | None) -> str:

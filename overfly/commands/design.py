@@ -200,8 +200,8 @@ def precision_document(
     warnings = []
     if chosen is not None and chosen.few_lines:
         warnings.append(
-            f"fewer than {ENOUGH_LINES} lines in {', '.join(chosen.few_lines)}: limits will hold the truth less often"
-            " than they say; ask for closer or shorter lines (--lines, --heading)"
+            f"fewer than {ENOUGH_LINES} lines in {', '.join(chosen.few_lines)}: limits will be wide, and for herds in"
+            " clusters hold less often than they say; ask for closer or shorter lines (--lines, --heading)"
         )
     warnings += [f"{skip.item} is left out: {skip.reason}" for skip in table.skips]
     return {

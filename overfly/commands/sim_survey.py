@@ -16,6 +16,7 @@ from flightplan.plan_files import load_plan
 from overfly.commands.places import survey_option, workspace_option
 from overfly.commands.progress import counted_progress
 from overfly.pixel_surveys import WithPictures
+from overfly.precision import ENOUGH_LINES
 from overfly.workspace import CONFIG_NAME, Workspace
 from sim.virtual import read_world
 from sim.virtual.estimating import CHOSEN, ESTIMATORS
@@ -155,7 +156,12 @@ def scored(rows: Sequence[Row], plan: SurveyPlan) -> dict[str, Any]:
         "chosen": CHOSEN,
         "estimators": {name: {e: s.document() for e, s in scores[name].items()} for name in names},
         "meaning": {e: ESTIMATORS[e] for e in rows[0][names[0]]},
-        "warnings": [],
+        "warnings": [
+            f"{s.name} has {len(s.transects)} lines: of fewer than {ENOUGH_LINES}, limits are wide, and for herds in"
+            " clusters hold less often than they say"
+            for s in plan.strata
+            if len(s.transects) < ENOUGH_LINES
+        ],
     }
 
 
