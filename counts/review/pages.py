@@ -10,6 +10,7 @@ from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from counts.review.api.dashboard import dashboard as glance
 from counts.review.description import ERRORS, shape
 from counts.review.place import Here, place_of
 from counts.review.sessions import Role, Visitor
@@ -25,6 +26,7 @@ PAGES = (
     ("people", "People", "/people"),
 )
 FURTHER = (("api", "API", "/api"),)
+NO_BREAK = "\u00a0"
 router = APIRouter(include_in_schema=False)
 _templates = Environment(
     loader=PackageLoader("counts.review", "templates"),
@@ -33,6 +35,10 @@ _templates = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+
+
+_templates.filters["number"] = lambda value: "–" if value is None else f"{value:,.0f}".replace(",", NO_BREAK)
+_templates.filters["percent"] = lambda value: f"{value * 100:.0f}{NO_BREAK}%"
 
 
 @router.get("/", response_class=HTMLResponse)
@@ -47,7 +53,7 @@ def frame(request: Request, capture_id: int) -> Response:
     here = place_of(request)
     visitor = here.sessions.visitor(request)
     if visitor.role is Role.NOBODY:
-        return _away()
+        return _away(request)
     with here.census.reading() as session:
         if not 0 < capture_id < 2**53:
             raise HTTPException(404, "the survey has no such picture")
@@ -69,8 +75,12 @@ def sample(request: Request) -> Response:
 
 @router.get("/dashboard", response_class=HTMLResponse)
 def dashboard(request: Request) -> Response:
-    """The survey at a glance."""
-    return _page(request, "dashboard", Role.VIEWER)
+    """The survey at a glance; the page asks for itself again from time to time."""
+    here = place_of(request)
+    visitor = here.sessions.visitor(request)
+    if visitor.role is Role.NOBODY:
+        return _away(request)
+    return _page(request, "dashboard", Role.VIEWER, found=glance(here, visitor))
 
 
 @router.get("/map", response_class=HTMLResponse)
@@ -102,13 +112,16 @@ def _page(request: Request, name: str, least: Role, **content: Any) -> Response:
     here = place_of(request)
     visitor = here.sessions.visitor(request)
     if visitor.role is Role.NOBODY:
-        return _away()
+        return _away(request)
     if visitor.role < least:
         raise HTTPException(403, f"this page is for a {least.name.lower()}")
     return HTMLResponse(_render(name, visitor, here=here, **content))
 
 
-def _away() -> Response:
+def _away(request: Request) -> Response:
+    # htmx would put the login into the middle of the page.
+    if "hx-request" in request.headers:
+        return Response(status_code=204, headers={"HX-Redirect": "/login"})
     return RedirectResponse("/login", status_code=303)
 
 

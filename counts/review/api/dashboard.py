@@ -97,11 +97,18 @@ class Season(BaseModel):
     reason: str | None
 
 
+class CountedSurvey(BaseModel):
+    """A survey of the census that was counted, with its newest estimates of all of the area."""
+
+    survey: str
+    totals: list[Estimate]
+
+
 class Dashboard(BaseModel):
     """Everything at a glance.
 
-    `seasons` is empty where the census has one counted survey; `differences` and `notes` say what the surveys did not
-    do alike.
+    `surveys` are those of the census that were counted, in the order they were made. `seasons` is empty where there is
+    one; `differences` and `notes` say what the surveys did not do alike.
     """
 
     survey: str
@@ -111,6 +118,7 @@ class Dashboard(BaseModel):
     detectors: list[Detector]
     estimates: list[Estimate]
     effort: Effort | None
+    surveys: list[CountedSurvey]
     seasons: list[Season]
     differences: list[str]
     notes: list[str]
@@ -203,21 +211,29 @@ def _effort(session: Session, estimate_run_id: int) -> Effort:
 
 def _seasons(session: Session) -> dict[str, Any]:
     """The counted surveys, each with the next, in the order they were made."""
-    query = select(Survey.name).where(Survey.fid.in_(select(EstimateRun.survey_id))).order_by(Survey.fid)
-    names = list(session.scalars(query))[-MOST_SEASONS:]
-    if len(names) < 2:
-        return {"seasons": [], "differences": [], "notes": []}
+    query = select(Survey.name, Survey.fid).where(Survey.fid.in_(select(EstimateRun.survey_id))).order_by(Survey.fid)
+    counted = session.execute(query).all()[-MOST_SEASONS:]
+    surveys = [CountedSurvey(survey=name, totals=_totals(session, key)) for name, key in counted]
+    nothing: dict[str, Any] = {"surveys": surveys, "seasons": [], "differences": [], "notes": []}
+    if len(counted) < 2:
+        return nothing
     try:
-        found = compare_surveys(session, names)
+        found = compare_surveys(session, [name for name, _ in counted])
     except OverflyError as error:
-        return {"seasons": [], "differences": [], "notes": [error.what]}
-    seasons = [_season(c) for c in found.changes if c.stratum is None]
+        return {**nothing, "notes": [error.what]}
     unlike = [
         f"{pair.first_survey} and {pair.second_survey} differ in {d.what}: {d.first}, {d.second}"
         for pair in found.differences
         for d in pair.differences
     ]
-    return {"seasons": seasons, "differences": unlike, "notes": list(found.notes)}
+    seasons = [_season(c) for c in found.changes if c.stratum is None]
+    return {**nothing, "seasons": seasons, "differences": unlike, "notes": list(found.notes)}
+
+
+def _totals(session: Session, survey_id: int) -> list[Estimate]:
+    newest = latest_estimate_run(session, survey_id)
+    found = [] if newest is None else read_estimates(session, newest.estimate_run_id)
+    return [Estimate.of(e) for e in found if e.stratum is None]
 
 
 def _season(found: SeasonChange) -> Season:

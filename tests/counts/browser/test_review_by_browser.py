@@ -186,3 +186,22 @@ def test_keys_are_shown_and_one_s_own_hold(serve, visit, rows, verdicts) -> None
     page.keyboard.press("y")
     on_disk(page)
     assert rows(served, "SELECT detection_id, action FROM verdicts") == [(first, "accept")]
+
+
+def test_the_dashboard_lays_seasons_side_by_side_and_follows_by_itself(serve, visit) -> None:
+    served = serve()
+    page = visit(served, "/login")
+    page.clock.install()
+    page.goto(f"{served.address}/dashboard")
+    assert page.locator("#surveys th[scope=col]").all_inner_texts() == ["Species", "2026-wet", "2025-wet"]
+    zebra = page.locator("#surveys tr", has_text="zebra").locator("td")
+    for i in range(2):
+        expect(zebra.nth(i).locator("strong")).to_have_text(re.compile(r"^\d+$"))
+    expect(page.locator("#progress li", has_text="zebra")).to_contain_text("0 of 60")
+    other = visit(served, "/?label=zebra")
+    shown(other)
+    other.keyboard.press("a")
+    on_disk(other)
+    page.clock.fast_forward(31_000)
+    expect(page.locator("#progress li", has_text="zebra")).to_contain_text("1 of 60")
+    expect(page.locator("#detector tr.total", has_text="zebra").locator("td").nth(1)).to_have_text("1 of 1")
