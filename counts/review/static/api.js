@@ -7,6 +7,9 @@ const MOST_ACTS = 40;
 const MOST_VERDICTS = 500;
 const PLACE = document.body.dataset.place;
 
+// Not refused: logged out, too slow, or too often.
+const AGAIN = new Set([401, 408, 429]);
+
 export class Refused extends Error {
   constructor(status, detail) {
     super(detail);
@@ -104,7 +107,7 @@ export class Queue {
         this.alone = Math.max(0, this.alone - 1);
         for (const answer of answers) this.onChange(this.waiting.length - 1, null, this.#forget(), answer);
       } catch (error) {
-        if (error instanceof Refused && error.status !== 401 && error.status < 500) {
+        if (error instanceof Refused && !AGAIN.has(error.status) && error.status < 500) {
           // Of several none was written: each is sent alone, and the one that is refused is found.
           if (several > 1) { this.alone = several; continue; }
           this.alone = Math.max(0, this.alone - 1);
@@ -142,6 +145,14 @@ function kept() {
 
 export function say(text) {
   document.getElementById("said").textContent = text;
+}
+
+// New rows for a list; the one that has the focus hands it on to the one in its place.
+export function redraw(list, rows) {
+  const at = [...list.children].findIndex((row) => row.contains(document.activeElement));
+  list.replaceChildren(...rows);
+  const row = at < 0 ? null : list.children[Math.min(at, list.children.length - 1)];
+  (row?.matches("button") ? row : row?.querySelector("button, a"))?.focus({ preventScroll: true });
 }
 
 export function showUnsent(count, trouble) {

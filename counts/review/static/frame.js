@@ -1,10 +1,11 @@
 // A whole frame: everything found in it, zoom at any moment, and drawing what was missed.
 
-import { askLabel, newName, Queue, read, say, showUnsent } from "/static/api.js";
+import { askLabel, newName, Queue, read, redraw, say, showUnsent } from "/static/api.js";
 import { askParts, merge, SAID, split } from "/static/boxes.js";
 import { askBulk } from "/static/bulk.js";
 import { Drawing } from "/static/drawing.js";
 import { Keys } from "/static/keys.js";
+import { panByKeys } from "/static/pixels.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const get = (id) => document.getElementById(id);
@@ -42,22 +43,23 @@ get("facts").append([
   facts.latitude_deg !== null ? `${facts.latitude_deg.toFixed(5)}, ${facts.longitude_deg.toFixed(5)}` : "",
   facts.withheld || "",
 ].filter(Boolean).join(" · "));
-for (const [what, name] of [["line", facts.transect], ["flight", facts.sortie]]) {
+for (const [what, name] of [["line", facts.line], ["flight", facts.flight]]) {
   if (!name) continue;
   const link = document.createElement("a");
-  link.href = `/map?${new URLSearchParams({ capture, [what]: name })}`;
+  link.href = `/map?${new URLSearchParams({ [what]: name, capture })}`;
   link.textContent = `${what} ${name}`;
   get("facts").append(" · ", link);
 }
 
 const pixels = OpenSeadragon({
-  id: "pixels", showNavigationControl: false, showNavigator: false, maxZoomPixelRatio: 8, animationTime: 0.35,
+  id: "pixels", showNavigationControl: false, showNavigator: false, tabIndex: -1, maxZoomPixelRatio: 8, animationTime: 0.35,
   gestureSettingsMouse: { clickToZoom: false }, gestureSettingsTouch: { clickToZoom: false },
   tileSources: {
     width: facts.width_px, height: facts.height_px, tileSize: facts.tile_px, minLevel: 0, maxLevel: facts.levels - 1,
     getTileUrl: (level, x, y) => `/api/v1/captures/${capture}/tiles/${level}/${x}/${y}.jpg`,
   },
 });
+panByKeys(get("pixels"), () => pixels);
 pixels.addHandler("tile-load-failed", () => say("The picture cannot be shown: is the card or the disk there?"));
 
 const layer = document.createElementNS(SVG, "svg");
@@ -96,7 +98,7 @@ function show() {
     return box;
   });
   layer.replaceChildren(...boxes);
-  get("found").replaceChildren(...items.map((item) => {
+  redraw(get("found"), items.map((item) => {
     const row = document.createElement("li");
     const button = document.createElement("button");
     button.type = "button";
@@ -240,7 +242,7 @@ function draw(what) {
   const same = pen.on === what;
   pen.stop();
   if (!same) {
-    say("Draw a box around the animal");
+    say("Draw a box around the animal, or press Enter for one in the middle");
     pen.start(what, (box) => {
       press();
       if (what === "redraw") { judge({ action: "move", box_px: box }); return; }

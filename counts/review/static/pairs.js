@@ -38,6 +38,7 @@ async function answer(what) {
   queue.push("/pairs/answers", { pair_id, answer: what });
   say({ same: "One animal", different: "Two animals", unsure: "Left open" }[what]);
   pair = null;
+  document.getElementById("pair").setAttribute("aria-busy", "true");
   await queue.idle();
   await next(pair_id);
 }
@@ -69,6 +70,7 @@ function drawProgress() {
 
 function draw(found) {
   pair = found;
+  document.getElementById("pair").removeAttribute("aria-busy");
   document.getElementById("pair").hidden = pair === null;
   const empty = document.getElementById("empty");
   empty.hidden = pair !== null;

@@ -1,7 +1,8 @@
 // The random sample: frames counted blind, a mark on each animal. Nothing that was detected is asked for here.
 
-import { Queue, newName, read, say, send, showUnsent } from "/static/api.js";
+import { Queue, newName, read, redraw, say, send, showUnsent } from "/static/api.js";
 import { Keys } from "/static/keys.js";
+import { panByKeys } from "/static/pixels.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const COLOURS = ["#ffd23f", "#5ad1ff", "#ff8ad8", "#8cf28c", "#ffb066", "#c9b3ff", "#ffffff", "#a7ffe4", "#ff7b6b"];
@@ -24,6 +25,7 @@ const actions = {
   back: () => { if (frame?.before) open(frame.before); else say("There is no frame before this one"); },
 };
 new Keys(actions).onPage();
+panByKeys(get("pixels"), () => pixels);
 
 async function refresh() {
   state = await read("/sample");
@@ -67,7 +69,7 @@ function show(found) {
   };
   pixels?.destroy();
   pixels = OpenSeadragon({
-    id: "pixels", showNavigationControl: false, maxZoomPixelRatio: 8, animationTime: 0.35,
+    id: "pixels", showNavigationControl: false, tabIndex: -1, maxZoomPixelRatio: 8, animationTime: 0.35,
     gestureSettingsMouse: { clickToZoom: false, dblClickToZoom: false }, gestureSettingsTouch: { dblClickToZoom: false }, tileSources: source,
   });
   pixels.addHandler("tile-load-failed", () => say("The picture cannot be shown: is the card or the disk there?"));
@@ -87,7 +89,7 @@ function show(found) {
 
 function drawSpecies() {
   species ??= state.species[0];
-  get("species").replaceChildren(...state.species.map((label, index) => {
+  redraw(get("species"), state.species.map((label, index) => {
     const button = document.createElement("button");
     button.type = "button";
     button.setAttribute("role", "radio");

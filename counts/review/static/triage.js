@@ -1,6 +1,6 @@
 // Triage: a grid of crops, judged by single keys. What one decides shows at once; the queue sees that it is kept.
 
-import { askLabel, Queue, read, say, showUnsent } from "/static/api.js";
+import { askLabel, Queue, read, redraw, say, showUnsent } from "/static/api.js";
 import { askParts, merge, SAID, split } from "/static/boxes.js";
 import { askBulk } from "/static/bulk.js";
 import { Keys } from "/static/keys.js";
@@ -50,9 +50,7 @@ async function refresh(again = false) {
 }
 
 function drawLabels() {
-  const list = document.getElementById("labels");
-  list.replaceChildren();
-  for (const one of progress) {
+  redraw(document.getElementById("labels"), progress.map((one) => {
     const button = document.createElement("button");
     button.type = "button";
     button.setAttribute("aria-pressed", String(one.label === at.label));
@@ -69,8 +67,8 @@ function drawLabels() {
     button.addEventListener("click", () => choose(one.label));
     const row = document.createElement("li");
     row.append(button);
-    list.append(row);
-  }
+    return row;
+  }));
   const mine = progress.find((p) => p.label === at.label);
   const text = mine ? `${at.label}: ${mine.seen} of ${mine.total} judged` : "Nothing to review";
   document.getElementById("progress").textContent = text;
