@@ -244,6 +244,17 @@ def count_detections(session: Session, run_id: int) -> dict[str, int]:
     return {str(row[0]): int(row[1]) for row in rows}
 
 
+def count_by_capture(session: Session, run_id: int) -> tuple[Keys, Keys]:
+    """Return the captures that a run has looked at, (N,) by their keys, and how much it found in each, (N,)."""
+    rows = session.execute(
+        select(DetectionRunCapture.capture_id, DetectionRunCapture.detections)
+        .where(DetectionRunCapture.run_id == run_id)
+        .order_by(DetectionRunCapture.capture_id)
+    ).all()
+    found: Keys = np.array([tuple(row) for row in rows], dtype=np.int64).reshape(-1, 2)
+    return found[:, 0], found[:, 1]
+
+
 def read_detections(session: Session, run_id: int) -> DetectionTable:
     """Return what a run found, as arrays, capture by capture; captures that were refused since are left out.
 

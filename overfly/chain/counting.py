@@ -30,7 +30,7 @@ from counts.store import (
     latest_detection_run,
     latest_survey,
 )
-from counts.store.detections import read_detections, read_reviewed
+from counts.store.detections import count_by_capture, read_reviewed
 from counts.store.looking import count_not_looked_at, looked_at
 from counts.store.samples import checked_sample_of
 from counts.verification import Correction
@@ -147,7 +147,7 @@ def count_survey(
         seen = looked_at(session, run.run_id)
         ground = read_ground(session, info, ground_msl_m=ground_msl_m, terrain=terrain, looked_at=seen)
         left = count_not_looked_at(session, run.run_id)
-        detected = read_detections(session, run.run_id).capture_id
+        detected = ground.by_capture(*count_by_capture(session, run.run_id))
         table = read_reviewed(session, run.run_id)
         answers = answers_for(session, run.run_id)
         speeds = walking_speeds(session, sorted(set(table.labels)), speed_limit_mps)
@@ -219,7 +219,6 @@ def _estimate(
         ground.footprints, ground.assignment, ground.lines, ground.land, planned_width_m=count.info.strip_width_m
     )
     per_capture = counts_by_capture(count)
-    detections = ground.tally(count.detected_captures)
     checked: Verification | None = None
     if ground.planned:
         with census.writing() as session:
@@ -231,7 +230,7 @@ def _estimate(
                     count.identity_run_id,
                     ground,
                     zones,
-                    detections,
+                    count.detected,
                     per_capture,
                     verifier,
                     who=who,
@@ -243,7 +242,7 @@ def _estimate(
                 checked = checked_sample(session, earlier, count.identity_run_id, ground, per_capture)
     factors: dict[str, Correction] = {}
     if checked is not None:
-        factors = corrections(checked, detections, per_capture, ground.assignment.transect >= 0)
+        factors = corrections(checked, count.detected, per_capture, ground.assignment.transect >= 0)
     available = availability_classes(count, availability) if availability is not None and ground.planned else {}
     marks = resighted(count, marked) if ground.planned else {}
     if by_marks:

@@ -22,13 +22,16 @@ from overfly.chain.verifying import Verification
 
 @dataclass(frozen=True)
 class Resolved:
-    """A survey whose individuals are resolved. `transect` (M,) is −1 for individuals outside of the design."""
+    """A survey whose individuals are resolved, with the boxes `detected` (C,) in each capture.
+
+    `transect` (M,) is −1 for individuals outside of the design.
+    """
 
     info: SurveyInfo
     run: DetectionRunInfo
     identity_run_id: int
     ground: SurveyGround
-    detected_captures: Ints
+    detected: Ints
     detections: int
     sightings: Sightings
     individuals: Individuals

@@ -75,10 +75,12 @@ class SurveyGround:
         """Whether the survey has a design, without which nothing can be estimated."""
         return bool(self.transects)
 
-    def tally(self, capture_id: Ints) -> Ints:
-        """Return how often each capture (C,) is among keys (M,) of captures; others' keys are passed over."""
+    def by_capture(self, capture_id: Ints, number: Ints) -> Ints:
+        """Return the numbers (M,) given for keys (M,) of captures as one for each capture (C,), 0 where none is."""
         row = self.captures.rows_of(capture_id)
-        return np.bincount(row[row >= 0], minlength=len(self.captures)).astype(np.int64)
+        numbers = np.zeros(len(self.captures), dtype=np.int64)
+        numbers[row[row >= 0]] = number[row >= 0]
+        return numbers
 
     def in_picture(self, index: int, geometry: shapely.Geometry) -> shapely.Geometry:
         """Return a geometry on the ground, in the frame's metres, in the pixels of a capture (the first: 0 to 1)."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import shapely
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -159,11 +160,18 @@ def identity_entry(
         sighting_lonlat=sightings.lonlat,
         covariance_m2=sightings.covariance_m2,
         individual=individual,
-        species=tuple(individuals.labels.tolist()),
+        species=_shared(individuals.labels),
         individual_lonlat=ground.frame.to_lonlat(individuals.positions) if len(individuals) else np.empty((0, 2)),
         transect=tuple(ground.transects[i].identifier if i >= 0 else None for i in transect.tolist()),
         herd=herd,
     )
+
+
+def _shared(labels: npt.NDArray[np.str_]) -> tuple[str, ...]:
+    """Labels as Python's own texts, one for all that are alike: millions of them are three or four."""
+    names, which = np.unique(labels, return_inverse=True)
+    of = [str(name) for name in names]
+    return tuple(of[i] for i in which.tolist())
 
 
 def write_identity(

@@ -22,7 +22,7 @@ from counts.store import (
     latest_survey,
     read_verification,
 )
-from counts.store.detections import DetectionRunInfo, read_detections
+from counts.store.detections import DetectionRunInfo, count_by_capture
 from counts.store.looking import looked_at
 from counts.store.samples import (
     FrameCount,
@@ -115,10 +115,9 @@ def draw_for_people(
                 f"nothing was looked for in the survey {info.name!r} yet", hint="Run first: overfly detect"
             )
         ground = read_ground(session, info, looked_at=looked_at(session, run.run_id))
-        found = read_detections(session, run.run_id).capture_id
+        detections = ground.by_capture(*count_by_capture(session, run.run_id))
     if not ground.planned:
         raise CensusError(f"the survey {info.name!r} has no design: no frame is on effort")
-    detections = ground.tally(found)
     zones = core_zones(ground.footprints, ground.assignment, ground.lines, ground.land)
     frames, _, stratum, sizes = frames_to_check(ground, zones, detections, positive=positive, zero=zero, seed=seed)
     with census.writing() as session:
