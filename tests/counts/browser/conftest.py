@@ -172,14 +172,20 @@ def visit(browser: Browser) -> Iterator[Callable[..., Page]]:
 
 
 @pytest.fixture
-def rows() -> Callable[..., list[tuple]]:
-    """What is in a served census file, read past the server."""
+def rows_of() -> Callable[..., list[tuple]]:
+    """What is in a census file, read past any server."""
 
-    def read(served: Served, query: str, *values) -> list[tuple]:
-        with closing(sqlite3.connect(f"file:{served.census}?mode=ro", uri=True)) as base:
+    def read(census: Path, query: str, *values) -> list[tuple]:
+        with closing(sqlite3.connect(f"file:{census}?mode=ro", uri=True)) as base:
             return base.execute(query, values).fetchall()
 
     return read
+
+
+@pytest.fixture
+def rows(rows_of: Callable[..., list[tuple]]) -> Callable[..., list[tuple]]:
+    """What is in a served census file, read past the server."""
+    return lambda served, query, *values: rows_of(served.census, query, *values)
 
 
 @pytest.fixture
