@@ -19,7 +19,7 @@ from counts.report.where import map_figures, where_sections
 from counts.report.words import Words
 from flightplan.plan import SurveyPlan
 
-FIELD_CAVEATS = 4
+FIELD_CARDS, FIELD_CAVEATS = 3, 4
 
 
 def whole_report(
@@ -35,7 +35,7 @@ def whole_report(
     sections = [
         *where_sections(facts, map_figures(facts, say, sensitive=sensitive), say, sensitive=sensitive),
         *estimates_section(facts, say),
-        *uncertainty_section(facts, say),
+        *uncertainty_section(facts, say, sensitive=sensitive),
         *change_section(facts, say),
         *herds_section(facts, say),
         *signs_section(facts, say),
@@ -65,7 +65,7 @@ def whole_report(
 def field_summary(facts: Facts, say: Words, *, sensitive: Collection[str] = ()) -> Document:
     """Return the one page for the wall: the numbers, the map, and what to keep in mind."""
     maps: tuple[MapFigure, ...] = map_figures(facts, say, sensitive=sensitive)[:1]
-    opening = (*answers(facts, None, say), *why_no_estimate(facts, say))
+    opening = (*answers(facts, None, say, most=FIELD_CARDS), *why_no_estimate(facts, say))
     sections = []
     if maps:
         sections.append(Section(say._("Where"), maps))

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import shapely
-from rasterio import Affine, features
 
 from counts.report.facts import Facts
+from counts.report.map import burnt
 from flightplan.drawing import Canvas, areas_path, round_below
 from flightplan.frames import Floats
 
@@ -100,9 +100,7 @@ def _searched_km2(polygons: Shapes, outlines: Shapes, canvas: Canvas, cell_m: fl
 
 
 def _filled(shapes: Shapes, canvas: Canvas, step_px: float, rows: int, columns: int) -> Bools:
-    flipped = shapely.transform(canvas.draw(shapes), lambda xy: xy * [1, -1])
-    grid = features.rasterize(flipped, (rows, columns), transform=Affine(step_px, 0, 0, 0, -step_px, 0), dtype=np.uint8)
-    filled: Bools = np.asarray(grid, dtype=bool)
+    filled: Bools = burnt(canvas.draw(shapes), step_px, rows, columns).astype(np.bool_)
     return filled
 
 

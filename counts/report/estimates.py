@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import numpy as np
 
@@ -31,9 +31,9 @@ def estimates_section(facts: Facts, say: Words) -> Iterator[Section]:
         yield Section(say._("What was found"), tuple(_found(facts, say)))
 
 
-def uncertainty_section(facts: Facts, say: Words) -> Iterator[Section]:
+def uncertainty_section(facts: Facts, say: Words, *, sensitive: Collection[str] = ()) -> Iterator[Section]:
     """Where the uncertainty comes from."""
-    pictures = spread_pictures(facts, say)
+    pictures = spread_pictures(facts, say, sensitive=sensitive)
     shares = variance_shares(facts)
     if not pictures and not shares:
         return
@@ -53,8 +53,8 @@ def uncertainty_section(facts: Facts, say: Words) -> Iterator[Section]:
     yield Section(say._("Where the uncertainty comes from"), tuple(blocks))
 
 
-def spread_pictures(facts: Facts, say: Words) -> tuple[Picture, ...]:
-    """Return the animals seen on each transect as a drawing for each species."""
+def spread_pictures(facts: Facts, say: Words, *, sensitive: Collection[str] = ()) -> tuple[Picture, ...]:
+    """Return the animals seen on each transect as a drawing for each species; not which line saw a sensitive one."""
     return tuple(
         Picture(
             file_name=f"transects-{number}",
@@ -63,7 +63,7 @@ def spread_pictures(facts: Facts, say: Words) -> tuple[Picture, ...]:
             caption=spread.text,
             described=say._("{species} seen on each transect", species=spread.species),
         )
-        for number, spread in enumerate(spreads(facts, say), start=1)
+        for number, spread in enumerate((s for s in spreads(facts, say) if s.species not in sensitive), start=1)
     )
 
 

@@ -117,12 +117,12 @@ def glance(facts: Facts, effort: tuple[StratumEffort, ...], say: Words) -> Glanc
     return Glance(tuple(items))
 
 
-def answers(facts: Facts, truth: Truth | None, say: Words) -> tuple[Cards | Table, ...]:
-    """Return a card for each species, or a table where they are too many for one page."""
+def answers(facts: Facts, truth: Truth | None, say: Words, *, most: int = MOST_CARDS) -> tuple[Cards | Table, ...]:
+    """Return a card for each species, or a table where they are more than `most`: too many for one page."""
     totals = _animals(facts)
     if not totals:
         return ()
-    if len(totals) <= MOST_CARDS:
+    if len(totals) <= most:
         marks = {species: number % 6 for number, species in enumerate(facts.species)}
         return (Cards(tuple(_card(e, marks[e.species], facts, truth, say) for e in totals)),)
     columns = (say._("Species"), say._("Estimate"), say._("Limits"), say._("CV"), say._("Seen"), say._("Change"))

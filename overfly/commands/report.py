@@ -85,7 +85,9 @@ def report_command(
     """  # noqa: D301 (click's own mark)
     asked_signs = read_signs_asked(signs)
     places = find_places(census, workspace_folder, survey)
-    out = out or (places.folder.report if places.folder else None)
+    if out is None and places.folder is not None:
+        # The page for the wall does not take the place of the report.
+        out = places.folder.report.with_name("field.html") if one_page else places.folder.report
     if out is None:
         raise WorkspaceError("there is no telling where the report should go", hint="Say so with --out FILE.html")
     paths = [out, out.with_suffix(".pdf")] if with_pdf and out.suffix.lower() != ".pdf" else [out]

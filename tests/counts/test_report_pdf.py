@@ -110,6 +110,7 @@ def test_places_of_a_sensitive_species_are_not_beside_the_report(beside):
     assert {row["species"] for row in table(beside, "sightings")} == {"elephant"}
     assert not any("zebra" in path.read_text(encoding="utf-8") for path in beside.glob("map-*.svg"))
     assert len(list(beside.glob("density-*.svg"))) == 1
+    assert len(list(beside.glob("transects-*.svg"))) == 1
 
 
 def test_effort_and_variance_add_up(beside):
