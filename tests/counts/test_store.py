@@ -14,6 +14,7 @@ from counts.census import Census
 from counts.estimators import Component
 from counts.estimators.estimate import estimate, no_estimate
 from counts.schema import Capture as CaptureRow
+from counts.store.detections import count_by_capture
 from counts.verification import Correction
 from detect.captures import Capture
 from detect.detections import Detections
@@ -267,6 +268,16 @@ class TestDetections:
             store.add_detections(session, run, {})
             table = store.read_detections(session, run)
         assert (len(table), table.boxes_px.shape, table.labels) == (0, (0, 4), ())
+
+    def test_how_much_was_found_in_each_capture_is_known_where_nothing_was_too(self, census, survey):
+        key, captures = survey
+        with census.writing() as session:
+            run = run_of(session, key)
+            store.add_detections(session, run, {captures[2]: boxes("zebra", "zebra"), captures[0]: boxes()})
+            where, found = count_by_capture(session, run)
+            nowhere, nothing = count_by_capture(session, run_of(session, key, threshold=0.9))
+        assert dict(zip(where.tolist(), found.tolist(), strict=True)) == {captures[0]: 0, captures[2]: 2}
+        assert (len(nowhere), len(nothing)) == (0, 0)
 
     def test_another_threshold_is_another_run_and_the_first_keeps_its_boxes(self, census, survey):
         key, captures = survey
