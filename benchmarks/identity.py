@@ -38,7 +38,7 @@ from counts.looks import Looks
 from counts.passes import Passes
 
 ACROSS_M, ALONG_M, SPEED_MPS, TURN_S = 60.0, 45.0, 10.0, 12.0
-LINE_SHARE, FRAME_SHARE, BOX_M = 0.10, 0.90, 0.3
+LINE_SHARE, FRAME_SHARE, BOX_M, SWING_M = 0.10, 0.90, 0.3, 1.0
 OVERLAPS = ((0.7, 0.6), (0.8, 0.8), (0.7, 0.0))
 SPACINGS_M = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0)
 SPEEDS_MPS = (0.0, 0.3, 0.8, 1.5)
@@ -94,7 +94,7 @@ def animals(spacing_m: float, rng: np.random.Generator) -> np.ndarray:
 
 def fly(cell: Cell, seed: int) -> Sightings:
     """Fly over the patch and return what is seen."""
-    rng = np.random.default_rng([seed, 0x1D])
+    rng, swings = np.random.default_rng([seed, 0x1D]), np.random.default_rng([seed, 0x5E])
     herd = animals(cell.spacing_m, rng)
     walk = cell.walk_mps * rng.uniform(0.6, 1.0, len(herd))
     phase, turning = rng.uniform(0, 2 * np.pi, len(herd)), rng.choice([-1.0, 1.0], len(herd))
@@ -120,7 +120,8 @@ def fly(cell: Cell, seed: int) -> Sightings:
         for y in stations if line % 2 == 0 else stations[::-1]:
             clock += ALONG_M * (1 - cell.front) / SPEED_MPS
             there = there_at(clock - middle_s)
-            inside = (abs(there[:, 0] - x) <= ACROSS_M / 2) & (abs(there[:, 1] - y) <= ALONG_M / 2)
+            here_x, here_y = np.array([x, y]) + swings.normal(0, SWING_M, 2)
+            inside = (abs(there[:, 0] - here_x) <= ACROSS_M / 2) & (abs(there[:, 1] - here_y) <= ALONG_M / 2)
             seen |= inside
             found = np.flatnonzero(inside & (rng.random(len(herd)) < cell.recall))
             moved = offset + rng.normal(0, cell.error_m * np.sqrt(FRAME_SHARE), 2)
@@ -128,7 +129,7 @@ def fly(cell: Cell, seed: int) -> Sightings:
             parts.append(
                 (points, np.full(len(found), clock), np.full(len(found), number), np.full(len(found), line), found)
             )
-            corners = [x - ACROSS_M / 2, y - ALONG_M / 2, x + ACROSS_M / 2, y + ALONG_M / 2]
+            corners = [here_x - ACROSS_M / 2, here_y - ALONG_M / 2, here_x + ACROSS_M / 2, here_y + ALONG_M / 2]
             boxes.append(shapely.transform(shapely.box(*corners), lambda c, m=moved: c + m))
             box_lines.append(line)
             box_times.append(clock)
@@ -176,7 +177,7 @@ def run(task: tuple[Cell, int]) -> dict[str, object]:
         np.full(n, "zebra"),
         np.full(n, 0.8),
         speed_limit_mps=cell.walk_mps,
-        detection_probability=min(cell.recall, 0.98),
+        detection_probability=min(cell.recall, 0.999),
         shared_within_frame=cell.error_m**2 / (cell.error_m**2 + BOX_M**2),
         footprints=s.footprints,
         passes=Passes.checked(s.lines, s.swaths, s.swath_times, n, s.looks),
@@ -194,7 +195,9 @@ def run(task: tuple[Cell, int]) -> dict[str, object]:
         "merge_none": counts.merge_none,
         "radius": by_radius(s, 2 * cell.error_m),
         "untold": counts.untold,
-        "flagged": counts.untold > 0.1 * s.in_frames,
+        "error": counts.error / s.in_frames,
+        "passed": counts.passed / s.in_frames,
+        "flagged": counts.doubtful(0.02 if cell.walk_mps == 0 else 0.05),
         "ambiguous": len(found.ambiguous),
         "seconds": round(time.perf_counter() - began, 3),
     }
@@ -297,7 +300,8 @@ def main() -> None:
     """Run the grid, or one large survey."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sightings", type=int, help="measure time and memory of a survey of about so many instead")
-    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--seeds", type=int, default=1, help="worlds of each cell")
+    parser.add_argument("--first-seed", type=int, default=1, help="the seed of the first world")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--every", type=int, default=1, help="only each so-manieth cell")
     parser.add_argument("--start", type=int, default=0, help="from this cell on")
@@ -312,7 +316,7 @@ def main() -> None:
             OVERLAPS, SPACINGS_M, SPEEDS_MPS, RECALLS, ERRORS_M
         )
     ][asked.start :: asked.every]
-    tasks = [(cell, seed) for cell in cells for seed in range(asked.seeds)]
+    tasks = [(cell, asked.first_seed + seed) for seed in range(asked.seeds) for cell in cells]
     with ProcessPoolExecutor(asked.processes) as pool:
         rows = []
         for row in pool.map(run, tasks):

@@ -20,6 +20,7 @@ import numpy.typing as npt
 import shapely
 from scipy import stats
 
+from counts.by_looks import left_out, walked
 from counts.decided import Decided
 from counts.following import Component as Following
 from counts.following import follow
@@ -31,22 +32,17 @@ from counts.likelihood import (
     likely_one,
     mahalanobis_squared,
     not_seen,
-    strangers_near,
 )
-from counts.looks import thinned
-from counts.nearby import near_pairs
+from counts.nearby import near_pairs, nearest_pairs
 from counts.observed import Observed
-from counts.passes import STRANGERS_TOLD, Passes, Tracks, join
+from counts.passes import Passes, Tracks, join
+from counts.resting import Rested, at_rest, rested
+from counts.steady import steady
 from flightplan.errors import EstimateError
 from flightplan.frames import Floats
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
-
-LOOKS_BELIEVED = 20.0
-"""The detection probability that was given weighs as much as so many looks that show it."""
-
-SHARE_ALONE = 0.5
 
 __all__ = ["AmbiguousPair", "Counts", "Doubt", "Individuals", "resolve"]
 
@@ -64,6 +60,7 @@ def resolve(
     gate_probability: float = 0.997,
     longest_gap_s: float = 60.0,
     detection_probability: float = 0.9,
+    detection_error: float = 0.0,
     shared_within_frame: float = 0.8,
     footprints: npt.ArrayLike | None = None,
     common_covariance: npt.ArrayLike | None = None,
@@ -77,36 +74,102 @@ def resolve(
     per frame; `frame_ids`, `transect_ids` (N,) of any sortable kind. `speed_limit_mps` is the speed that 95 % of
     animals do not exceed, by label or for all. `gate_probability` is the share of true pairs the gate keeps. Frames
     further apart in time than `longest_gap_s` are not compared. `detection_probability` is the chance that an animal in
-    view is found (recall); in a dense herd it decides whether two sightings are one animal or two that were missed once
-    each. `shared_within_frame` is the share of the variance in `covariances` that all boxes of a frame have in common
-    (its pose, against the box itself). `footprints` (N,), the polygon of each sighting's frame in metres or None, tell
-    animals that another frame could not show from those it missed: give them wherever they are known.
-    `common_covariance` (2, 2) is added to the individuals' covariances at the end. With `passes` the sightings of one
-    transect id come from several lines over the same ground, and are joined as `counts.passes` says. `same` and
-    `different` are pairs of rows of which a person said so, and stand above all else.
+    view is found (recall), `detection_error` its standard error; in a dense herd it decides whether two sightings are
+    one animal or two that were missed once each. `shared_within_frame` is the share of the variance in `covariances`
+    that all boxes of a frame have in common (its pose, against the box itself). `footprints` (N,), the polygon of each
+    sighting's frame in metres or None, tell animals that another frame could not show from those it missed: give them
+    wherever they are known. `common_covariance` (2, 2) is added to the individuals' covariances at the end. With
+    `passes` the sightings of one transect id come from several lines over the same ground, and are joined as
+    `counts.passes` and, for animals at rest, `counts.resting` say. `same` and `different` are pairs of rows of which a
+    person said so, and stand above all else.
 
     Raises EstimateError for arrays that do not match, a position or covariance that is not finite, a covariance that is
     not positive definite, or a frame with two times.
     """
-    s = Observed.checked(points, covariances, times_s, frame_ids, transect_ids, labels, scores, speed_limit_mps, passes)
+    options = _Options.checked(gate_probability, detection_probability, shared_within_frame)
+    s = Observed.checked(
+        points,
+        covariances,
+        times_s,
+        frame_ids,
+        transect_ids,
+        labels,
+        scores,
+        speed_limit_mps,
+        passes,
+        shared_within_frame,
+    )
     if footprints is not None:
         s = replace(s, corners=_corners(footprints, len(s))[s.order])
-    options = _Options.checked(gate_probability, detection_probability, shared_within_frame)
-    decided = Decided.checked(s, same, different)
-    first, second, cost = _candidates(s, options.gate, longest_gap_s)
-    track, place, spread = _tracks(s, first, second, cost, options)
-    pairs = Pairs(first, second, cost, *_probability(s, first, second, cost, options.detection_probability))
-    untold = left = np.zeros(len(s), dtype=np.bool_)
     if passes is not None and len(s):
-        track, untold, left, across = _joined(s, track, (place, spread), passes, options)
-        pairs = pairs.with_more(across)
+        s, passes = steady(s, passes)
+    decided = Decided.checked(s, same, different)
+    track, untold, left = np.arange(len(s)), np.zeros(len(s), dtype=np.bool_), np.zeros(len(s), dtype=np.bool_)
+    none = np.empty(0, dtype=np.int64)
+    pairs = Pairs(none, none, np.empty(0), np.empty(0), np.empty(0))
+    error: dict[str, float] = {}
+    passed: dict[str, float] = {}
+    resting = np.zeros(len(s), dtype=np.bool_) if passes is None else at_rest(s, passes)
+    if resting.any() and passes is not None:
+        unit = s.groups // len(passes.corners)
+        for value in np.unique(unit[resting]).tolist():
+            rows = np.flatnonzero(resting & (unit == value))
+            rest = rested(s.rows(rows), passes, options.detection_probability, detection_error)
+            track[rows], untold[rows], left[rows] = rows[rest.track], rest.untold, rest.left
+            label = str(s.labels[rows[0]])
+            error[label] = float(np.hypot(error.get(label, 0.0), rest.error))
+            pairs = pairs.with_more(_resting_pairs(s, rows, rest, options))
+    rows = np.flatnonzero(~resting)
+    if len(rows):
+        track[rows], untold[rows], left[rows], more = _walking(s.rows(rows), passes, longest_gap_s, options)
+        track[rows] = rows[track[rows]]
+        pairs = pairs.with_more(replace(more, first=rows[more.first], second=rows[more.second]))
     track = decided.heeded(s, track)
     if passes is not None and len(s):
         number = np.unique(track, return_inverse=True)[1]
         untold, left = (np.bincount(number, weights=~a) == 0 for a in (untold, left))
         untold, left = untold[number], left[number]
-        left = np.where(untold, _left(s, track, untold, passes, options.detection_probability), left)
-    return individuals_of(s, Told(track, untold, left, decided), pairs, common_covariance)
+        walking = untold & ~resting
+        left = np.where(walking, left_out(s, track, walking, passes, options.detection_probability), left)
+        found = walked(s, track, walking & ~left, passes, options.detection_probability, detection_error)
+        for label, (off, past) in found.items():
+            error[label], passed[label] = float(np.hypot(error.get(label, 0.0), off)), past
+    return individuals_of(s, Told(track, untold, left, decided, error, passed), pairs, common_covariance)
+
+
+def _walking(
+    s: Observed, passes: Passes | None, longest_gap_s: float, options: _Options
+) -> tuple[Ints, Bools, Bools, Pairs]:
+    """Tracks of animals that may walk, sightings untold and left, and the pairs that could be one animal."""
+    first, second, cost = _candidates(s, options.gate, longest_gap_s)
+    track, place, spread = _tracks(s, first, second, cost, options)
+    pairs = Pairs(first, second, cost, *_probability(s, first, second, cost, options.detection_probability))
+    untold = left = np.zeros(len(s), dtype=np.bool_)
+    if passes is not None:
+        track, untold, left, across = _joined(s, track, (place, spread), passes, options)
+        pairs = pairs.with_more(across)
+    return track, untold, left, pairs
+
+
+def _resting_pairs(s: Observed, rows: Ints, found: Rested, options: _Options) -> Pairs:
+    """Pairs of sightings at rest that could be one animal, once frames lie on each other."""
+    reach = float(np.sqrt(options.gate * 2 * found.variance.max()))
+
+    def cost(first: Ints, second: Ints) -> Floats:
+        squared = ((found.points[second] - found.points[first]) ** 2).sum(axis=1)
+        free = s.frames[rows[first]] != s.frames[rows[second]]
+        return np.where(free, squared / (found.variance[first] + found.variance[second]), np.inf)
+
+    if found.untold.any():
+        # Nobody is asked who is who in a crowd; a few neighbours say what hangs together.
+        first, second, d2 = nearest_pairs(found.points, reach, cost, options.gate)
+    else:
+        first, second, d2 = near_pairs(found.points, reach, cost, options.gate)
+    density = density_within(s.points, s.layers)[rows]
+    missed = np.full(len(first), (1 - options.detection_probability) ** 2)
+    spread = _isotropic(found.variance[first] + found.variance[second])
+    likely = likely_one(d2, spread, np.sqrt(density[first] * density[second]), missed)
+    return Pairs(rows[first], rows[second], d2, *likely)
 
 
 @dataclass(frozen=True)
@@ -167,7 +230,7 @@ def _tracks(s: Observed, first: Ints, second: Ints, cost: Floats, options: _Opti
     bounds = np.concatenate([[0], np.cumsum(size)])
     for index in np.flatnonzero(~simple & (size > 2)):
         inside = ordered[bounds[index] : bounds[index + 1]]
-        own = (1 - options.shared_within_frame) * s.covariances[inside]
+        own = s.own[inside]
         followed = follow(
             Following(
                 points=s.points[inside],
@@ -232,16 +295,15 @@ def _joined(
     heads, number = np.unique(track, return_inverse=True)
     looks = np.bincount(number).astype(np.int64)
     points = np.column_stack([np.bincount(number, weights=at[0][:, axis]) for axis in (0, 1)]) / looks[:, None]
-    shared = options.shared_within_frame
-    mean = np.zeros((len(heads), 2, 2))
-    np.add.at(mean, number, s.covariances)
-    mean /= looks[:, None, None]
+    box, pose = np.zeros((2, len(heads), 2, 2))
+    np.add.at(box, number, s.own / looks[number, None, None])
+    np.add.at(pose, number, (s.covariances - s.own) / looks[number, None, None])
     tracks = Tracks(
         points=points,
         own=at[1][heads],
         # Frames of a pass share some of their error, so that many looks tell less of it than their number says.
-        shared=mean * (shared / np.sqrt(looks))[:, None, None],
-        box=mean * (1 - shared),
+        shared=pose / np.sqrt(looks)[:, None, None],
+        box=box,
         times=np.bincount(number, weights=s.times) / looks,
         passes=s.passes[heads],
         looks=looks,
@@ -268,49 +330,6 @@ def _joined(
     first = np.full(len(s), len(s), dtype=np.int64)
     np.minimum.at(first, animal, np.arange(len(s)))
     return first[animal], untold[heads][number], left[heads][number], reduce(Pairs.with_more, pairs)
-
-
-def _left(s: Observed, track: Ints, untold: Bools, passes: Passes, detection: float) -> Bools:
-    """The sightings (N,) of those tracks that are not counted, so that as many are as the looks ask."""
-    left = np.zeros(len(s), dtype=np.bool_)
-    unit = s.groups // len(passes.corners)
-    for value in np.unique(unit[untold]).tolist():
-        mine = unit == value
-        rows = np.flatnonzero(untold & mine)
-        heads, number = np.unique(track[rows], return_inverse=True)
-        found = _found(s, track, np.flatnonzero(mine), passes, detection)
-        weight = passes.weights(s.points[rows], number.astype(np.int64), found)
-        left[rows] = ~thinned(weight, passes.along(s.points[heads]))[number]
-    return left
-
-
-def _found(s: Observed, track: Ints, rows: Ints, passes: Passes, detection: float) -> float:
-    """The share of animals in view that were found, where it shows: between the first and last sighting of a track.
-
-    Only those are asked that stand so far apart that each sighting is plainly its animal's; `detection` is what to
-    think where there are few of them.
-    """
-    if passes.looks is None:
-        return detection
-    step = passes.looks.intervals_s(len(passes.corners))[s.passes[rows]]
-    spread = 2 * s.covariances[rows] + _isotropic(s.drift_variance[rows] * step**2)
-    alone = strangers_near(spread, density_within(s.points, s.layers)[rows]) <= STRANGERS_TOLD
-    _, of_track = np.unique(track[rows] * len(passes.corners) + s.passes[rows], return_inverse=True)
-    alone = (np.bincount(of_track, weights=~alone) == 0)[of_track]
-    # Those at the edge of a crowd are no sample of it, and their tracks may be of several.
-    if alone.mean() < SHARE_ALONE:
-        return detection
-    rows = rows[alone]
-    of_track = np.unique(of_track[alone], return_inverse=True)[1]
-    seen = np.bincount(of_track)
-    first, last = np.full(len(seen), np.inf), np.full(len(seen), -np.inf)
-    np.minimum.at(first, of_track, s.times[rows])
-    np.maximum.at(last, of_track, s.times[rows])
-    of_pass = np.zeros(len(seen), dtype=np.int64)
-    of_pass[of_track] = s.passes[rows]
-    between = passes.looks.between(of_pass, first, last)
-    told = np.minimum(np.maximum(seen - 2, 0), between)
-    return float((told.sum() + LOOKS_BELIEVED * detection) / (between.sum() + LOOKS_BELIEVED))
 
 
 def _combined(s: Observed, first: Ints, second: Ints) -> Floats:

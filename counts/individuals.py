@@ -22,6 +22,9 @@ DOUBTFUL = 0.1
 
 MOST_STRANGERS_ASKED = 0.5
 
+BEYOND = 1.645
+"""So many standard errors are exceeded one time in ten."""
+
 
 class Doubt(StrEnum):
     """Why a person should look at a pair."""
@@ -57,6 +60,12 @@ class Counts:
     merge_all: int
     merge_none: int
     untold: int = 0
+    error: float = 0.0
+    passed: float = 0.0
+
+    def doubtful(self, limit: float) -> bool:
+        """Whether it is likelier than one to ten that the count is off by more than this share of it."""
+        return max(BEYOND * self.error, self.passed + self.error) > max(limit * self.chosen, 1.0)
 
 
 @dataclass(frozen=True)
@@ -116,6 +125,8 @@ class Told:
     untold: npt.NDArray[np.bool_]
     left: npt.NDArray[np.bool_]
     decided: Decided
+    error: Mapping[str, float] = field(default_factory=dict)
+    passed: Mapping[str, float] = field(default_factory=dict)
 
 
 def individuals_of(s: Observed, told: Told, pairs: Pairs, common: npt.ArrayLike | None) -> Individuals:
@@ -131,6 +142,7 @@ def individuals_of(s: Observed, told: Told, pairs: Pairs, common: npt.ArrayLike 
     np.maximum.at(scores, number, s.scores)
     individual = np.empty(len(s), dtype=np.int64)
     individual[s.order] = number
+    asked = _ambiguous(s, number, pairs, told.untold[heads], told.decided)
     return Individuals(
         individual=individual,
         positions=(spread @ moment[:, :, None])[:, :, 0],
@@ -140,8 +152,8 @@ def individuals_of(s: Observed, told: Told, pairs: Pairs, common: npt.ArrayLike 
         scores=scores,
         sightings=np.bincount(number, minlength=amount).astype(np.int64),
         first_seen=s.order[heads],
-        counts=_counts(s, number, pairs, told.untold[heads], told.left[heads]),
-        ambiguous=_ambiguous(s, number, pairs, told.untold[heads], told.decided),
+        counts=_counts(s, number, pairs, told, heads, asked),
+        ambiguous=asked,
         left=told.left[heads],
         untold=told.untold[heads],
         contradict=told.decided.contradict,
@@ -149,8 +161,17 @@ def individuals_of(s: Observed, told: Told, pairs: Pairs, common: npt.ArrayLike 
 
 
 def _counts(
-    s: Observed, number: Ints, pairs: Pairs, untold: npt.NDArray[np.bool_], left: npt.NDArray[np.bool_]
+    s: Observed, number: Ints, pairs: Pairs, told: Told, heads: Ints, asked: tuple[AmbiguousPair, ...]
 ) -> dict[str, Counts]:
+    untold, left = told.untold[heads], told.left[heads]
+    back = np.empty(len(s), dtype=np.int64)
+    back[s.order] = np.arange(len(s))
+    doubt = dict.fromkeys(np.unique(s.labels).tolist(), 0.0)
+    for pair in asked:
+        label = str(s.labels[back[pair.first]])
+        # What was laid on each other knows its error; elsewhere each pair may be the one or the other.
+        if label not in told.error:
+            doubt[label] += pair.probability * (1 - pair.probability)
     component = components(len(s), pairs.first, pairs.second)
     both, per_frame = np.unique(np.column_stack([component, s.frames]), axis=0, return_counts=True)
     fewest = np.zeros(int(component.max()) + 1 if len(s) else 0, dtype=np.int64)
@@ -164,6 +185,8 @@ def _counts(
             merge_all=int(fewest[np.unique(component[mine])].sum()),
             merge_none=int(mine.sum()),
             untold=int(untold[animals].sum()),
+            error=told.error.get(str(label), float(np.sqrt(doubt[str(label)]))),
+            passed=told.passed.get(str(label), 0.0),
         )
     return result
 

@@ -19,6 +19,10 @@ from flightplan.frames import Floats
 
 Ints = npt.NDArray[np.int64]
 
+WANDERING_S = 60.0
+"""An animal walks in a circle whose radius it walks in this time: straight on from frame to frame, at home in all."""
+
+MOST_WALKERS = 300
 _AT_ONCE = 200_000
 
 
@@ -45,13 +49,36 @@ class Looks:
 
     def number_at(self, points: Floats) -> Ints:
         """How many frames show each point (N, 2); at least 1, for it was seen in one."""
+        return np.maximum(self.number_within(points), 1)
+
+    def number_within(self, points: Floats) -> Ints:
+        """How many frames show each point (N, 2)."""
         tree = shapely.STRtree(self.footprints)
         number = np.zeros(len(points), dtype=np.int64)
         for start in range(0, len(points), _AT_ONCE):
             part = points[start : start + _AT_ONCE]
             rows = tree.query(shapely.points(part), predicate="intersects")[0]
             number[start : start + len(part)] = np.bincount(rows, minlength=len(part))
-        return np.maximum(number, 1)
+        return number
+
+    def rows(self, chosen: npt.NDArray[np.bool_]) -> Looks:
+        """Some of the frames."""
+        return Looks(self.footprints[chosen], self.of_pass[chosen], self.times_s[chosen])
+
+    def row_of(self, passes: Ints, times_s: Floats) -> Ints:
+        """The row of each frame (N,) by its pass and time; −1 where there is none."""
+        order = np.lexsort((self.times_s, self.of_pass))
+        mine = np.column_stack([self.of_pass, self.times_s])[order]
+        asked, which = np.unique(np.column_stack([passes, times_s]), axis=0, return_inverse=True)
+        keys = {(float(a), float(b)): int(i) for i, (a, b) in zip(order.tolist(), mine.tolist(), strict=True)}
+        rows = np.array([keys.get((float(a), float(b)), -1) for a, b in asked.tolist()], dtype=np.int64)
+        return rows[which.ravel()] if len(rows) else np.empty(0, dtype=np.int64)
+
+    def moved(self, shift: Floats) -> Looks:
+        """The same frames, each (F, 2) metres taken off its place."""
+        corners, of = shapely.get_coordinates(self.footprints, return_index=True)
+        moved = shapely.set_coordinates(self.footprints.copy(), corners - shift[of])
+        return Looks(np.asarray(moved), self.of_pass, self.times_s)
 
     def between(self, passes: Ints, first_s: Floats, last_s: Floats) -> Ints:
         """How many frames of a pass were taken after one time and before another, (T,)."""
@@ -73,6 +100,31 @@ class Looks:
         for value in np.unique(row).tolist():
             result[value] = np.median(steps[row == value])
         return result
+
+
+def spread_by_walking(looks: Looks, places: Floats, drift_variance: float, detection: float) -> tuple[float, float]:
+    """The variance of what one animal adds to a count by looks, 1 on average, and the share that no frame shows.
+
+    Animals at `places` (M, 2) walk on circles whose radius they walk in `WANDERING_S`, each its own way, at speeds of
+    `drift_variance` m²/s² per axis; what an animal adds depends on how many frames it walks into, and is found in.
+    """
+    rng = np.random.default_rng([len(places), 0x5A])
+    some = places[np.linspace(0, len(places) - 1, min(len(places), MOST_WALKERS)).astype(np.int64)]
+    speed = np.hypot(*rng.normal(0.0, np.sqrt(drift_variance), (2, len(some))))
+    phase, turning = rng.uniform(0, 2 * np.pi, len(some)), rng.choice([-1.0, 1.0], len(some))
+    radius = speed * WANDERING_S
+    middle_s = float(np.median(looks.times_s))
+    centre = some - radius[:, None] * np.column_stack([np.cos(phase), np.sin(phase)])
+    tree = shapely.STRtree(looks.footprints)
+    animal, frame = tree.query(shapely.points(centre), predicate="dwithin", distance=radius.max())
+    angle = phase[animal] + turning[animal] * (looks.times_s[frame] - middle_s) / WANDERING_S
+    where = centre[animal] + radius[animal, None] * np.column_stack([np.cos(angle), np.sin(angle)])
+    inside = shapely.contains_xy(looks.footprints[frame], where[:, 0], where[:, 1])
+    animal, where = animal[inside], where[inside]
+    share = 1.0 / looks.number_at(where)
+    added = np.bincount(animal, weights=share, minlength=len(some))
+    missed = np.bincount(animal, weights=share**2, minlength=len(some)) * (1 - detection) / detection
+    return float(np.mean((added - 1) ** 2 + missed)), float(np.mean(added == 0))
 
 
 def thinned(weights: Floats, order: Ints) -> npt.NDArray[np.bool_]:

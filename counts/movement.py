@@ -13,16 +13,13 @@ import numpy.typing as npt
 import shapely
 
 from counts.identity import resolve
-from counts.looks import Looks
+from counts.looks import WANDERING_S, Looks
 from counts.observed import CHI2_95
 from counts.passes import Passes
 from flightplan.errors import EstimateError
 from flightplan.frames import Floats
 
 Ints = npt.NDArray[np.int64]
-
-WANDERING_S = 60.0
-"""An animal walks in a circle whose radius it walks in this time: straight on from frame to frame, at home in all."""
 
 PHASES = 16
 PLACES_AT_ONCE = 2_000_000

@@ -45,6 +45,21 @@ def near_pairs(
     return np.concatenate(firsts), np.concatenate(seconds), np.concatenate(costs)
 
 
+def nearest_pairs(
+    points: Floats, reach_m: float, cost: Callable[[Ints, Ints], Floats], most_cost: float, neighbours: int = 8
+) -> tuple[Ints, Ints, Floats]:
+    """As `near_pairs`, of each place with its nearest neighbours only."""
+    _, other = KDTree(points).query(points, k=neighbours + 1, distance_upper_bound=reach_m)
+    one = np.repeat(np.arange(len(points)), neighbours + 1)
+    found = other.ravel()
+    kept = (found < len(points)) & (found != one)
+    pairs = np.unique(np.sort(np.column_stack([one[kept], found[kept]]), axis=1), axis=0).astype(np.int64)
+    first, second = pairs[:, 0], pairs[:, 1]
+    value = cost(first, second)
+    kept = value <= most_cost
+    return first[kept], second[kept], value[kept]
+
+
 def _likeliest(order: Ints, first: Ints, value: Floats) -> Ints:
     """Of rows in `order` the `MOST_PER_PLACE` of each first place that cost least."""
     by_cost = np.lexsort((value[order], first[order]))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +18,10 @@ Ints = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Observed:
-    """The input in one fixed order: transect, label, time, frame, position. `order` leads back."""
+    """The input in one fixed order: transect, label, time, frame, position. `order` leads back.
+
+    `own` is the part of `covariances` that is a box's within its frame; the rest all boxes of the frame share.
+    """
 
     order: Ints
     points: Floats
@@ -31,6 +34,7 @@ class Observed:
     labels: npt.NDArray[np.str_]
     transects: npt.NDArray[np.generic]
     passes: Ints
+    own: Floats
     corners: Floats | None = None
 
     @classmethod
@@ -45,6 +49,7 @@ class Observed:
         scores: npt.ArrayLike,
         speed_limit_mps: Mapping[str, float] | float,
         passes: Passes | None = None,
+        shared_within_frame: float = 0.0,
     ) -> Observed:
         """Return the input of `counts.identity.resolve` in order; raises EstimateError for what does not match."""
         where = np.asarray(points, dtype=np.float64).reshape(-1, 2)
@@ -84,6 +89,7 @@ class Observed:
             labels=names[order],
             transects=transects[order],
             passes=flown[order],
+            own=(1 - shared_within_frame) * spread[order],
         )
 
     @property
@@ -91,6 +97,11 @@ class Observed:
         """A number (N,) that sightings of one frame, label and pass have in common."""
         frames = int(self.frames.max()) + 1 if len(self) else 1
         return np.asarray(np.unique(self.groups * frames + self.frames, return_inverse=True)[1], dtype=np.int64)
+
+    def rows(self, chosen: Ints) -> Observed:
+        """Some of the sightings, in the same order."""
+        held = {f.name: getattr(self, f.name) for f in fields(self)}
+        return replace(self, **{name: array[chosen] for name, array in held.items() if array is not None})
 
     def __len__(self) -> int:
         return len(self.order)

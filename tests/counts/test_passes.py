@@ -150,7 +150,7 @@ def test_passes_that_do_not_fit_are_refused(of_sighting, corners, times, says):
 
 def test_a_herd_too_large_to_be_compared_is_counted_by_its_looks_and_it_is_said(monkeypatch):
     monkeypatch.setattr("counts.passes.MOST_COMPARED", 0)
-    _, counts, truth = count(herd(80, 4.0, seed=5), side=0.6, error_m=1.0)
+    _, counts, truth = count(herd(80, 4.0, seed=5), side=0.6, error_m=0.5, walk_mps=0.05)
     assert counts.untold > truth
     assert counts.chosen == pytest.approx(truth, rel=0.1)
 
