@@ -1,6 +1,7 @@
 """Virtual surveys: the same for a seed whoever flies them, counted as the chain counts, scored against the truth."""
 
 import json
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -71,6 +72,16 @@ def test_a_seed_gives_the_same_survey_whoever_flies_it(setting: Setting) -> None
     assert one == run_surveys(WithoutPictures(setting), seeds, processes=2)
     assert one[3] == run_surveys(WithoutPictures(setting), seeds[3:4])[0]
     assert one[0] != one[1]
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::ResourceWarning")
+def test_a_cluster_finds_what_one_process_finds(setting: Setting) -> None:
+    seeds = run_seeds(7, 3)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        shared = run_surveys(WithoutPictures(setting), seeds, processes=2, cluster="local")
+    assert shared == run_surveys(WithoutPictures(setting), seeds)
 
 
 def test_the_first_seeds_are_the_same_however_many_there_are() -> None:
