@@ -29,6 +29,7 @@ import traceback
 import warnings
 import zipfile
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -142,6 +143,7 @@ def work(asked: argparse.Namespace) -> None:
     name, first, stored = asked.work
     signal.signal(signal.SIGALRM, _too_long)
     if name in MAVLINK:
+        MAVLINK[name](np.random.default_rng(0), 300.0)  # What is imported on the way is not timed.
         for case in range(int(first), asked.cases):
             tell(-case - 1, None)
             tell(case, MAVLINK[name](np.random.default_rng([asked.seed, case]), asked.seconds))
@@ -151,6 +153,9 @@ def work(asked: argparse.Namespace) -> None:
     seeds = pickle.loads(Path(stored).read_bytes())
     parser = PARSERS[name]
     with tempfile.TemporaryDirectory() as folder:
+        good = Path(folder) / f"good{parser.suffix}"
+        good.write_bytes(seeds[0])
+        try_one(parser.read, good, 300.0)
         resource.setrlimit(resource.RLIMIT_AS, ((_address_space_mb() + asked.megabytes) * 2**20,) * 2)
         for case in range(int(first), asked.cases):
             rng = np.random.default_rng([asked.seed, sum(name.encode()), case])
@@ -220,70 +225,59 @@ def nonsense(rng: np.random.Generator, count: int = 25) -> bytes:
     return data
 
 
-def _judged(act: Callable[[], None], seconds: float) -> str | None:
-    return try_one(lambda _path: act(), Path(), seconds)
+def confuse(kind: str, rng: np.random.Generator) -> None:
+    """Tell a simulated vehicle nonsense; it goes on flying its own loop and answering."""
+    from sim.vehicle import KINDS, Home
+
+    vehicle = KINDS[kind](Home(34.83, -2.33, 1500.0), seed=1)
+    for _ in range(6):
+        vehicle.receive(nonsense(rng))
+        for _ in range(10):
+            vehicle.step()
 
 
-def _vehicle(kind: str) -> Callable[[np.random.Generator, float], str | None]:
-    """A simulated vehicle that hears nonsense goes on flying its own loop and answering."""
-
-    def case(rng: np.random.Generator, seconds: float) -> str | None:
-        from sim.vehicle import KINDS, Home
-
-        def act() -> None:
-            vehicle = KINDS[kind](Home(34.83, -2.33, 1500.0), seed=1)
-            for _ in range(6):
-                vehicle.receive(nonsense(rng))
-                for _ in range(10):
-                    vehicle.step()
-
-        return _judged(act, seconds)
-
-    return case
-
-
-def _transfer(rng: np.random.Generator, seconds: float) -> str | None:
-    """A mission is sent to, and fetched from, something that answers with nonsense among the right answers."""
+def disturb_transfer(rng: np.random.Generator) -> None:
+    """Send a mission to, and fetch it from, something that answers with nonsense among the right answers."""
+    from fuzz_targets import small_mission
     from pymavlink.dialects.v20 import ardupilotmega as mav
 
     from flightplan.vehicle.items import MISSION, mission_items
     from flightplan.vehicle.transfer import Download, Put
     from sim.vehicle.transfers import Transfers
 
-    def act() -> None:
-        from fuzz_targets import small_mission
+    said: list[Any] = []
+    vehicle = Transfers(said.append, lambda severity, text: None, lambda kind: None)
+    packer = mav.MAVLink(None, srcSystem=1, srcComponent=1)
+    for phase in (Put(mission_items(small_mission(), with_home=True), MISSION, ardupilot=True), Download(MISSION)):
+        now_s, outgoing = 0.0, list(phase.start(0.0))
+        while now_s < 120.0 and not getattr(phase, "done", False):
+            for message in outgoing:
+                vehicle.handle(packer.decode(bytearray(message.pack(packer))), now_s)
+            outgoing, answers = [], [*said]
+            said.clear()
+            for message in answers:
+                outgoing += phase.receive(packer.decode(bytearray(message.pack(packer))), now_s)
+            for _ in range(int(rng.integers(4))):
+                try:
+                    strange = packer.decode(bytearray(_random_message(rng, "MISSION_").pack(packer)))
+                except Exception:
+                    continue
+                outgoing += phase.receive(strange, now_s)
+                vehicle.handle(strange, now_s)
+            now_s += 0.5
+            vehicle.tick(now_s)
+            outgoing += phase.tick(now_s)
 
-        said: list[Any] = []
-        vehicle = Transfers(said.append, lambda severity, text: None, lambda kind: None)
-        packer = mav.MAVLink(None, srcSystem=1, srcComponent=1)
-        for phase in (Put(mission_items(small_mission(), with_home=True), MISSION, ardupilot=True), Download(MISSION)):
-            now_s, outgoing = 0.0, list(phase.start(0.0))
-            while now_s < 120.0 and not getattr(phase, "done", False):
-                for message in outgoing:
-                    vehicle.handle(packer.decode(bytearray(message.pack(packer))), now_s)
-                outgoing, answers = [], [*said]
-                said.clear()
-                for message in answers:
-                    outgoing += phase.receive(packer.decode(bytearray(message.pack(packer))), now_s)
-                for _ in range(int(rng.integers(4))):
-                    try:
-                        strange = packer.decode(bytearray(_random_message(rng, "MISSION_").pack(packer)))
-                    except Exception:
-                        continue
-                    outgoing += phase.receive(strange, now_s)
-                    vehicle.handle(strange, now_s)
-                now_s += 0.5
-                vehicle.tick(now_s)
-                outgoing += phase.tick(now_s)
 
-    return _judged(act, seconds)
+def _judged(act: Callable[[np.random.Generator], None]) -> Callable[[np.random.Generator, float], str | None]:
+    return lambda rng, seconds: try_one(lambda _path: act(rng), Path(), seconds)
 
 
 MAVLINK: dict[str, Callable[[np.random.Generator, float], str | None]] = {
-    "MAVLink to a copter": _vehicle("copter"),
-    "MAVLink to a plane": _vehicle("plane"),
-    "MAVLink to PX4": _vehicle("px4"),
-    "MAVLink in a transfer": _transfer,
+    "MAVLink to a copter": _judged(partial(confuse, "copter")),
+    "MAVLink to a plane": _judged(partial(confuse, "plane")),
+    "MAVLink to PX4": _judged(partial(confuse, "px4")),
+    "MAVLink in a transfer": _judged(disturb_transfer),
 }
 
 
