@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from counts.report.document import Block, Column, Glance, Heading, Paragraph, Row, Section, Table
+from counts.report.doubts import doubts
 from counts.report.facts import Facts, FlownLine, mean_and_spread
 from counts.report.words import UNKNOWN, Words
 from counts.store import EffortEntry
@@ -105,7 +105,7 @@ def effort_section(facts: Facts, effort: tuple[StratumEffort, ...], say: Words) 
     """The section on effort."""
     parts = (_by_stratum(effort, say), _flights(facts, say), _planned_and_flown(facts, say), _left_out(facts, say))
     blocks: list[Block] = [_glance(facts, effort, say)]
-    for part in (*parts, _doubts(facts, say)):
+    for part in (*parts, doubts(facts, say)):
         blocks += part
     return Section(say._("Effort"), tuple(blocks))
 
@@ -295,38 +295,3 @@ def _left_out(facts: Facts, say: Words) -> Iterator[Block]:
                 ),
                 "note",
             )
-
-
-def _doubts(facts: Facts, say: Words) -> Iterator[Block]:
-    """What was doubted about the flights, and what of it was put right."""
-    if facts.findings:
-        columns = (say._("Kind"), say._("What was found"), say._("Pictures"), say._("Repaired"))
-        repaired = Counter(repair.kind for repair in facts.repairs)
-        yield Heading(say._("What is doubted about the flights"))
-        yield Table(
-            tuple(map(Column.of, columns)),
-            tuple(
-                Row(
-                    (
-                        finding.kind,
-                        say.stored(finding.text),
-                        say.whole(len(finding.captures)),
-                        say._("yes") if repaired[finding.kind] else say._("no"),
-                    )
-                )
-                for finding in facts.findings
-            ),
-            words=True,
-        )
-    if facts.repairs:
-        done = Counter((repair.kind, repair.field, repair.source) for repair in facts.repairs)
-        columns = (say._("Kind"), say._("Field"), say._("Values repaired"), say._("From"))
-        yield Heading(say._("What was repaired"))
-        yield Table(
-            tuple(map(Column.of, columns)),
-            tuple(
-                Row((kind, name, say.whole(number), say.stored(source)))
-                for (kind, name, source), number in sorted(done.items())
-            ),
-            words=True,
-        )

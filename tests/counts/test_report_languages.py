@@ -12,6 +12,7 @@ from babel.messages.pofile import read_po
 
 from counts.census import Census
 from counts.report import LOCALES, ReportRequest, write_reports
+from counts.report.doubts import kind_names
 from counts.report.stored import STORED, match_stored
 from counts.report.words import Words
 from flightplan.errors import CensusError
@@ -176,3 +177,15 @@ def test_a_page_in_another_language_leaves_no_english_behind(filled_file, tmp_pa
 def test_a_translator_s_file_reads_back(messages):
     with (messages.LOCALE / "ru" / "LC_MESSAGES" / "overfly.po").open("rb") as stream:
         assert read_po(stream).num_plurals == 3
+
+
+def test_every_kind_of_finding_that_detect_knows_has_a_name_a_reader_knows():
+    """Kinds are constants of detect's modules of checks: NAME = "name-with-a-dash"."""
+    source = "".join(
+        path.read_text(encoding="utf-8")
+        for pattern in ("*_checks.py", "findings.py", "log_matching.py")
+        for path in sorted((ROOT / "detect").glob(pattern))
+    )
+    kinds = set(re.findall(r'^[A-Z_]+ = "([a-z]+(?:-[a-z]+)+)"$', source, flags=re.M))
+    assert len(kinds) > 15
+    assert kinds - set(kind_names(Words("ru"))) == set()
