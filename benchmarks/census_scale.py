@@ -167,7 +167,7 @@ def measure(size: int, folder: Path, *, count: bool, parts: Sequence[str], place
                 found["identity"] = place_each(census, found["run"], world, timed)
             sizes["census counted"] = pages(census)
         if "ask" in parts:
-            found["queries_ms"] = queries(census, found["run"], found["identity"], timed)
+            found["queries_ms"] = queries(census, found["run"], found.get("identity"), timed)
             with timed("audit verified"), census.reading() as session:
                 assert verify(session).sound
     with timed("open"):

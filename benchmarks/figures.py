@@ -335,6 +335,26 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         repeated=False,
     ),
     Benchmark(
+        ("review_scale.py", "--sizes", "260", "100000", "--times", "10"),
+        (
+            Figure(
+                "Next detection on the review page, 100,000 in the census",
+                "260 in the census",
+                lambda d: d["runs"][-1]["ratios"]["next item"]["worked"],
+                3.0,
+                more_is_better=False,
+            ),
+            Figure(
+                "Review page and what it reads, 100,000 in the census",
+                "260 in the census",
+                lambda d: d["runs"][-1]["ratios"]["page and what it reads"]["worked"],
+                3.0,
+                more_is_better=False,
+            ),
+        ),
+        repeated=False,
+    ),
+    Benchmark(
         ("identity.py", "--every", "18", "--processes", "2"),
         (
             Figure(
