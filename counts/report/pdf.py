@@ -36,11 +36,9 @@ def _compile(document: Document, form: Literal["pdf", "png"], ppi: float | None 
         raise CensusError(
             "a PDF is set by Typst, which is not installed", hint="Install it: pip install 'overfly[report]'"
         ) from error
-    # The system's fonts differ from one machine to the next.
-    fonts = typst.Fonts(include_system_fonts=False, include_embedded_fonts=True)
     said = {"document": json.dumps(_document(document), ensure_ascii=False)}
-    # Typed as one page, though there may be many.
-    done: Any = typst.compile(_template(), font_paths=fonts, sys_inputs=said, format=form, ppi=ppi, timestamp=0)
+    # The system's fonts differ from one machine to the next. The result is typed as one page, though there may be many.
+    done: Any = typst.compile(_template(), ignore_system_fonts=True, sys_inputs=said, format=form, ppi=ppi, timestamp=0)
     return [done] if isinstance(done, bytes) else list(done)
 
 

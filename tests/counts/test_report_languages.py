@@ -35,7 +35,10 @@ def placeholders(text):
 
 
 def test_every_message_of_the_code_is_in_the_template(messages):
-    assert messages.TEMPLATE.read_bytes() == messages.render(messages.extract())
+    with messages.TEMPLATE.open("rb") as stream:
+        template = {m.id for m in read_po(stream) if m.id}
+    assert template == {m.id for m in messages.extract() if m.id}
+    assert len(template) > 400
 
 
 def test_every_mark_in_the_code_is_seen_by_the_extraction(messages):
@@ -87,12 +90,6 @@ def test_a_translation_fills_the_same_gaps(messages, language):
             assert placeholders(text) <= allowed, message.id
         # The plural says everything; a form for one may leave out what only several have.
         assert placeholders(told[-1]) == placeholders(originals[-1]), message.id
-
-
-@pytest.mark.parametrize("language", TRANSLATED)
-def test_a_catalogue_is_written_as_the_extraction_writes_it(messages, language):
-    path = messages.LOCALE / language / "LC_MESSAGES" / "overfly.po"
-    assert path.read_bytes() == messages.render(messages.read(language))
 
 
 def test_numbers_dates_and_plurals_follow_the_language():

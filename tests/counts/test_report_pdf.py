@@ -58,10 +58,12 @@ def test_a_name_is_never_read_as_typst_s_markup(census, fill):
     assert set_pdf(whole_report(facts, Words())).startswith(b"%PDF-")
 
 
-def test_every_letter_of_every_language_has_a_shape(facts):
-    """A font without a letter would leave a box: the PDF's fonts map each Cyrillic letter that was asked for."""
+def test_figures_are_vectors_and_fonts_come_with_the_file(facts):
     pdf = set_pdf(field_summary(facts, Words("ru")))
     assert b"LibertinusSerif" in pdf
+    assert b"/Subtype /Image" not in pdf
+    assert b"/Subtype/Image" not in pdf
+    assert b"/FontFile" in pdf
 
 
 def test_a_pdf_without_typst_names_the_extra(facts, monkeypatch):

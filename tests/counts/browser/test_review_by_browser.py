@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 pytestmark = pytest.mark.slow
-PAGES = ("/", "/pairs", "/sample", "/map", "/dashboard", "/people", "/frames/5")
+PAGES = ("/", "/pairs", "/sample", "/map", "/dashboard", "/people", "/login", "/frames/5")
 AT_ONCE = 50
 
 
@@ -38,10 +38,14 @@ def press_fast(page: Page, keys: str) -> None:
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_every_page_opens_without_an_error_and_without_asking_anybody_else(serve, visit, path) -> None:
+def test_every_page_opens_without_an_error_at_any_width_and_asks_nobody_else(serve, visit, path) -> None:
     page = visit(serve(), path)
     page.wait_for_load_state("networkidle")
     assert page.locator("h1").count() == 1
+    for width in (1440, 1024, 390):
+        page.set_viewport_size({"width": width, "height": 800})
+        wider = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert wider == 0, f"at {width} px the page is {wider} px too wide"
 
 
 def test_a_thousand_verdicts_by_keys_are_on_disk_once_each_and_undo_takes_all_back(

@@ -74,14 +74,21 @@ def test_whatever_the_description_allows_and_forbids_is_answered_as_it_says(guar
     from schemathesis.generation import GenerationMode
     from schemathesis.specs.openapi.checks import (
         content_type_conformance,
+        negative_data_rejection,
         response_schema_conformance,
         status_code_conformance,
     )
 
     checks = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
+    if role == "manager":
+        checks.append(negative_data_rejection)
     client = guarded.as_role(role)
     before = guarded.tables()
     document = client.get(f"{API}/openapi.json").json()
+    for methods in document["paths"].values():
+        for operation in methods.values():
+            # Who asks is the client's matter here: a made-up cookie would be all that is wrong with most requests.
+            operation.pop("security", None)
     answered: dict[str, dict[int, int]] = {}
 
     def send(case) -> None:
