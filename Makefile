@@ -59,7 +59,7 @@ $(WEB)/node_modules/.built: $(WEB)/package-lock.json
 	touch $@
 
 clean:
-	rm -rf $(VENDOR) $(WEB)/node_modules $(VENV) $(YOLO_VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENDOR) $(WEB)/node_modules $(VENV) $(YOLO_VENV) build dist site $(WHEELHOUSE) .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 # A venv without pip is what Debian gives when python3-venv is missing: say so before anything half-made is left behind.
 python:
