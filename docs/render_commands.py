@@ -33,7 +33,6 @@ _BESIDE = {
     "demo": ("simulate.md", "tutorials/wildlife-manager.md"),
     "init": ("plan-and-fly.md", "files/workspace.md"),
     "design": ("plan-and-fly.md", "methods/planning.md", "methods/precision.md"),
-    "availability": ("count.md", "methods/availability.md"),
     "plan": ("plan-and-fly.md", "methods/planning.md", "files/plan-folder.md"),
     "mend": ("plan-and-fly.md",),
     "convert": ("plan-and-fly.md", "files/plan-folder.md"),
