@@ -7,12 +7,15 @@ import importlib.metadata
 import importlib.util
 import os
 import platform
+import sqlite3
 import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from enum import StrEnum
+from importlib import resources
 from pathlib import Path
 
 from sqlalchemy.orm import Session
@@ -21,6 +24,9 @@ import overfly
 from counts.audit import Flaw, verify
 from counts.census import Census
 
+_OLDEST_SQLITE = (3, 35)
+_LEAST_MEMORY_GB = 2.0
+_VENDOR = ("maplibre-gl-csp.js", "maplibre-gl-csp-worker.js", "maplibre-gl.css", "openseadragon.min.js", "pmtiles.js")
 ROOMS = ("flightplan", "detect", "counts", "sim", "overfly")
 
 
@@ -77,7 +83,8 @@ def _checks() -> Iterator[Check]:
     yield _one_house()
     for name, why in _REQUIRED.items():
         yield _required(name, why)
-    for probe in (_shipped_detector, _coordinates, _raster_and_vector, _writes):
+    probes = (_shipped_detector, _coordinates, _raster_and_vector, _database, _languages, _review_libraries)
+    for probe in (*probes, _machine, _writes):
         yield _guarded(probe)
     for name, (why, extra) in _OPTIONAL.items():
         yield _optional(name, why, extra)
@@ -96,6 +103,10 @@ _REQUIRED = {
     "dronekit": "vehicles",
     "pymavlink": "vehicles",
     "PIL": "images",
+    "babel": "numbers and dates in a report's language",
+    "jinja2": "pages",
+    "defusedxml": "XML of others",
+    "rich": "the screen of a flight",
 }
 _OPTIONAL = {
     "ultralytics": ("training, and .pt models", "yolo"),
@@ -198,6 +209,46 @@ def _raster_and_vector() -> Check:
             "raster and vector", Verdict.FAIL, f"GDAL lacks {', '.join(missing)}", "Reinstall rasterio and pyogrio."
         )
     return Check("raster and vector", Verdict.PASS, f"GDAL {'.'.join(map(str, pyogrio.__gdal_version__))}")
+
+
+def _database() -> Check:
+    with closing(sqlite3.connect(":memory:")) as probe:
+        probe.execute("CREATE VIRTUAL TABLE near USING rtree(id, west, east, south, north)")
+    if sqlite3.sqlite_version_info < _OLDEST_SQLITE:
+        seen = f"SQLite {sqlite3.sqlite_version}"
+        return Check("database", Verdict.FAIL, seen, "Use a Python whose SQLite is 3.35 or newer.")
+    return Check("database", Verdict.PASS, f"SQLite {sqlite3.sqlite_version}, with R-trees")
+
+
+def _languages() -> Check:
+    from counts.report import LOCALES
+    from counts.report.words import Words
+
+    for language in LOCALES:
+        Words(language)
+    return Check("languages", Verdict.PASS, f"reports in {', '.join(LOCALES)}")
+
+
+def _review_libraries() -> Check:
+    folder = Path(str(resources.files("counts.review"))) / "vendor"
+    missing = [name for name in _VENDOR if not (folder / name).is_file()]
+    if not missing:
+        return Check("review libraries", Verdict.PASS, "maps and whole frames can be shown")
+    seen = f"{', '.join(missing)} not built in: the review page has no map and no whole frames"
+    return Check(
+        "review libraries", Verdict.OPTIONAL, seen, "In a clone: make web. Else install the wheel of a release."
+    )
+
+
+def _machine() -> Check:
+    processors = os.cpu_count() or 1
+    if not hasattr(os, "sysconf") or "SC_PHYS_PAGES" not in os.sysconf_names:
+        return Check("machine", Verdict.PASS, f"{processors} processors")
+    memory_gb = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 1e9
+    seen = f"{processors} processors, {memory_gb:.0f} GB of memory"
+    if memory_gb < _LEAST_MEMORY_GB:
+        return Check("machine", Verdict.OPTIONAL, seen, "Detection and large counts want 2 GB: close other programs.")
+    return Check("machine", Verdict.PASS, seen)
 
 
 def _writes() -> Check:

@@ -40,3 +40,13 @@ def test_a_broken_detector_is_reported_and_the_exit_code_says_so(
     assert document["ok"] is False
     (failed,) = (c for c in document["checks"] if c["verdict"] == "fail")
     assert failed["name"] == "shipped detector"
+
+
+def test_it_tells_of_languages_the_database_and_pages_without_their_libraries(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("overfly.doctor._VENDOR", ("no-such-library.js",))
+    checks = {c.name: c for c in examine()}
+    assert checks["languages"].seen == "reports in en, fr, pt, sw, ru"
+    assert "R-trees" in checks["database"].seen
+    assert checks["review libraries"].verdict is Verdict.OPTIONAL
+    assert "no-such-library.js" in checks["review libraries"].seen
+    assert "processors" in checks["machine"].seen
