@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import numpy.typing as npt
 
@@ -19,7 +21,7 @@ LOOKS_BELIEVED = 20.0
 SHARE_ALONE = 0.5
 
 
-def left_out(s: Observed, track: Ints, untold: Bools, passes: Passes, detection: float) -> Bools:
+def left_out(s: Observed, track: Ints, untold: Bools, passes: Passes) -> Bools:
     """The sightings (N,) of those tracks that are not counted, so that as many are as the looks ask."""
     left = np.zeros(len(s), dtype=np.bool_)
     unit = s.groups // len(passes.corners)
@@ -27,14 +29,14 @@ def left_out(s: Observed, track: Ints, untold: Bools, passes: Passes, detection:
         mine = unit == value
         rows = np.flatnonzero(untold & mine)
         heads, number = np.unique(track[rows], return_inverse=True)
-        found = _found(s, track, np.flatnonzero(mine), passes, detection)
+        found = _found(s, track, np.flatnonzero(mine), passes, float(s.detection[rows[0]]))
         weight = passes.weights(s.points[rows], number.astype(np.int64), found)
         left[rows] = ~thinned(weight, passes.along(s.points[heads]))[number]
     return left
 
 
 def walked(
-    s: Observed, track: Ints, counted: Bools, passes: Passes, detection: float, detection_error: float
+    s: Observed, track: Ints, counted: Bools, passes: Passes, detection_error: Mapping[str, float] | float
 ) -> dict[str, tuple[float, float]]:
     """By label the standard error of what was counted by looks, in animals, and how many walked past all frames."""
     result: dict[str, tuple[float, float]] = {}
@@ -43,8 +45,10 @@ def walked(
     for label in np.unique(s.labels[counted]).tolist():
         rows = np.flatnonzero(counted & (s.labels == label))
         heads = np.unique(track[rows])
+        detection = float(s.detection[rows[0]])
         variance, past = spread_by_walking(passes.looks, s.points[heads], float(s.drift_variance[rows[0]]), detection)
-        error = np.hypot(np.sqrt(variance * len(heads)), len(heads) * detection_error / detection)
+        unsure = detection_error[label] if isinstance(detection_error, Mapping) else detection_error
+        error = np.hypot(np.sqrt(variance * len(heads)), len(heads) * unsure / detection)
         result[label] = float(error), past * len(heads)
     return result
 

@@ -59,8 +59,8 @@ def resolve(
     speed_limit_mps: Mapping[str, float] | float = 1.5,
     gate_probability: float = 0.997,
     longest_gap_s: float = 60.0,
-    detection_probability: float = 0.9,
-    detection_error: float = 0.0,
+    detection_probability: Mapping[str, float] | float = 0.9,
+    detection_error: Mapping[str, float] | float = 0.0,
     shared_within_frame: float = 0.8,
     footprints: npt.ArrayLike | None = None,
     common_covariance: npt.ArrayLike | None = None,
@@ -74,19 +74,19 @@ def resolve(
     per frame; `frame_ids`, `transect_ids` (N,) of any sortable kind. `speed_limit_mps` is the speed that 95 % of
     animals do not exceed, by label or for all. `gate_probability` is the share of true pairs the gate keeps. Frames
     further apart in time than `longest_gap_s` are not compared. `detection_probability` is the chance that an animal in
-    view is found (recall), `detection_error` its standard error; in a dense herd it decides whether two sightings are
-    one animal or two that were missed once each. `shared_within_frame` is the share of the variance in `covariances`
-    that all boxes of a frame have in common (its pose, against the box itself). `footprints` (N,), the polygon of each
-    sighting's frame in metres or None, tell animals that another frame could not show from those it missed: give them
-    wherever they are known. `common_covariance` (2, 2) is added to the individuals' covariances at the end. With
-    `passes` the sightings of one transect id come from several lines over the same ground, and are joined as
-    `counts.passes` and, for animals at rest, `counts.resting` say. `same` and `different` are pairs of rows of which a
-    person said so, and stand above all else.
+    view is found (recall), by label or for all, and `detection_error` its standard error; in a dense herd it decides
+    whether two sightings are one animal or two that were missed once each. `shared_within_frame` is the share of the
+    variance in `covariances` that all boxes of a frame have in common (its pose, against the box itself). `footprints`
+    (N,), the polygon of each sighting's frame in metres or None, tell animals that another frame could not show from
+    those it missed: give them wherever they are known. `common_covariance` (2, 2) is added to the individuals'
+    covariances at the end. With `passes` the sightings of one transect id come from several lines over the same ground,
+    and are joined as `counts.passes` and, for animals at rest, `counts.resting` say. `same` and `different` are pairs
+    of rows of which a person said so, and stand above all else.
 
     Raises EstimateError for arrays that do not match, a position or covariance that is not finite, a covariance that is
     not positive definite, or a frame with two times.
     """
-    options = _Options.checked(gate_probability, detection_probability, shared_within_frame)
+    options = _Options.checked(gate_probability, shared_within_frame)
     s = Observed.checked(
         points,
         covariances,
@@ -98,6 +98,7 @@ def resolve(
         speed_limit_mps,
         passes,
         shared_within_frame,
+        detection_probability,
     )
     if footprints is not None:
         s = replace(s, corners=_corners(footprints, len(s))[s.order])
@@ -114,9 +115,10 @@ def resolve(
         unit = s.groups // len(passes.corners)
         for value in np.unique(unit[resting]).tolist():
             rows = np.flatnonzero(resting & (unit == value))
-            rest = rested(s.rows(rows), passes, options.detection_probability, detection_error)
-            track[rows], untold[rows], left[rows] = rows[rest.track], rest.untold, rest.left
             label = str(s.labels[rows[0]])
+            unsure = detection_error[label] if isinstance(detection_error, Mapping) else detection_error
+            rest = rested(s.rows(rows), passes, float(s.detection[rows[0]]), unsure)
+            track[rows], untold[rows], left[rows] = rows[rest.track], rest.untold, rest.left
             error[label] = float(np.hypot(error.get(label, 0.0), rest.error))
             pairs = pairs.with_more(_resting_pairs(s, rows, rest, options))
     rows = np.flatnonzero(~resting)
@@ -130,8 +132,8 @@ def resolve(
         untold, left = (np.bincount(number, weights=~a) == 0 for a in (untold, left))
         untold, left = untold[number], left[number]
         walking = untold & ~resting
-        left = np.where(walking, left_out(s, track, walking, passes, options.detection_probability), left)
-        found = walked(s, track, walking & ~left, passes, options.detection_probability, detection_error)
+        left = np.where(walking, left_out(s, track, walking, passes), left)
+        found = walked(s, track, walking & ~left, passes, detection_error)
         for label, (off, past) in found.items():
             error[label], passed[label] = float(np.hypot(error.get(label, 0.0), off)), past
     return individuals_of(s, Told(track, untold, left, decided, error, passed), pairs, common_covariance)
@@ -143,7 +145,7 @@ def _walking(
     """Tracks of animals that may walk, sightings untold and left, and the pairs that could be one animal."""
     first, second, cost = _candidates(s, options.gate, longest_gap_s)
     track, place, spread = _tracks(s, first, second, cost, options)
-    pairs = Pairs(first, second, cost, *_probability(s, first, second, cost, options.detection_probability))
+    pairs = Pairs(first, second, cost, *_probability(s, first, second, cost))
     untold = left = np.zeros(len(s), dtype=np.bool_)
     if passes is not None:
         track, untold, left, across = _joined(s, track, (place, spread), passes, options)
@@ -166,7 +168,7 @@ def _resting_pairs(s: Observed, rows: Ints, found: Rested, options: _Options) ->
     else:
         first, second, d2 = near_pairs(found.points, reach, cost, options.gate)
     density = density_within(s.points, s.layers)[rows]
-    missed = np.full(len(first), (1 - options.detection_probability) ** 2)
+    missed = np.full(len(first), (1 - s.detection[rows[0]]) ** 2)
     spread = _isotropic(found.variance[first] + found.variance[second])
     likely = likely_one(d2, spread, np.sqrt(density[first] * density[second]), missed)
     return Pairs(rows[first], rows[second], d2, *likely)
@@ -175,17 +177,14 @@ def _resting_pairs(s: Observed, rows: Ints, found: Rested, options: _Options) ->
 @dataclass(frozen=True)
 class _Options:
     gate: float
-    detection_probability: float
-    shared_within_frame: float
 
     @classmethod
-    def checked(cls, gate: float, detection: float, shared: float) -> _Options:
-        for what, value in (("gate probability", gate), ("detection probability", detection)):
-            if not 0 < value < 1:
-                raise EstimateError(f"the {what} is between 0 and 1, not {value:g}", where="identity")
+    def checked(cls, gate: float, shared: float) -> _Options:
+        if not 0 < gate < 1:
+            raise EstimateError(f"the gate probability is between 0 and 1, not {gate:g}", where="identity")
         if not 0 <= shared < 1:
             raise EstimateError(f"the share of error within a frame is 0 to below 1, not {shared:g}", where="identity")
-        return cls(float(stats.chi2.ppf(gate, 2)), detection, shared)
+        return cls(float(stats.chi2.ppf(gate, 2)))
 
 
 def _candidates(s: Observed, gate: float, longest_gap_s: float) -> tuple[Ints, Ints, Floats]:
@@ -240,7 +239,7 @@ def _tracks(s: Observed, first: Ints, second: Ints, cost: Floats, options: _Opti
                 frames=s.frames[inside],
                 density=density[inside],
                 drift_variance=float(s.drift_variance[inside[0]]),
-                detection=options.detection_probability,
+                detection=float(s.detection[inside[0]]),
                 gate=options.gate,
                 corners=None if s.corners is None else s.corners[inside],
             )
@@ -255,7 +254,7 @@ def _chains(s: Observed, component: Ints, ordered: Ints, density: Floats, option
     a, b = ordered[:-1], ordered[1:]
     inside = component[a] == component[b]
     a, b = a[inside], b[inside]
-    combined, p = _combined(s, a, b), options.detection_probability
+    combined, p = _combined(s, a, b), s.detection[a]
     missed = not_seen(p, s.points[a], combined, None if s.corners is None else s.corners[b])
     missed *= not_seen(p, s.points[b], combined, None if s.corners is None else s.corners[a])
     limit = least_gate(combined, np.sqrt(density[a] * density[b]), missed, options.gate)
@@ -264,10 +263,11 @@ def _chains(s: Observed, component: Ints, ordered: Ints, density: Floats, option
     return simple
 
 
-def _probability(s: Observed, first: Ints, second: Ints, cost: Floats, detection: float) -> tuple[Floats, Floats]:
+def _probability(s: Observed, first: Ints, second: Ints, cost: Floats) -> tuple[Floats, Floats]:
     """The probability that each pair is one animal, and the strangers near."""
     density = density_within(s.points, s.layers)
     combined = _combined(s, first, second)
+    detection = s.detection[first]
     missed = not_seen(detection, s.points[first], combined, None if s.corners is None else s.corners[second])
     missed *= not_seen(detection, s.points[second], combined, None if s.corners is None else s.corners[first])
     return likely_one(cost, combined, np.sqrt(density[first] * density[second]), missed)
@@ -318,7 +318,7 @@ def _joined(
             tracks.rows(rows),
             passes,
             drift_variance=float(s.drift_variance[heads[rows[0]]]),
-            detection=options.detection_probability,
+            detection=float(s.detection[heads[rows[0]]]),
             gate=options.gate,
         )
         joined[rows] = heads[rows[found.animal]]

@@ -46,14 +46,14 @@ def strangers_near(covariance: Floats, density: Floats) -> Floats:
     return result
 
 
-def not_seen(detection: float, points: Floats, covariance: Floats, corners: Floats | None) -> Floats:
+def not_seen(detection: float | Floats, points: Floats, covariance: Floats, corners: Floats | None) -> Floats:
     """The chance that an animal at `points` (..., 2) is not seen in the frame with `corners` (..., 4, 2).
 
     One less the chance of detection times that of being in view, the normal probability of its distance from the
     nearest edge; without corners it is taken to be in view.
     """
     if corners is None:
-        return np.full(points.shape[:-1], 1.0 - detection)
+        return np.broadcast_to(1.0 - np.asarray(detection, dtype=np.float64), points.shape[:-1]).copy()
     x, y = corners[..., 0], corners[..., 1]
     along_x, along_y = x[..., _NEXT] - x, y[..., _NEXT] - y
     offset_x, offset_y = points[..., None, 0] - x, points[..., None, 1] - y

@@ -21,6 +21,7 @@ class Observed:
     """The input in one fixed order: transect, label, time, frame, position. `order` leads back.
 
     `own` is the part of `covariances` that is a box's within its frame; the rest all boxes of the frame share.
+    `detection` is the chance that an animal of the sighting's label is found in a frame that shows it.
     """
 
     order: Ints
@@ -35,6 +36,7 @@ class Observed:
     transects: npt.NDArray[np.generic]
     passes: Ints
     own: Floats
+    detection: Floats
     corners: Floats | None = None
 
     @classmethod
@@ -50,6 +52,7 @@ class Observed:
         speed_limit_mps: Mapping[str, float] | float,
         passes: Passes | None = None,
         shared_within_frame: float = 0.0,
+        detection: Mapping[str, float] | float = 0.9,
     ) -> Observed:
         """Return the input of `counts.identity.resolve` in order; raises EstimateError for what does not match."""
         where = np.asarray(points, dtype=np.float64).reshape(-1, 2)
@@ -71,6 +74,7 @@ class Observed:
         label_values, label = np.unique(names, return_inverse=True)
         _, transect = np.unique(transects, return_inverse=True)
         speed = _speeds(label_values, speed_limit_mps)[label] if count else np.empty(0)
+        found = _detection(label_values, detection)[label] if count else np.empty(0)
         flown = np.zeros(count, dtype=np.int64) if passes is None else passes.of_sighting
         # The last figure of a group is its pass: what is told apart first is seen from one pass.
         group = (transect * max(len(label_values), 1) + label) * (1 if passes is None else len(passes.corners)) + flown
@@ -90,6 +94,7 @@ class Observed:
             transects=transects[order],
             passes=flown[order],
             own=(1 - shared_within_frame) * spread[order],
+            detection=found[order],
         )
 
     @property
@@ -108,6 +113,16 @@ class Observed:
 
 
 CHI2_95 = float(stats.chi2.ppf(0.95, 2))
+
+
+def _detection(labels: npt.NDArray[np.str_], probability: Mapping[str, float] | float) -> Floats:
+    by_label = probability if isinstance(probability, Mapping) else dict.fromkeys(labels.tolist(), probability)
+    if missing := [str(name) for name in labels if str(name) not in by_label]:
+        raise EstimateError(f"no detection probability for {', '.join(missing)}", where="identity")
+    for value in by_label.values():
+        if not 0 < value < 1:
+            raise EstimateError(f"the detection probability is between 0 and 1, not {value:g}", where="identity")
+    return np.array([by_label[str(name)] for name in labels], dtype=np.float64)
 
 
 def _speeds(labels: npt.NDArray[np.str_], limit: Mapping[str, float] | float) -> Floats:

@@ -16,6 +16,7 @@ from counts.census import Census
 from counts.columns import canonical_json
 from counts.effort import Effort, core_zones, measure_effort
 from counts.herds import Herds, sizes
+from counts.individuals import Counts
 from counts.movement import Movement
 from counts.population import Estimation, SampleEstimator
 from counts.segments import surface_of
@@ -46,6 +47,7 @@ from overfly.chain.estimating import (
 from overfly.chain.ground import SurveyGround, place_detections, read_ground
 from overfly.chain.marking import Marked, marks_classes, marks_entries, read_marked, resighted
 from overfly.chain.passes_flown import LONGEST_GAP_S
+from overfly.chain.recall import Recall
 from overfly.chain.resolving import (
     herds_in,
     identity_entry,
@@ -75,7 +77,8 @@ class Counted:
     `estimates` are per species and stratum, then per species in all; empty without a design, and `reason` says so.
     `not_looked_at` captures wait for the detector: the run is not complete, and they are not in the area searched.
     `merge_counts` are, by label, the individuals as chosen, with all merged that could be one, and with none merged.
-    `movement` is what walking does to them, where it was simulated. `pair_answers` of people about pairs were heeded,
+    `movement` is what walking does to them, where it was simulated; `identity` says how far off who is who may have
+    them, and `recall` how surely an animal in view is found. `pair_answers` of people about pairs were heeded,
     but for those `pairs_contradicting` others; `ambiguous_pairs` wait for one.
     """
 
@@ -106,6 +109,8 @@ class Counted:
     movement: Mapping[str, Movement] = field(default_factory=dict)
     pair_answers: int = 0
     pairs_contradicting: int = 0
+    identity: Mapping[str, Counts] = field(default_factory=dict)
+    recall: Mapping[str, Recall] = field(default_factory=dict)
 
 
 def count_survey(
@@ -157,7 +162,7 @@ def count_survey(
     told = resolve_individuals(ground, sightings, speeds, answers, table.detection_id)
     individuals, members = told.individuals, told.members
     transect = transects_of(ground, individuals)
-    walked = movement_of(ground, sightings, members, individuals, told.passes, speeds, worlds)
+    walked = movement_of(ground, sightings, told, speeds, worlds)
     parameters = {
         "speed_limit_mps": speed_limit_mps,
         "longest_gap_s": LONGEST_GAP_S,
@@ -165,6 +170,8 @@ def count_survey(
         "detections": len(table),
         "merging": {k: [v.chosen, v.merge_all, v.merge_none] for k, v in individuals.counts.items()},
         "untold": {k: v.untold for k, v in individuals.counts.items() if v.untold},
+        "recall": {k: asdict(v) for k, v in told.recall.items()},
+        "error": {k: [round(v.error, 2), round(v.passed, 2)] for k, v in individuals.counts.items()},
         **({"speeds_mps": speeds} if any(v != speed_limit_mps for v in speeds.values()) else {}),
         **({"answers": len(answers)} if answers else {}),
     }
@@ -193,6 +200,8 @@ def count_survey(
         counted,
         herds=sizes(herd, individuals.labels),
         movement=walked,
+        identity=individuals.counts,
+        recall=told.recall,
         pair_answers=len(answers),
         pairs_contradicting=len(individuals.contradict),
     )

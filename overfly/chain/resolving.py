@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,7 @@ from counts.store.pairs import DIFFERENT, SAME, PairEntry, add_pairs
 from flightplan.design import FULL
 from overfly.chain.ground import Ints, Sightings, SurveyGround
 from overfly.chain.passes_flown import LONGEST_GAP_S, passes_of
+from overfly.chain.recall import ASSUMED, BELIEVED, Recall, recall_of
 
 
 def write_assignment(session: Session, ground: SurveyGround) -> None:
@@ -50,11 +51,15 @@ def write_assignment(session: Session, ground: SurveyGround) -> None:
 
 @dataclass(frozen=True)
 class Told:
-    """Individuals, the rows of the sightings that count (`members`), and the passes where lines see each other's."""
+    """Individuals, the rows of the sightings that count (`members`), and the passes where lines see each other's.
+
+    `recall` is how surely animals in view were found, by label, as they were told apart.
+    """
 
     individuals: Individuals
     members: Ints
     passes: Passes | None
+    recall: Mapping[str, Recall] = field(default_factory=dict)
 
 
 def resolve_individuals(
@@ -81,23 +86,36 @@ def resolve_individuals(
         for (first, second), answer in answers.items():
             if answer in said and first in row and second in row:
                 said[answer].append((row[first], row[second]))
-    individuals = resolve(
-        sightings.local_m[members],
-        sightings.independent_m2[members],
-        # Without a clock no animal can be said to have walked.
-        np.where(np.isfinite(times), times, 0.0),
-        sightings.capture[members],
-        unit[members],
-        sightings.labels[members],
-        sightings.scores[members],
-        speed_limit_mps=speed_limit_mps,
-        longest_gap_s=LONGEST_GAP_S,
-        footprints=ground.footprints[sightings.capture[members]],
-        passes=passes,
-        same=said[SAME],
-        different=said[DIFFERENT],
-    )
-    return Told(individuals, members, passes)
+    looked_at = ground.assignment.transect
+    if not ground.planned or ground.info.design_kind == FULL:
+        looked_at = np.where(looked_at >= 0, 0, -1) if ground.planned else np.zeros(len(looked_at), dtype=np.int64)
+
+    def told(recall: Mapping[str, float] | float, error: Mapping[str, float] | float) -> Individuals:
+        return resolve(
+            sightings.local_m[members],
+            sightings.independent_m2[members],
+            # Without a clock no animal can be said to have walked.
+            np.where(np.isfinite(times), times, 0.0),
+            sightings.capture[members],
+            unit[members],
+            sightings.labels[members],
+            sightings.scores[members],
+            speed_limit_mps=speed_limit_mps,
+            longest_gap_s=LONGEST_GAP_S,
+            detection_probability=recall,
+            detection_error=error,
+            footprints=ground.footprints[sightings.capture[members]],
+            passes=passes,
+            same=said[SAME],
+            different=said[DIFFERENT],
+        )
+
+    individuals = told(BELIEVED, 0.0)
+    recall = recall_of(ground, sightings, members, individuals, looked_at, speed_limit_mps, LONGEST_GAP_S)
+    if passes is not None or any(shown.source != ASSUMED for shown in recall.values()):
+        # Who is who decides what was missed, and that decides who is who; once round is enough.
+        individuals = told({k: v.value for k, v in recall.items()}, {k: v.error for k, v in recall.items()})
+    return Told(individuals, members, passes, recall)
 
 
 def pairs_to_ask(told: Told, sightings: Sightings, detection_id: Ints) -> tuple[PairEntry, ...]:

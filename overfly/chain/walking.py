@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from sqlalchemy.orm import Session
 
 from counts.exchange.tracks import Track
-from counts.identity import Individuals
 from counts.looks import Looks
 from counts.movement import Movement, Survey, simulate_movement
 from counts.passes import Passes
@@ -17,6 +17,8 @@ from flightplan.design import FULL
 from flightplan.errors import PlanError
 from flightplan.wildlife import species_named
 from overfly.chain.ground import Ints, Sightings, SurveyGround
+from overfly.chain.recall import BELIEVED
+from overfly.chain.resolving import Told
 
 SPEED_LIMIT_MPS = 1.5
 """A walk that hardly an animal exceeds; taken where no collar tells."""
@@ -30,7 +32,7 @@ WORLDS = 5
 MOST_SIGHTINGS = 3000
 """So many are simulated without being asked: that takes about as long as the count itself, a few times."""
 
-DETECTION, SHARED = 0.9, 0.8
+SHARED = 0.8
 
 
 def walking_speeds(session: Session, labels: Sequence[str], otherwise_mps: float) -> dict[str, float]:
@@ -66,9 +68,7 @@ def _steps(track: Track) -> np.typing.NDArray[np.float64]:
 def movement_of(
     ground: SurveyGround,
     sightings: Sightings,
-    members: Ints,
-    individuals: Individuals,
-    passes: Passes | None,
+    told: Told,
     speeds_mps: Mapping[str, float],
     worlds: int | None,
 ) -> dict[str, Movement]:
@@ -77,6 +77,7 @@ def movement_of(
     `worlds` is how many surveys to simulate; when None, a few where full coverage was planned and sightings are not too
     many, else none.
     """
+    members, individuals, passes = told.members, told.individuals, told.passes
     if worlds is None:
         # Pictures without a plan may be from places far apart, and a world around all of them has no end.
         full = ground.planned and ground.info.design_kind == FULL
@@ -85,11 +86,11 @@ def movement_of(
     if not worlds or looks is None or not len(members):
         return {}
     total = np.median(sightings.independent_m2[members], axis=0)
-    survey = Survey(looks, unit, passes, SHARED * total, (1 - SHARED) * total, DETECTION)
+    survey = Survey(looks, unit, passes, SHARED * total, (1 - SHARED) * total, BELIEVED)
     counted = individuals.labels[~individuals.left]  # A label may be seen on others' ground alone.
     return {
         str(label): simulate_movement(
-            survey,
+            replace(survey, detection=told.recall[str(label)].value),
             individuals.positions[(individuals.labels == label) & ~individuals.left],
             speed_limit_mps=speeds_mps[str(label)],
             worlds=worlds,

@@ -24,9 +24,12 @@ from flightplan.errors import CensusError, UnreadableFileError
 from flightplan.terrain import Terrain
 from overfly.chain import Counted, FrameToCheck, Verifier, count_survey
 from overfly.chain.counting import VERIFY_POSITIVE, VERIFY_ZERO
+from overfly.chain.recall import OVERLAP
 from overfly.commands.places import census_argument, find_places, survey_option, workspace_option
 
 MOST_GAPS = 5
+MOST_OFF = 0.05
+"""A count that may well be further off than this by who is who alone is said to be."""
 AUTO = "auto"
 
 
@@ -318,6 +321,21 @@ def _text(counted: Counted, draw: Path | None) -> str:
     return "\n".join(lines)
 
 
+def _doubts(counted: Counted, name: str) -> list[str]:
+    """How far off a count may be by who is who, and how surely an animal in view is taken to be found."""
+    lines = []
+    told, recall = counted.identity.get(name), counted.recall.get(name)
+    if told is not None and max(told.error, told.passed) >= 1:
+        past = f"; some {told.passed:.0f} of them walked past every frame" if told.passed >= 1 else ""
+        cannot = ": the pictures cannot tell it within 5 %" if told.doubtful(MOST_OFF) else ""
+        lines.append(f"  give or take {told.error:.0f} for who is who{past}{cannot}")
+    if recall is not None and recall.source == OVERLAP:
+        lines.append(f"  one in view is found with {recall.value:.2f}, as {recall.looks} looks at the same ground show")
+    elif recall is not None:
+        lines.append(f"  one in view is taken to be found with {recall.value:.2f}: too few looks show it")
+    return lines
+
+
 def _identity(counted: Counted) -> list[str]:
     """How sure it is who is who, and what that and walking do to the count."""
     lines = []
@@ -332,6 +350,7 @@ def _identity(counted: Counted) -> list[str]:
                 f"  of {untold} tracks it cannot be told whether other lines saw them too: they were counted by how"
                 " often their ground was looked at, which is right on average"
             )
+        lines += _doubts(counted, name)
         if (walked := counted.movement.get(name)) is not None:
             error = "" if walked.bias_error is None else f" ± {walked.bias_error:.1%}"
             spread = "" if walked.spread is None else f", a single count {walked.spread:.1%} to either side"
