@@ -11,6 +11,7 @@ async function load() {
     return row;
   });
   document.getElementById("people").replaceChildren(...rows);
+  document.getElementById("nobody").hidden = rows.length > 0;
 }
 
 document.getElementById("person").addEventListener("submit", async (event) => {

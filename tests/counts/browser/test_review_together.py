@@ -100,6 +100,11 @@ def test_two_reviewers_at_once_each_undo_their_own_and_a_viewer_changes_nothing(
     expect(guest.get_by_role("button", name="Accept")).to_be_disabled()
     guest.goto(f"{served.address}/people")
     expect(guest.locator("body")).to_contain_text("manager")
+    guest.goto(served.address)
+    guest.get_by_role("button", name="Log out").click()
+    guest.wait_for_url("**/login")
+    guest.goto(served.address)
+    expect(guest.get_by_label("Password")).to_be_visible()
     # Each sees what the others did.
     juma.reload()
     expect(juma.get_by_role("button", name=re.compile("^impala"))).to_contain_text("7 of 1150")
