@@ -52,11 +52,15 @@ _ROLES = {NONE: Role.NOBODY, VIEWER: Role.VIEWER, REVIEWER: Role.REVIEWER, MANAG
 
 @dataclass(frozen=True)
 class Visitor:
-    """Somebody at the page: their name, key in the census (None for one it does not list) and role."""
+    """Somebody at the page: their name, key in the census (None for one it does not list) and role.
+
+    `logged_in` is whether they came with a session, and not from this laptop without one.
+    """
 
     name: str
     role: Role
     person_id: int | None = None
+    logged_in: bool = False
 
 
 def hash_word(word: str) -> str:
@@ -90,14 +94,15 @@ class Sessions:
         name = _name_in(cookie)
         with self._census.reading() as session:
             person = None if name is None else find_person(session, name)
-            if person is None or not self._is_ours(cookie, person):
+            logged_in = person is not None and self._is_ours(cookie, person)
+            if not logged_in:
                 if not self._is_local(request):
                     return Visitor("", Role.NOBODY)
                 name = self._settings.local_name
                 person = find_person(session, name)
         if person is None:
             return Visitor(name or "", Role.MANAGER)
-        return Visitor(person.name, _ROLES[person.role], person.person_id)
+        return Visitor(person.name, _ROLES[person.role], person.person_id, logged_in)
 
     def log_in(self, name: str, word: str, address: str) -> tuple[Visitor, str]:
         """Return somebody and a cookie for a name and its password.

@@ -33,6 +33,7 @@ DATA = {
     "counts/review/static/frame.js",
     "counts/review/static/icon.svg",
     "counts/review/static/keys.js",
+    "counts/review/static/log_out.js",
     "counts/review/static/login.js",
     "counts/review/static/map.js",
     "counts/review/static/map_style.js",

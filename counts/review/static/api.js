@@ -19,7 +19,7 @@ export class Refused extends Error {
 
 async function asked(path, options) {
   const answer = await fetch(API + path, { headers: { "X-Overfly": "1", "Content-Type": "application/json" }, ...options });
-  if (answer.status === 401) window.location.assign("/login");
+  if (answer.status === 401 && window.location.pathname !== "/login") window.location.assign("/login");
   const content = answer.status === 204 ? null : await answer.json();
   if (!answer.ok) throw new Refused(answer.status, said(content));
   return content;

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 
@@ -12,10 +13,12 @@ from playwright.sync_api import Page, expect
 from sqlalchemy import func, select
 
 from counts.census import Census
+from counts.review.sessions import hash_word
 from counts.schema import Detection
 from counts.store import find_survey
 from counts.store.identity import latest_identity_run
 from counts.store.pairs import PairEntry, add_pairs
+from counts.store.people import add_person
 
 pytestmark = pytest.mark.slow
 PAGES = ("/", "/frames/5", "/pairs", "/sample", "/map", "/dashboard", "/people", "/login", "/api")
@@ -237,6 +240,33 @@ def test_what_is_found_in_a_frame_is_chosen_and_judged_with_keys_alone(serve, vi
     keys.press("r")
     expect(page.locator("#said")).to_have_text("rejected")
     expect(second).to_contain_text("rejected")
+
+
+def test_one_logs_in_and_out_with_keys_alone(serve, visit, census_file) -> None:
+    with Census.open(census_file) as census, census.writing() as session:
+        noon = datetime(2026, 3, 1, 12, tzinfo=UTC)
+        add_person(session, "vera", "viewer", who="boss", time_utc=noon, secret=hash_word("correct horse"))
+    page = visit(serve(), "/login", trouble_expected=True)
+    keys = page.keyboard
+    page.get_by_label("Name").focus()
+    for word, said in (("wrong word", "name and password do not fit"), ("correct horse", "")):
+        page.get_by_label("Name").fill("vera")
+        keys.press("Tab")
+        keys.type(word)
+        keys.press("Enter")
+        if said:
+            expect(page.locator("#said")).to_have_text(said)
+            page.get_by_label("Password").fill("")
+    expect(page.locator(".who")).to_contain_text("vera")
+    ready(page)
+    assert faults(page) == []
+    page.locator("#log-out").focus()
+    keys.press("Enter")
+    page.wait_for_url("**/login")
+    page.goto(page.url.replace("/login", "/dashboard"))
+    # This laptop's own manager again, who has nothing to log out of.
+    expect(page.locator(".who")).to_contain_text("manager local")
+    expect(page.locator("#log-out")).to_have_count(0)
 
 
 def test_pairs_are_answered_with_keys_alone(serve, visit, with_pairs, rows) -> None:
