@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from counts.likelihood import density_within, strangers_near
 from counts.looks import spread_by_walking, thinned
-from counts.observed import Observed
+from counts.observed import CHI2_95, Observed
 from counts.passes import STRANGERS_TOLD, Passes
 
 Ints = npt.NDArray[np.int64]
@@ -36,19 +36,24 @@ def left_out(s: Observed, track: Ints, untold: Bools, passes: Passes) -> Bools:
 
 
 def walked(
-    s: Observed, track: Ints, counted: Bools, passes: Passes, detection_error: Mapping[str, float] | float
+    s: Observed, track: Ints, untold: Bools, left: Bools, passes: Passes, detection_error: Mapping[str, float] | float
 ) -> dict[str, tuple[float, float]]:
-    """By label the standard error of what was counted by looks, in animals, and how many walked past all frames."""
+    """By label the standard error of what was counted by looks, in animals, and how many walked past all frames.
+
+    `untold` (N,) are the sightings of animals that only looks count, `left` those of tracks that do not count.
+    """
     result: dict[str, tuple[float, float]] = {}
     if passes.looks is None:
         return result
-    for label in np.unique(s.labels[counted]).tolist():
-        rows = np.flatnonzero(counted & (s.labels == label))
-        heads = np.unique(track[rows])
-        detection = float(s.detection[rows[0]])
-        variance, past = spread_by_walking(passes.looks, s.points[heads], float(s.drift_variance[rows[0]]), detection)
+    for label in np.unique(s.labels[untold]).tolist():
+        mine = ~left & (s.labels == label)
+        heads, by_looks = np.unique(track[mine]), len(np.unique(track[mine & untold]))
+        if not len(heads):
+            continue
+        detection, limit = float(s.detection[heads[0]]), float(np.sqrt(s.drift_variance[heads[0]] * CHI2_95))
+        variance, past = spread_by_walking(passes.looks, s.points[heads], limit, detection)
         unsure = detection_error[label] if isinstance(detection_error, Mapping) else detection_error
-        error = np.hypot(np.sqrt(variance * len(heads)), len(heads) * unsure / detection)
+        error = np.hypot(np.sqrt(variance * by_looks), by_looks * unsure / detection)
         result[label] = float(error), past * len(heads)
     return result
 

@@ -133,7 +133,7 @@ def resolve(
         untold, left = untold[number], left[number]
         walking = untold & ~resting
         left = np.where(walking, left_out(s, track, walking, passes), left)
-        found = walked(s, track, walking & ~left, passes, detection_error)
+        found = walked(s, track, walking, left, passes, detection_error)
         for label, (off, past) in found.items():
             error[label], passed[label] = float(np.hypot(error.get(label, 0.0), off)), past
     return individuals_of(s, Told(track, untold, left, decided, error, passed), pairs, common_covariance)

@@ -102,15 +102,15 @@ class Looks:
         return result
 
 
-def spread_by_walking(looks: Looks, places: Floats, drift_variance: float, detection: float) -> tuple[float, float]:
+def spread_by_walking(looks: Looks, places: Floats, speed_limit_mps: float, detection: float) -> tuple[float, float]:
     """The variance of what one animal adds to a count by looks, 1 on average, and the share that no frame shows.
 
-    Animals at `places` (M, 2) walk on circles whose radius they walk in `WANDERING_S`, each its own way, at speeds of
-    `drift_variance` m²/s² per axis; what an animal adds depends on how many frames it walks into, and is found in.
+    Animals at `places` (M, 2) walk on circles whose radius they walk in `WANDERING_S`, each its own way, briskly: at
+    half to all of `speed_limit_mps`. What an animal adds depends on how many frames it walks into, and is found in.
     """
     rng = np.random.default_rng([len(places), 0x5A])
     some = places[np.linspace(0, len(places) - 1, min(len(places), MOST_WALKERS)).astype(np.int64)]
-    speed = np.hypot(*rng.normal(0.0, np.sqrt(drift_variance), (2, len(some))))
+    speed = speed_limit_mps * rng.uniform(0.5, 1.0, len(some))
     phase, turning = rng.uniform(0, 2 * np.pi, len(some)), rng.choice([-1.0, 1.0], len(some))
     radius = speed * WANDERING_S
     middle_s = float(np.median(looks.times_s))

@@ -110,11 +110,11 @@ def test_walking_into_frames_and_out_of_them_is_what_makes_a_count_by_looks_unce
     boxes = [shapely.box(x, -50, x + 20, 50) for x in (-40, -20, 0, 20)]
     looks = Looks.checked(boxes, [0, 1, 2, 3], [0.0, 60.0, 120.0, 180.0])
     places = np.random.default_rng(4).uniform((-38, -40), (38, 40), (200, 2))
-    still, past = spread_by_walking(looks, places, 1e-12, 0.8)
+    still, past = spread_by_walking(looks, places, 1e-6, 0.8)
     # At rest one look shows each, and finds it or not.
     assert still == pytest.approx((1 - 0.8) / 0.8, rel=0.1)
     assert past < 0.05
-    walking, past = spread_by_walking(looks, places, 0.3, 0.8)
+    walking, past = spread_by_walking(looks, places, 1.2, 0.8)
     assert walking > 2 * still
     assert past > 0.1
 
