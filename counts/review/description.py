@@ -26,12 +26,13 @@ ERRORS = {
     421: "the server does not go by that name",
     422: "a field is missing, unknown, or out of its bounds; the answer says which",
     429: "too many wrong passwords: wait",
+    431: "the headers are too long",
     503: "the census is busy or out of reach: try again, under the same request name",
 }
 """What errors mean, by status; each has a JSON body with `detail`."""
 
 BYTES = {"type": "string", "format": "binary"}
-ANYWHERE = (400, 404, 409, 414, 421, 422, 503)
+ANYWHERE = (400, 404, 409, 414, 421, 422, 431, 503)
 _CHANGES, _FOR_SOMEBODY = (403, 408, 413, 415), (401, 403)
 _BODY = {"application/json": {"schema": {"$ref": "#/components/schemas/Refusal"}}}
 _FLAW = {

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from counts.review.settings import MAX_BODY_BYTES, MAX_TARGET_BYTES, ReviewSettings
+from counts.review.settings import MAX_BODY_BYTES, MAX_HEADERS_BYTES, MAX_TARGET_BYTES, ReviewSettings
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -97,6 +97,8 @@ def _too_large(scope: Scope, headers: dict[bytes, bytes]) -> Refusal | None:
         return 413, f"a request holds at most {MAX_BODY_BYTES >> 20} MB"
     if len(scope.get("raw_path") or scope["path"].encode()) + len(scope["query_string"]) > MAX_TARGET_BYTES:
         return 414, "no address of this server is that long"
+    if sum(len(name) + len(value) for name, value in scope["headers"]) > MAX_HEADERS_BYTES:
+        return 431, "no request needs that many headers"
     if b"range" in headers and not _RANGE.fullmatch(headers[b"range"]):
         return 416, "one range of bytes is asked for at a time"
     return None

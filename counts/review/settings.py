@@ -11,6 +11,7 @@ from typing import Any
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 MAX_BODY_BYTES = 1 << 20
 MAX_TARGET_BYTES = 8192
+MAX_HEADERS_BYTES = 32768
 
 
 @dataclass(frozen=True)

@@ -70,9 +70,8 @@ def review_command(
       overfly review census.gpkg --survey 2026-wet --host 0.0.0.0 --name camp.local
     """  # noqa: D301 (click's own mark)
     try:
-        import uvicorn
-
         from counts.review import ReviewSettings, create_app
+        from counts.review.serving import serve
     except ImportError as error:
         raise CensusError(
             f"the review page needs {error.name}, which is not installed", hint="Install it: pip install 'overfly[web]'"
@@ -101,7 +100,7 @@ def review_command(
     sys.stdout.flush()
     if not no_browser and settings.on_loopback:
         Timer(_MOMENT_S, webbrowser.open, (address,)).start()
-    uvicorn.run(app, host=host, port=port, log_level="warning", server_header=False)
+    serve(app, host, port)
 
 
 def _count(places: Places) -> dict[str, Any]:
