@@ -14,7 +14,7 @@ those are more than a tenth of the animals. The table is by overlap and speed: t
 recalls, pose errors, seeds) with its standard error, and the worst.
 
 With `--sightings` the time and the memory of one large survey are measured instead, as a sample (one unit a line) and
-in full coverage: herds of eight, 60 animals to the square kilometre, frames overlapping by 70 % and lines by 50 %.
+in full coverage: herds of eight, `--density` animals to the square kilometre, frames overlapping by 70 % and lines by 50 %.
 """
 
 from __future__ import annotations
@@ -238,12 +238,12 @@ def within(row: dict[str, object]) -> bool:
     return abs(row["chosen"] - row["truth"]) <= limit
 
 
-def large(sightings: int, full: bool) -> dict[str, object]:
+def large(sightings: int, full: bool, density: float) -> dict[str, object]:
     """Resolve one large survey."""
     rng = np.random.default_rng([sightings, full])
     side = 0.5 if full else 0.0
     count, length = round(sightings / (6.0 if full else 3.0)), 5000.0
-    lines = max(2, round(count / 60e-6 / length / (ACROSS_M * (1 - side))))
+    lines = max(2, round(count / (density * 1e-6) / length / (ACROSS_M * (1 - side))))
     herds = rng.uniform((0, 0), (lines * ACROSS_M * (1 - side), length), (max(1, count // 8), 2))
     where = herds[rng.integers(0, len(herds), count)] + rng.normal(0, 12.0, (count, 2))
     where = where[np.argsort(where[:, 0])]
@@ -293,6 +293,7 @@ def large(sightings: int, full: bool) -> dict[str, object]:
         "sightings": n,
         "frames": len(footprints),
         "animals": count,
+        "per_km2": density,
         "counted": found.counts["zebra"].chosen,
         "untold": found.counts["zebra"].untold,
         "ambiguous": len(found.ambiguous),
@@ -306,6 +307,7 @@ def main() -> None:
     """Run the grid, or one large survey."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sightings", type=int, help="measure time and memory of a survey of about so many instead")
+    parser.add_argument("--density", type=float, default=60.0, help="animals to the square kilometre of that survey")
     parser.add_argument("--seeds", type=int, default=1, help="worlds of each cell")
     parser.add_argument("--first-seed", type=int, default=1, help="the seed of the first world")
     parser.add_argument("--processes", type=int, default=2)
@@ -314,7 +316,9 @@ def main() -> None:
     parser.add_argument("--together", action="store_true", help="herds that walk one way")
     asked = parser.parse_args()
     if asked.sightings:
-        json.dump({"large": [large(asked.sightings, full) for full in (False, True)]}, sys.stdout, indent=1)
+        json.dump(
+            {"large": [large(asked.sightings, full, asked.density) for full in (False, True)]}, sys.stdout, indent=1
+        )
         return
     cells = [
         Cell(*overlap, spacing, walk, recall, error, asked.together)
