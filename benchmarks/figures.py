@@ -411,6 +411,58 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         repeated=False,
     ),
     Benchmark(
+        ("review_scale.py", "--sizes", "260", "100000", "--times", "10"),
+        (
+            Figure(
+                "Review page, next item, 100,000 detections: time the server works",
+                "a census of 260",
+                lambda d: _review(d, 1, "next item") / _review(d, 0, "next item"),
+                3.0,
+                more_is_better=False,
+            ),
+            Figure(
+                "Review page, first screen, 100,000 detections: time the server works",
+                "a census of 260",
+                lambda d: _review(d, 1, "page and what it reads") / _review(d, 0, "page and what it reads"),
+                3.0,
+                more_is_better=False,
+            ),
+        ),
+        modules=("fastapi",),
+        repeated=False,
+    ),
+    Benchmark(
+        ("rendering.py", "--n", "10"),
+        (
+            Figure(
+                "Drawing and writing a frame of half a megapixel",
+                "writing its JPEG alone",
+                at("0.5 MP", "times_the_jpeg_alone"),
+                40.0,
+                more_is_better=False,
+            ),
+            Figure(
+                "Drawing a frame over hills",
+                "over flat ground",
+                over(at("0.5 MP", "frames_per_s"), at("0.5 MP, hills", "frames_per_s")),
+                2.0,
+                more_is_better=False,
+            ),
+        ),
+    ),
+    Benchmark(
+        ("fuzz.py", "--cases", "40"),
+        (
+            Figure(
+                "Broken files and messages that are read or refused in words",
+                "all cases",
+                **share(lambda d: float(d["cases"] - d["findings"]), lambda d: float(d["cases"])),
+                goal=1.0,
+            ),
+        ),
+        repeated=False,
+    ),
+    Benchmark(
         ("coverage.py", "--seeds", "150", "--processes", "2"),
         (_coverage("elephant"), _coverage("zebra")),
         repeated=False,
@@ -423,6 +475,10 @@ def _rows(document: Any) -> list[Any]:
     if isinstance(document, Mapping):
         return list(document["rows"])
     return [row for row in document if "rows" not in row]
+
+
+def _review(document: Any, run: int, question: str) -> float:
+    return float(document["runs"][run]["milliseconds"][question]["worked"])
 
 
 def _peak(document: Any, megapixels: float) -> float:
