@@ -37,7 +37,7 @@ def test_pairs_are_answered_by_keys_and_the_answers_taken_back_one_by_one(serve,
     progress = page.locator("#progress")
     expect(progress).to_have_text("0 of 4 answered")
     for number, key in enumerate("sdu", start=1):
-        expect(page.locator("#pair")).to_be_visible()
+        expect(page.locator("#pair:not([hidden], [aria-busy])")).to_be_visible()
         expect(page.locator("#facts")).to_contain_text("2.5 m")
         for side in ("first", "second"):
             expect(page.locator(f"#{side}-crop")).to_have_js_property("complete", True)
