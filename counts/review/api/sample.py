@@ -65,7 +65,7 @@ class Draw(BaseModel):
     request: Request
     positive: Annotated[int, Field(ge=0, le=10_000)] = 80
     zero: Annotated[int, Field(ge=0, le=10_000)] = 60
-    seed: Annotated[int, Field(ge=0, le=2**31)] = 1
+    seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 1
 
 
 class Take(BaseModel):
