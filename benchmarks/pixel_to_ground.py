@@ -1,7 +1,7 @@
 """Pixels to the ground: seconds for a million, on level ground and over a terrain, against orthority (PyPI) in one run.
 
 A Phantom 4 RTK with its lens distortion, 100 m up and 30° off nadir. Over terrain orthority takes each pixel by itself,
-so it gets fewer of them. overfly is timed with the covariance of each point (`place`) and without (`cast` alone).
+so it gets fewer of them. overfly is timed with the covariance of each point (`place`) and without (`cast`).
 `--truth synthetic_rays.json` adds the errors of both over its exact pairs, in metres by category.
 
     python benchmarks/pixel_to_ground.py --n 1000000 --truth ../shared/data/imagery/synthetic_rays.json
@@ -25,10 +25,10 @@ from orthority.param_io import _rotation_to_opk
 from rasterio import Affine
 
 from detect.evaluate_georef import evaluate_georef
-from detect.georef import Pose, place
+from detect.georef import Pose, place, sight_lines
 from detect.raycast import cast
 from flightplan.camera import Camera, rotation
-from flightplan.ellipsoid import horizon_axes, to_geocentric
+from flightplan.ellipsoid import to_geodetic
 from flightplan.frames import Floats, LocalFrame
 from flightplan.terrain import Terrain
 
@@ -117,10 +117,9 @@ def timed(count: int) -> dict[str, Any]:
 
 
 def _bare(pixels: Floats, ground: Terrain) -> object:
-    axes = horizon_axes([[POSE.longitude_deg, POSE.latitude_deg]])[0]
-    direction = PHANTOM.rays(pixels) @ (axes @ rotation(POSE.yaw_deg, POSE.pitch_deg, POSE.roll_deg)).T
-    origin = to_geocentric([[POSE.longitude_deg, POSE.latitude_deg]], [POSE.height_m])
-    return cast(np.broadcast_to(origin, direction.shape), direction, ground)
+    origin, direction = sight_lines(PHANTOM, POSE, pixels)
+    distance, _ = cast(origin, direction, ground)
+    return to_geodetic(origin + distance[:, None] * direction)
 
 
 def errors(truth: Path) -> dict[str, Any]:

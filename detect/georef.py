@@ -24,7 +24,7 @@ from flightplan.geoid import geoid_height_m
 from flightplan.terrain import Terrain
 
 _EDGE_POINTS = 8
-_BLOCK = 100_000
+_BLOCK = 8192
 
 
 @dataclass(frozen=True)
@@ -69,23 +69,27 @@ def place(
     the ray does. Raises GeoreferenceError when the pose is not finite.
     """
     points = np.asarray(pixels, dtype=np.float64).reshape(-1, 2)
-    sight = _Sight.of(camera, pose, points)
-    blocks = [slice(first, first + _BLOCK) for first in range(0, max(len(points), 1), _BLOCK)]
-    parts = [_place(sight.rows(block), terrain, errors or PoseErrors()) for block in blocks]
-    if len(parts) == 1:
-        return parts[0]
-    columns = zip(*(vars(part).values() for part in parts), strict=True)
-    return Placed(*(np.concatenate(column) for column in columns))
-
-
-def _place(sight: _Sight, terrain: Terrain, errors: PoseErrors) -> Placed:
-    distance, status = cast(sight.origin, sight.direction, terrain)
-    lonlat, height = to_geodetic(sight.origin + distance[:, None] * sight.direction)
-    jacobian = _jacobian(sight, distance, lonlat, terrain)
-    turned = jacobian.swapaxes(1, 2)
-    common = jacobian @ errors.common() @ turned
-    independent = jacobian @ errors.independent() @ turned
-    return Placed(lonlat, height, common + independent, common, status)
+    count, stand = len(points), _Stand.of(pose, len(points))
+    assumed = errors or PoseErrors()
+    common, independent = assumed.common(), assumed.independent()
+    placed = Placed(
+        np.empty((count, 2)),
+        np.empty(count),
+        np.empty((count, 2, 2)),
+        np.empty((count, 2, 2)),
+        np.empty(count, dtype=np.int8),
+    )
+    for first in range(0, count, _BLOCK):
+        block = slice(first, first + _BLOCK)
+        sight = _Sight.of(camera, stand.rows(block), points[block])
+        distance, placed.status[block] = cast(*sight.rays, terrain)
+        placed.lonlat[block], placed.height_m[block] = to_geodetic(sight.at(distance))
+        moves = _jacobian(sight, distance, placed.lonlat[block], terrain)
+        _spread(moves, common, placed.common_m2[block])
+        _spread(moves, independent, placed.covariance_m2[block])
+    np.add(placed.covariance_m2, placed.common_m2, out=placed.covariance_m2)
+    placed.common_m2[~placed.on_ground] = placed.covariance_m2[~placed.on_ground] = np.nan
+    return placed
 
 
 def place_with_derivatives(
@@ -95,10 +99,21 @@ def place_with_derivatives(
 
     The nine are the errors of `detect.pose_errors`, in its order. NaN where a pixel is not on the ground.
     """
-    sight = _Sight.of(camera, pose, np.asarray(pixels, dtype=np.float64).reshape(-1, 2))
-    distance, _ = cast(sight.origin, sight.direction, terrain)
-    lonlat, _ = to_geodetic(sight.origin + distance[:, None] * sight.direction)
-    return lonlat, _jacobian(sight, distance, lonlat, terrain)
+    points = np.asarray(pixels, dtype=np.float64).reshape(-1, 2)
+    sight = _Sight.of(camera, _Stand.of(pose, len(points)), points)
+    distance, _ = cast(*sight.rays, terrain)
+    lonlat, _ = to_geodetic(sight.at(distance))
+    return lonlat, np.ascontiguousarray(_jacobian(sight, distance, lonlat, terrain).transpose(2, 0, 1))
+
+
+def sight_lines(camera: Camera, pose: Pose, pixels: npt.ArrayLike) -> tuple[Floats, Floats]:
+    """Rays of pixels (N, 2) as `detect.raycast.cast` wants them: geocentric positions and unit directions, (N, 3)."""
+    points = np.asarray(pixels, dtype=np.float64).reshape(-1, 2)
+    stand, directions = _Stand.of(pose, len(points)), np.empty((3, len(points)))
+    for first in range(0, len(points), _BLOCK):
+        block = slice(first, first + _BLOCK)
+        directions[:, block] = _Sight.of(camera, stand.rows(block), points[block]).direction
+    return np.broadcast_to(stand.position.T, directions.T.shape), directions.T
 
 
 def ground_to_pixel(camera: Camera, pose: Pose, lonlat: npt.ArrayLike, height_m: npt.ArrayLike) -> Floats:
@@ -107,10 +122,10 @@ def ground_to_pixel(camera: Camera, pose: Pose, lonlat: npt.ArrayLike, height_m:
     The inverse of `place`, except that ground between the camera and the point does not hide it.
     """
     points = np.atleast_2d(np.asarray(lonlat, dtype=np.float64))
-    position, axes, turned = _stand(pose, len(points))
-    offset = to_geocentric(points, np.broadcast_to(np.asarray(height_m, dtype=np.float64), (len(points),))) - position
-    local = np.einsum("nij,ni->nj", axes, offset)
-    return camera.project(np.einsum("nij,ni->nj", turned, local))
+    stand = _Stand.of(pose, len(points))
+    there = to_geocentric(points, np.broadcast_to(np.asarray(height_m, dtype=np.float64), (len(points),)))
+    local = _times(stand.axes.swapaxes(0, 1), there.T - stand.position)
+    return camera.project(_times(stand.turned.swapaxes(0, 1), local).T)
 
 
 def footprint(camera: Camera, pose: Pose, terrain: Terrain) -> Polygon:
@@ -238,96 +253,144 @@ def _geoid_m(capture: Capture) -> float:
 
 
 @dataclass(frozen=True)
-class _Sight:
-    """Rays of pixels, a row each: geocentric, with what their derivatives need."""
+class _Stand:
+    """Where cameras are, with one pose for all pixels (M = 1) or one for each.
 
-    origin: Floats
-    direction: Floats
-    local: Floats
+    `position` (3, M) is geocentric, `axes` (3, 3, M) are those of the horizon there as columns, and `turned` (3, 3, M)
+    is the camera's rotation: the pixels come last, where what is done to all of them is side by side in memory.
+    """
+
+    position: Floats
+    axes: Floats
     turned: Floats
+
+    @classmethod
+    def of(cls, pose: Pose, count: int) -> _Stand:
+        """Return where the pixels' cameras are."""
+        columns = [
+            np.asarray(value, dtype=np.float64)
+            for value in (
+                pose.longitude_deg,
+                pose.latitude_deg,
+                pose.height_m,
+                pose.yaw_deg,
+                pose.pitch_deg,
+                pose.roll_deg,
+            )
+        ]
+        if not all(np.isfinite(column).all() for column in columns):
+            raise GeoreferenceError("the pose has a position, height or angle that is not a number")
+        if any(column.ndim and len(column) != count for column in columns):
+            raise GeoreferenceError("a pose with arrays needs one row per pixel")
+        longitude, latitude, height, yaw, pitch, roll = columns
+        if (np.abs(latitude) > 90).any() or (np.abs(longitude) > 360).any():
+            raise GeoreferenceError("a latitude beyond 90° or a longitude beyond 360°", hint="Are the two swapped?")
+        lonlat = np.column_stack(np.broadcast_arrays(np.atleast_1d(longitude), np.atleast_1d(latitude)))
+        rows = len(lonlat)
+        position = to_geocentric(lonlat, np.broadcast_to(height, (max(rows, height.size),)))
+        turned = rotation(*(np.atleast_1d(angle) for angle in (yaw, pitch, roll)))
+        return cls(
+            np.ascontiguousarray(position.T),
+            np.ascontiguousarray(horizon_axes(lonlat).transpose(1, 2, 0)),
+            np.ascontiguousarray(turned.transpose(1, 2, 0)),
+        )
+
+    def rows(self, block: slice) -> _Stand:
+        """Return those of some of the pixels."""
+        parts = (self.position, self.axes, self.turned)
+        return _Stand(*(part if part.shape[-1] == 1 else part[..., block] for part in parts))
+
+
+@dataclass(frozen=True)
+class _Sight:
+    """Rays (3, N) of pixels: in the camera, in its horizon and geocentric."""
+
+    stand: _Stand
     look: Floats
+    local: Floats
+    direction: Floats
     focal_length_px: float
 
     @classmethod
-    def of(cls, camera: Camera, pose: Pose, pixels: Floats) -> _Sight:
-        """Return the rays of pixels (N, 2): positions, and directions geocentric, in the horizon and in the camera."""
-        origin, axes, turned = _stand(pose, len(pixels))
-        look = camera.rays(pixels)
-        local = np.einsum("nij,nj->ni", turned, look)
-        return cls(origin, np.einsum("nij,nj->ni", axes, local), local, turned, look, camera.focal_length_px)
+    def of(cls, camera: Camera, stand: _Stand, pixels: Floats) -> _Sight:
+        """Return the rays of pixels (N, 2)."""
+        look = camera.rays(pixels).T
+        local = _times(stand.turned, look)
+        return cls(stand, look, local, _times(stand.axes, local), camera.focal_length_px)
 
-    def rows(self, block: slice) -> _Sight:
-        """Return some of the rays."""
-        return _Sight(
-            self.origin[block],
-            self.direction[block],
-            self.local[block],
-            self.turned[block],
-            self.look[block],
-            self.focal_length_px,
-        )
+    @property
+    def rays(self) -> tuple[Floats, Floats]:
+        """Origins and directions (N, 3), geocentric."""
+        return np.broadcast_to(self.stand.position.T, self.direction.T.shape), self.direction.T
+
+    def at(self, distance: Floats) -> Floats:
+        """Return geocentric points (N, 3) so far along the rays."""
+        return (self.stand.position + distance * self.direction).T
 
 
-def _stand(pose: Pose, count: int) -> tuple[Floats, Floats, Floats]:
-    """Return the camera's geocentric position (N, 3), its horizon's axes (N, 3, 3) and its rotation (N, 3, 3)."""
-    columns = [
-        np.asarray(value, dtype=np.float64)
-        for value in (
-            pose.longitude_deg,
-            pose.latitude_deg,
-            pose.height_m,
-            pose.yaw_deg,
-            pose.pitch_deg,
-            pose.roll_deg,
-        )
-    ]
-    if not all(np.isfinite(column).all() for column in columns):
-        raise GeoreferenceError("the pose has a position, height or angle that is not a number")
-    if any(column.ndim and len(column) != count for column in columns):
-        raise GeoreferenceError("a pose with arrays needs one row per pixel")
-    longitude, latitude, height, yaw, pitch, roll = columns
-    if (np.abs(latitude) > 90).any() or (np.abs(longitude) > 360).any():
-        raise GeoreferenceError("a latitude beyond 90° or a longitude beyond 360°", hint="Are the two swapped?")
-    lonlat = np.column_stack(np.broadcast_arrays(np.atleast_1d(longitude), np.atleast_1d(latitude)))
-    rows = len(lonlat)
-    position = to_geocentric(lonlat, np.broadcast_to(height, (max(rows, height.size),)))
-    shapes = (
-        (position, (count, 3)),
-        (horizon_axes(lonlat), (count, 3, 3)),
-        (rotation(yaw, pitch, roll), (count, 3, 3)),
-    )
-    stood, axes, turned = (np.broadcast_to(array, shape) for array, shape in shapes)
-    return stood, axes, turned
+def _times(matrix: Floats, vectors: Floats) -> Floats:
+    """Multiply matrices (3, 3, M) by vectors (3, N), M being 1 or N."""
+    product = np.empty(vectors.shape)
+    for row, out in zip(matrix, product, strict=True):
+        np.multiply(row[0], vectors[0], out=out)
+        out += row[1] * vectors[1]
+        out += row[2] * vectors[2]
+    return product
 
 
 def _jacobian(sight: _Sight, distance: Floats, lonlat: Floats, terrain: Terrain) -> Floats:
-    """Derivatives (N, 2, 9) of the point's east and north by each of the errors, in `detect.pose_errors`' order.
+    """Derivatives (2, 9, N) of the point's east and north by each of the errors, in `detect.pose_errors`' order.
 
     In the camera's horizon (north, east, down) the ray C + t·d meets the plane through the point with normal n, so
     δP = (I − d nᵀ / n·d)(δC + t δd) + d (n·δG) / (n·d), with δd = ω × d for a rotation by ω.
     """
-    local, count = sight.local, len(lonlat)
     slope_east, slope_north = _slopes(lonlat, terrain)
-    normal = np.column_stack([slope_north, slope_east, np.ones(count)])
-    facing = np.einsum("ni,ni->n", normal, local)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        along = local / facing[:, None]
-    slide = np.eye(3) - along[:, :, None] * normal[:, None, :]
-    reach = distance[:, None]
-    moves = [np.broadcast_to(shift, (count, 3)) for shift in np.diag([1.0, 1.0, -1.0])]
-    moves += [reach * np.cross(axis, local) for axis in np.eye(3)]
-    # A pixel subtends the less of an angle the farther off axis it is.
-    per_pixel = reach * sight.look[:, :1] / sight.focal_length_px
-    moves += [per_pixel * sight.turned[:, :, 1], per_pixel * sight.turned[:, :, 2]]
-    columns = [np.einsum("nij,nj->ni", slide, move) for move in moves]
-    columns.insert(6, -along)
-    return np.stack(columns, axis=2)[:, [1, 0], :]
+    north, east, down = sight.local
+    found = np.empty((2, 9, len(distance)))
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        facing = 1 / (slope_north * north + slope_east * east + down)
+        along_north, along_east = north * facing, east * facing
+
+        def moved(column: int, by_north: Floats, by_east: Floats, by_down: Floats) -> None:
+            into = slope_north * by_north + slope_east * by_east + by_down
+            np.subtract(by_east, along_east * into, out=found[0, column])
+            np.subtract(by_north, along_north * into, out=found[1, column])
+
+        zero, one = np.zeros(1), np.ones(1)
+        moved(0, one, zero, zero)
+        moved(1, zero, one, zero)
+        found[:, 2] = along_east, along_north
+        reach_north, reach_east, reach_down = distance * sight.local
+        moved(3, zero, -reach_down, reach_east)
+        moved(4, reach_down, zero, -reach_north)
+        moved(5, -reach_east, reach_north, zero)
+        np.negative(found[:, 2], out=found[:, 6])
+        # A pixel subtends the less of an angle the farther off axis it is.
+        per_pixel = distance * sight.look[0] / sight.focal_length_px
+        for column, axis in ((7, 1), (8, 2)):
+            moved(column, *(per_pixel * part for part in sight.stand.turned[:, axis]))
+    return found
+
+
+def _spread(moves: Floats, covariance: Floats, out: Floats) -> None:
+    """Write J Σ Jᵀ (N, 2, 2) of derivatives (2, 9, N), from what is not 0 in Σ (9, 9)."""
+    east, north = moves
+    first, second = np.nonzero(covariance)
+    sums = np.zeros((3, moves.shape[-1]))
+    for i in np.unique(first):
+        there = second[first == i]
+        weighted = [sum(covariance[i, j] * part[j] for j in there) for part in (east, north)]
+        sums[0] += east[i] * weighted[0]
+        sums[1] += east[i] * weighted[1]
+        sums[2] += north[i] * weighted[1]
+    out[:, 0, 0], out[:, 1, 1] = sums[0], sums[2]
+    out[:, 0, 1] = out[:, 1, 0] = sums[1]
 
 
 def _slopes(lonlat: Floats, terrain: Terrain) -> tuple[Floats, Floats]:
-    """Rise of the ground to the east and to the north, metres per metre; 0 beside a void."""
+    """Rise of the ground to the east and to the north, metres per metre, (N,) or the same for all; 0 beside a void."""
     if terrain.is_flat:
-        return np.zeros(len(lonlat)), np.zeros(len(lonlat))
+        return np.zeros(1), np.zeros(1)
     half_m = terrain.cell_m / 2
     north_deg = np.degrees(half_m / 6_371_000.0)
     with np.errstate(invalid="ignore"):

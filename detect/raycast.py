@@ -7,7 +7,7 @@ from enum import IntEnum
 import numpy as np
 import numpy.typing as npt
 
-from flightplan.ellipsoid import horizon_axes, level_crossing_m, to_geodetic
+from flightplan.ellipsoid import horizon_axes, level_crossing_m, shared, to_geodetic
 from flightplan.frames import Floats
 from flightplan.terrain import Terrain
 
@@ -45,18 +45,21 @@ def cast(origin: Floats, direction: Floats, terrain: Terrain) -> tuple[Floats, n
     the placement is not GROUND. Earth curvature is included.
     """
     status = np.full(len(origin), Placement.GROUND, dtype=np.int8)
-    lonlat, height = to_geodetic(origin)
-    ground = terrain.heights_m(lonlat)
-    status[~np.isfinite(direction).all(axis=1)] = Placement.NO_RAY
-    status[(status == Placement.GROUND) & (height < ground)] = Placement.CAMERA_BELOW_GROUND
+    lonlat, height = to_geodetic(shared(origin))
+    below = np.broadcast_to(height < terrain.heights_m(lonlat), status.shape)
+    height = np.broadcast_to(height, status.shape)
     lowest, highest = terrain.range_m
+    if terrain.is_flat:
+        distance = level_crossing_m(origin, direction, lowest)
+        distance[below | ~(distance <= _LONGEST_M)] = np.nan
+        missed = np.flatnonzero(np.isnan(distance))
+        status[missed] = np.where(below[missed], Placement.CAMERA_BELOW_GROUND, Placement.SKY)
+        status[missed[~np.isfinite(direction[missed]).all(axis=1)]] = Placement.NO_RAY
+        return distance, status
+    status[below] = Placement.CAMERA_BELOW_GROUND
+    status[~np.isfinite(direction).all(axis=1)] = Placement.NO_RAY
     distance = np.full(len(origin), np.nan)
     rows = np.flatnonzero(status == Placement.GROUND)
-    if terrain.is_flat:
-        distance[rows] = level_crossing_m(origin[rows], direction[rows], lowest)
-        missed = ~(distance <= _LONGEST_M) & (status == Placement.GROUND)
-        distance[missed], status[missed] = np.nan, Placement.SKY
-        return distance, status
     above = height[rows] > highest
     start = np.zeros(len(rows))
     start[above] = level_crossing_m(origin[rows][above], direction[rows][above], highest)

@@ -12,9 +12,9 @@ from scipy.spatial.transform import Rotation
 
 from detect.captures import Capture, read_capture
 from detect.evaluate_georef import evaluate_georef, evaluate_tie_points
-from detect.georef import Pose, footprint, ground_to_pixel, place, pose_of
+from detect.georef import Pose, footprint, ground_to_pixel, place, pose_of, sight_lines
 from detect.pose_errors import PoseErrors
-from detect.raycast import Placement
+from detect.raycast import Placement, cast
 from flightplan.camera import Camera, rotation
 from flightplan.cameras import camera_named
 from flightplan.ellipsoid import horizon_axes, to_geocentric, to_geodetic
@@ -150,17 +150,48 @@ def test_no_pixels_are_no_places():
     assert placed.covariance_m2.shape == (0, 2, 2)
 
 
-def test_blocks_of_pixels_come_back_in_order(monkeypatch):
+@pytest.mark.parametrize("ground", [_hills(), LEVEL, Terrain.flat(-30.0)], ids=["hills", "level", "lower"])
+def test_blocks_of_pixels_come_back_in_order_and_no_point_depends_on_the_others(monkeypatch, ground):
     pixels = np.random.default_rng([1]).uniform([0, 0], [799, 599], (1000, 2))
     pose = Pose(LON, LAT, np.linspace(60, 90, 1000), 10.0, -80.0)
-    whole = place(DEMO, pose, pixels, _hills())
-    monkeypatch.setattr("detect.georef._BLOCK", 64)
-    parts = place(DEMO, pose, pixels, _hills())
+    whole = place(DEMO, pose, pixels, ground)
+    monkeypatch.setattr("detect.georef._BLOCK", 7)
+    parts = place(DEMO, pose, pixels, ground)
     for one, other in zip(vars(whole).values(), vars(parts).values(), strict=True):
         assert np.array_equal(one, other, equal_nan=True)
 
 
-# Misses ---------------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("ground", [_hills(), LEVEL, Terrain.flat(1500.0)], ids=["hills", "level", "higher"])
+def test_one_pose_for_all_pixels_is_that_pose_for_each(ground):
+    pixels = np.random.default_rng([2]).uniform([0, 0], [5471, 3647], (200, 2))
+    figures = (LON, LAT, ground.range_m[1] + 90.0, 40.0, -55.0, 3.0)
+    once = place(PHANTOM, Pose(*figures), pixels, ground)
+    each = place(PHANTOM, Pose(*(np.full(200, figure) for figure in figures)), pixels, ground)
+    assert once.on_ground.sum() > 100
+    assert np.array_equal(once.status, each.status)
+    assert each.lonlat == pytest.approx(once.lonlat, abs=1e-12, nan_ok=True)
+    assert each.covariance_m2 == pytest.approx(once.covariance_m2, rel=1e-9, nan_ok=True)
+
+
+def test_rays_met_with_the_ground_are_the_places_of_their_pixels():
+    pixels = np.random.default_rng([4]).uniform([0, 0], [5471, 3647], (50, 2))
+    pose = Pose(LON, LAT, 400.0, 40.0, -60.0, 2.0)
+    origin, direction = sight_lines(PHANTOM, pose, pixels)
+    distance, status = cast(origin, direction, Terrain.flat(310.0))
+    placed = place(PHANTOM, pose, pixels, Terrain.flat(310.0))
+    lonlat, height = to_geodetic(origin + distance[:, None] * direction)
+    assert np.array_equal(status, placed.status)
+    assert lonlat == pytest.approx(placed.lonlat, abs=1e-12)
+    assert height == pytest.approx(np.full(50, 310.0), abs=1e-7)
+
+
+def test_without_any_error_the_ground_is_certain_and_the_sky_is_still_nowhere():
+    exact = PoseErrors(*([0.0] * 10))
+    placed = place(DEMO, Pose(LON, LAT, 80.0, 0.0, -5.0), [[399.5, 0.0], [399.5, 599.0]], LEVEL, exact)
+    assert placed.status.tolist() == [Placement.SKY, Placement.GROUND]
+    assert np.isnan(placed.covariance_m2[0]).all()
+    assert np.isnan(placed.common_m2[0]).all()
+    assert np.array_equal(placed.covariance_m2[1], np.zeros((2, 2)))
 
 
 def test_a_pixel_above_the_horizon_is_sky_and_nan():

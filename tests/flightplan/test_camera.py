@@ -81,6 +81,33 @@ def test_a_pixel_that_no_direction_can_have_made_has_no_ray():
     assert np.isfinite(barrel.rays([[1999.5, 1499.5]])).all()
 
 
+@given(
+    radial=st.tuples(st.integers(-350, 350), st.integers(-150, 150), st.integers(-50, 50)),
+    tangential=st.tuples(st.integers(-2, 2), st.integers(-2, 2)),
+    turn=st.floats(0, 2 * math.pi),
+)
+def test_whatever_the_lens_a_direction_it_can_see_is_that_of_its_pixel_in_the_picture_and_far_off_it(
+    radial, tangential, turn
+):
+    k1, k2, k3, p1, p2 = (thousandths / 1000 for thousandths in (*radial, *tangential))
+    lens = Camera("any", 4000, 3000, 2500, distortion=(k1, k2, p1, p2, k3))
+    reach = np.linspace(0, 1.3, 200)
+    widening = 1 + reach**2 * (3 * k1 + reach**2 * (5 * k2 + reach**2 * 7 * k3))
+    # Where a lens all but folds two directions share a pixel, and nobody could tell which it was.
+    off_axis = reach[np.minimum.accumulate(widening) > 0.2][::5]
+    look = np.column_stack([np.ones_like(off_axis), off_axis * math.cos(turn), off_axis * math.sin(turn)])
+    look /= np.linalg.norm(look, axis=1, keepdims=True)
+    assert lens.rays(lens.project(look)) == pytest.approx(look, abs=1e-9)
+
+
+def test_a_ray_does_not_depend_on_the_others_asked_for():
+    pixels = np.random.default_rng([5]).uniform([-900, -900], [6400, 4500], (60, 2))
+    together = PHANTOM.rays(pixels)
+    alone = np.concatenate([PHANTOM.rays(pixel) for pixel in pixels])
+    assert 0 < np.isnan(together[:, 0]).sum() < 60
+    assert together == pytest.approx(alone, abs=1e-12, nan_ok=True)
+
+
 def test_nan_pixels_stay_nan_and_leave_the_others_alone():
     rays = PHANTOM.rays([[np.nan, 5.0], [100.0, 100.0]])
     assert np.isnan(rays[0]).all()

@@ -9,7 +9,7 @@ import rasterio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flightplan.ellipsoid import horizon_axes, level_crossing_m, to_geocentric, to_geodetic
+from flightplan.ellipsoid import SEMI_MINOR_M, horizon_axes, level_crossing_m, to_geocentric, to_geodetic
 from flightplan.errors import TerrainError, UnreadableFileError
 from flightplan.frames import HeightDatum
 from flightplan.terrain import Terrain
@@ -143,6 +143,12 @@ def test_a_ray_comes_down_to_exactly_the_level_asked_for(longitude, latitude, dr
     _, height = to_geodetic(origin + distance[:, None] * direction)
     assert height == pytest.approx([level], abs=1e-5)
     assert drop - 1e-6 <= distance[0] <= 1.05 * drop / np.cos(angle)
+
+
+def test_straight_down_over_a_pole_the_ground_is_as_far_as_the_height():
+    origin = np.array([[0.0, 0.0, SEMI_MINOR_M + 100.0]])
+    distance = level_crossing_m(origin, np.array([[0.0, 0.0, -1.0]]), [40.0])
+    assert distance == pytest.approx([60.0], abs=1e-6)
 
 
 def test_a_ray_that_looks_up_or_starts_below_never_comes_down():
