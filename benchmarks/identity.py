@@ -9,12 +9,13 @@ The pose error given is the standard deviation per axis of what all boxes of a f
 variance stays the same along a line (a receiver's offset), 90 % is each frame's own. Each box has another 0.3 m of its
 own, the independent error. The truth is the number of animals that were in some frame; `present` that of all animals,
 of which some may have walked past every frame. Beside the tool's count stands that of merging within a fixed radius of
-two standard deviations, as a simple script would, and how many tracks it said it cannot tell. A cell is flagged where
-those are more than a tenth of the animals. The table is by overlap and speed: the mean error over worlds (spacings,
-recalls, pose errors, seeds) with its standard error, and the worst.
+two standard deviations, as a simple script would. A world is flagged where the count itself says that it is likelier
+than one to ten to be off by more than the limit, 2 % for animals at rest and 5 % for those that walk. The table is by
+overlap and speed: the mean error over worlds (spacings, recalls, pose errors, seeds) with its standard error, and the
+worst.
 
 With `--sightings` the time and the memory of one large survey are measured instead, as a sample (one unit a line) and
-in full coverage: herds of eight, `--density` animals to the square kilometre, frames overlapping by 70 % and lines by 50 %.
+in full coverage: herds of eight, `--density` animals a square kilometre, frames overlapping by 70 % and lines by 50 %.
 """
 
 from __future__ import annotations
@@ -215,9 +216,10 @@ def summary(rows: list[dict[str, object]]) -> list[str]:
     for row in rows:
         groups.setdefault(tuple(row[k] for k in ("front", "side", "walk_mps")), []).append(row)
     lines = [
-        "| front/side | m/s | worlds | in frames, mean | s.e. | worst | present, mean | radius, median | flagged |"
+        "| front/side | m/s | worlds | in frames, mean | s.e. | worst | present, mean | worst | radius, median |"
+        " flagged | beyond the limit | not flagged |"
     ]
-    lines.append("|" + "---|" * 9)
+    lines.append("|" + "---|" * 12)
     for (front, side, walk), some in sorted(groups.items()):
         off, here, radius = (
             np.array([100 * (r[counted] / r[truth] - 1) for r in some])
@@ -225,9 +227,11 @@ def summary(rows: list[dict[str, object]]) -> list[str]:
         )
         error = off.std(ddof=1) / np.sqrt(len(off)) if len(off) > 1 else float("nan")
         flagged = sum(bool(r["flagged"]) for r in some)
+        beyond = [r for r in some if not within(r)]
         lines.append(
             f"| {front:.0%}/{side:.0%} | {walk} | {len(off)} | {off.mean():+.1f} | {error:.1f} |"
-            f" {off[np.argmax(abs(off))]:+.0f} | {here.mean():+.1f} | {np.median(radius):+.0f} | {flagged} |"
+            f" {off[np.argmax(abs(off))]:+.1f} | {here.mean():+.1f} | {here[np.argmax(abs(here))]:+.1f} |"
+            f" {np.median(radius):+.0f} | {flagged} | {len(beyond)} | {sum(not r['flagged'] for r in beyond)} |"
         )
     return lines
 

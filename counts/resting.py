@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import shapely
 
 from counts.likelihood import density_within
 from counts.looks import Looks, thinned
@@ -36,6 +37,9 @@ MISTAKEN_CLOSE, MISTAKEN_MISSED = 0.015, 0.05
 
 LOOKS_MISTAKEN, LOOKS_MISTAKEN_ALONE = 0.005, 0.2
 """How far looks may be wrong at the edges of frames, for all animals and for those in frames laid on no other."""
+
+NOT_AS_MANY, CROWD_UNSURE = 4.0, 0.1
+"""A frame shows as many as it should but for so many standard deviations of chance, and so much of a crowd."""
 
 UNSURE, EDGE_MISTAKEN = 0.1, 0.15
 """Where it is this unsure whether another line showed an animal, so many are mistaken, those of one edge all alike."""
@@ -83,10 +87,12 @@ def rested(s: Observed, passes: Passes, detection: float, detection_error: float
     found = settle(s.points, frame, own, corners, laid, shared, density=density, detection=detection)
     points, registered = s.points - found.shift[frame], found.registered[frame]
     variance = own + np.where(registered, found.variance[frame], shared[frame])
-    shift, sure = np.zeros((len(passes.looks.footprints), 2)), np.zeros(len(passes.looks.footprints), dtype=np.bool_)
+    shift = np.zeros((len(passes.looks.footprints), 2))
+    laid_with = np.full(len(shift), -1, dtype=np.int64)
     row = passes.looks.row_of(s.passes[first], s.times[first])
-    shift[row[row >= 0]], sure[row[row >= 0]] = found.shift[row >= 0], found.registered[row >= 0]
-    number, share = _shares(passes.looks.moved(shift), sure, points, registered, detection)
+    group = np.where(found.registered & _as_many(found, s.points, frame, corners, detection), found.group, -1)
+    shift[row[row >= 0]], laid_with[row[row >= 0]] = found.shift[row >= 0], group[row >= 0]
+    number, share = _shares(passes.looks.moved(shift), laid_with, points, group[frame], detection)
     merging = _merging_error(found.track, number, density, own, shared[frame], registered, detection)
     merging += EDGE_MISTAKEN * _at_edges(found, frame, s.passes, s.passes[first], detection)
     by_looks = _looks_error(share, registered, detection, detection_error)
@@ -107,15 +113,40 @@ def _heads(track: Ints) -> Ints:
     return heads
 
 
-def _shares(looks: Looks, sure: Bools, points: Floats, mine: Bools, detection: float) -> tuple[Floats, Floats]:
+def _as_many(found: Settled, points: Floats, frame: Ints, corners: Floats, detection: float) -> Bools:
+    """Frames (F,) that show about as many animals as the others say; one that was laid wrongly shows other ground."""
+    here = points - found.shift[frame]
+    members = np.bincount(found.track)
+    middle = np.column_stack([np.bincount(found.track, weights=here[:, axis]) for axis in (0, 1)]) / members[:, None]
+    _, shown = shapely.STRtree(shapely.polygons(corners - found.shift[:, None])).query(
+        shapely.points(middle), predicate="intersects"
+    )
+    expected = detection * np.bincount(shown, minlength=len(corners))
+    boxes = np.bincount(frame, minlength=len(corners))
+    return np.asarray(np.abs(boxes - expected) <= NOT_AS_MANY * np.sqrt(expected + 1) + CROWD_UNSURE * expected)
+
+
+def _shares(looks: Looks, group: Ints, points: Floats, mine: Ints, detection: float) -> tuple[Floats, Floats]:
     """How many frames show each place (N,), and what each sighting tells of an animal.
 
-    Frames that were laid on others say exactly what they show; the others count only where none of those looked.
+    Frames of one `group` (F,) that lie on each other say exactly what they show; of several groups that looked at a
+    place the one with most looks counts, and frames that lie on no other (−1) only where none of those looked. `mine`
+    (N,) is the group of each sighting.
     """
-    number = looks.number_at(points)
-    known = looks.rows(sure).number_within(points)
-    share = np.where(mine, 1.0 / np.maximum(known, 1), np.where(known == 0, 1.0 / number, 0.0)) / detection
-    return np.where(known > 0, known, number).astype(np.float64), share
+    frame = np.flatnonzero(group >= 0)
+    row, seen_by = shapely.STRtree(looks.footprints[frame]).query(shapely.points(points), predicate="intersects")
+    width = int(group.max(initial=0)) + 2
+    key, number = np.unique(row * width + group[frame[seen_by]], return_counts=True)
+    row, of = np.divmod(key, width)
+    # The last of a place's groups, in order of looks, and of number where they are as many, is the one that counts.
+    order = np.lexsort((of, number, row))
+    last = order[np.flatnonzero(np.diff(row[order], append=-1))]
+    known, best = np.zeros(len(points)), np.full(len(points), -1, dtype=np.int64)
+    known[row[last]], best[row[last]] = number[last], of[last]
+    everywhere = looks.number_at(points)
+    nobody = (best < 0) & (mine < 0)
+    share = np.where(nobody, 1.0 / everywhere, np.where((best == mine) & (best >= 0), 1.0 / np.maximum(known, 1), 0.0))
+    return np.where(known > 0, known, everywhere), share / detection
 
 
 def _at_edges(found: Settled, frame: Ints, strip: Ints, strips: Ints, detection: float) -> int:
