@@ -132,9 +132,11 @@ def resolve(
         untold, left = (np.bincount(number, weights=~a) == 0 for a in (untold, left))
         untold, left = untold[number], left[number]
         walking = untold & ~resting
-        left = np.where(walking, left_out(s, track, walking, passes), left)
+        others, swayed = left_out(s, track, walking, passes)
+        left = np.where(walking, others, left)
         found = walked(s, track, walking, left, passes, detection_error)
         for label, (off, past) in found.items():
+            off = float(np.hypot(off, swayed.get(label, 0.0)))
             error[label], passed[label] = float(np.hypot(error.get(label, 0.0), off)), past
     return individuals_of(s, Told(track, untold, left, decided, error, passed), pairs, common_covariance)
 
