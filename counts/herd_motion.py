@@ -29,10 +29,10 @@ FEWEST_TRACKS = 20
 LEAST_SQUARES_S2 = 1.0
 """A track tells of a walk whose times differ so much: the sum of their squares about the mean."""
 
-SURE = 6.0
+SURE = 9.0
 """The squared speed of a herd is so many times its variance, or it is taken to stand."""
 
-AS_ONE = 0.25
+AS_ONE = 1.0
 """A herd walks as one if its squared speed is more than this share of the members' variance about it."""
 
 _ROUNDS = 3

@@ -97,7 +97,7 @@ def mosaic(points: Floats, frame: Ints, own_m2: Floats, shared_m2: Floats, corne
     x, y, variance, likeness = np.array([pair[2] for pair in found]).T
     offset = np.column_stack([x, y])
     told = (likeness <= CHANCE_LIKENESS) | _closed(count, one, other, offset, variance)
-    return _fitted(count, one[told], other[told], offset[told], variance[told], shared_m2)
+    return _fitted(count, one[told], other[told], offset[told], variance[told], shared_m2, strip)
 
 
 def _closed(count: int, a: Ints, b: Ints, offset: Floats, variance: Floats) -> npt.NDArray[np.bool_]:
@@ -225,7 +225,7 @@ def _peak(difference: Floats, radius: float, reach: float) -> tuple[Floats, floa
     return middle, float(round(agree[at])), float(around[at]), max(1.0, unrest)
 
 
-def _fitted(count: int, a: Ints, b: Ints, offset: Floats, variance: Floats, shared_m2: Floats) -> Mosaic:
+def _fitted(count: int, a: Ints, b: Ints, offset: Floats, variance: Floats, shared_m2: Floats, strip: Ints) -> Mosaic:
     """Shifts that fit the offsets between frames best, without those that do not fit."""
     kept = np.ones(len(a), dtype=np.bool_)
     shift = np.zeros((count, 2))
@@ -246,9 +246,11 @@ def _fitted(count: int, a: Ints, b: Ints, offset: Floats, variance: Floats, shar
     group = components(count, a[kept], b[kept])
     told = np.bincount(np.concatenate([a[kept], b[kept]]), weights=np.tile(1.0 / variance[kept], 2), minlength=count)
     members = np.bincount(group)[group]
+    # What is left of a pose's error is much the same along a pass, and only other passes average it out.
+    passes = np.bincount(np.unique(np.column_stack([group, strip]), axis=0)[:, 0])[group]
     return Mosaic(
         shift=shift,
         variance=np.where(members > 1, 1.0 / np.maximum(told, 1e-9), 0.0),
         group=group,
-        between=shared_m2 / members,
+        between=shared_m2 / passes,
     )

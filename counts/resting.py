@@ -84,7 +84,8 @@ def rested(s: Observed, passes: Passes, detection: float, detection_error: float
     corners = s.corners[first]
     laid = mosaic(s.points, frame, own, shared, corners, s.passes[first])
     density = density_within(s.points, s.layers) / detection
-    found = settle(s.points, frame, own, corners, laid, shared, density=density, detection=detection)
+    strip = s.passes[first]
+    found = settle(s.points, frame, own, corners, laid, shared, strip, density=density, detection=detection)
     points, registered = s.points - found.shift[frame], found.registered[frame]
     variance = own + np.where(registered, found.variance[frame], shared[frame])
     shift = np.zeros((len(passes.looks.footprints), 2))
@@ -94,13 +95,16 @@ def rested(s: Observed, passes: Passes, detection: float, detection_error: float
     shift[row[row >= 0]], laid_with[row[row >= 0]] = found.shift[row >= 0], group[row >= 0]
     number, share = _shares(passes.looks.moved(shift), laid_with, points, group[frame], detection)
     merging = _merging_error(found.track, number, density, own, shared[frame], registered, detection)
-    merging += EDGE_MISTAKEN * _at_edges(found, frame, s.passes, s.passes[first], detection)
-    by_looks = _looks_error(share, registered, detection, detection_error)
+    at_edges = EDGE_MISTAKEN * _at_edges(found, frame, s.passes, strip, detection)
+    merging += at_edges
+    by_looks = at_edges + _looks_error(share, registered, detection, detection_error)
     everyone = np.ones(len(s), dtype=np.bool_)
     if merging <= by_looks:
         return Rested(_heads(found.track)[found.track], ~everyone, ~everyone, points, variance, merging)
     # Who is who is not said, and there are as many parts as are needed for all that are counted.
-    track = settle_apart(found, s.points, frame, own, corners, density=density, detection=detection, farthest=CROWDED)
+    track = settle_apart(
+        found, s.points, frame, own, corners, strip, density=density, detection=detection, farthest=CROWDED
+    )
     heads = _heads(track)
     left = ~thinned(np.bincount(track, weights=share).astype(np.float64), passes.along(points[heads]))[track]
     return Rested(heads[track], everyone, left, points, variance, by_looks)

@@ -33,6 +33,9 @@ SWEEPS = 3
 LIKE_THE_MOSAIC = 0.01
 """A frame is laid on the animals that others show where strangers would be as like seldomer than this."""
 
+LIKE_EACH_OTHER = 4
+"""So many animals that two groups of frames share would lay them on each other; where they do not lie, none is shared."""
+
 WIDE = 4.0
 """Places are compared that are known up to so many times the usual variance."""
 
@@ -67,6 +70,7 @@ def settle(
     corners: Floats,
     mosaic: Mosaic,
     shared_m2: Floats,
+    strip: Ints,
     *,
     density: Floats,
     detection: float,
@@ -74,10 +78,10 @@ def settle(
     """Tell N sightings apart that lie in F frames of a mosaic.
 
     `points` (N, 2) and `corners` (F, 4, 2), anticlockwise, are as reported, in metres; `frame` (N,) a row of `corners`;
-    `own_m2` (N,) the variance of a box and `shared_m2` (F,) that of a frame that lies on no other, per axis; `density`
-    (N,) animals per m²; `detection` the chance that an animal in view is found.
+    `own_m2` (N,) the variance of a box and `shared_m2` (F,) that of a frame that lies on no other, per axis; `strip`
+    (F,) the pass of each; `density` (N,) animals per m²; `detection` the chance that an animal in view is found.
     """
-    now = _Settling(points, frame, own_m2, corners, mosaic, shared_m2, density, detection)
+    now = _Settling(points, frame, own_m2, corners, mosaic, shared_m2, strip, density, detection)
     for sweep in range(SWEEPS):
         now.sweep(first=sweep == 0)
         now.join(FARTHEST)
@@ -90,13 +94,14 @@ def settle_apart(
     frame: Ints,
     own_m2: Floats,
     corners: Floats,
+    strip: Ints,
     *,
     density: Floats,
     detection: float,
     farthest: float,
 ) -> Ints:
     """The tracks (N,) of the same sightings where only those are one that stand nearer than `farthest`, d²."""
-    now = _Settling(points, frame, own_m2, corners, settled.mosaic, settled.variance, density, detection)
+    now = _Settling(points, frame, own_m2, corners, settled.mosaic, settled.variance, strip, density, detection)
     now.sweep(first=True, farthest=farthest, lay=False)
     now.join(farthest)
     return now.track
@@ -113,6 +118,7 @@ class _Settling:
         corners: Floats,
         mosaic: Mosaic,
         shared_m2: Floats,
+        strip: Ints,
         density: Floats,
         detection: float,
     ) -> None:
@@ -125,6 +131,7 @@ class _Settling:
         by_frame = np.argsort(frame, kind="stable")
         bounds = np.searchsorted(frame[by_frame], np.arange(len(corners) + 1))
         self.inside = [by_frame[a:b] for a, b in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True)]
+        self.strip = strip
         boxes = np.bincount(self.group[frame], minlength=len(members))
         # Frames that lie on others come first, the largest group before all.
         self.turns = np.lexsort((np.arange(len(corners)), -boxes[self.group], self.alone))
@@ -223,6 +230,11 @@ class _Settling:
         strangers = np.log(2 * np.pi * self.density[rows]) + missed
         limit = -2 * (np.log(variance) + strangers[:, None] + hidden[None])
         cost = d2 / variance - np.clip(limit, 0.0, farthest)
+        standing = self.standing[held]
+        for group in np.unique(standing[(standing >= 0) & (standing != self.group[f])]).tolist() * (not self.alone[f]):
+            theirs = standing == group
+            if (d2 / variance <= FARTHEST)[:, theirs].any(axis=1).sum() >= LIKE_EACH_OTHER:
+                cost[:, theirs] = 0.0
         row, column = linear_sum_assignment(np.minimum(cost, 0.0))
         good = cost[row, column] < 0
         to[row[good]] = held[column[good]]
@@ -247,21 +259,32 @@ class _Settling:
         """Make one of animals that stand in one place and that no frame shows together."""
         held, row = np.unique(self.track, return_inverse=True)
         middle, variance = self.sums[held] / self.weight[held, None], 1.0 / self.weight[held]
-        reach = np.sqrt(2 * farthest * min(variance.max(), WIDE * np.median(variance)))
+        apart, standing = self.apart[held], self.standing[held]
+        usual = variance + apart
+        reach = np.sqrt(2 * farthest * min(usual.max(), WIDE * np.median(usual)))
         first, second = KDTree(middle).query_pairs(float(reach), output_type="ndarray").T
         everywhere = np.ones(len(self.corners), dtype=np.bool_)
         missed, density = np.zeros(len(held)), np.zeros(len(held))
         np.minimum.at(missed, row, self.view.missed(np.arange(len(self.points)), everywhere))
         np.maximum.at(density, row, self.density)
-        spread = variance[first] + variance[second]
+        together = (standing[first] == standing[second]) & (standing[first] >= 0)
+        spread = variance[first] + variance[second] + np.where(together, 0.0, apart[first] + apart[second])
         d2 = ((middle[first] - middle[second]) ** 2).sum(axis=1) / spread
         strangers = np.log(2 * np.pi * spread * np.sqrt(density[first] * density[second]))
         limit = np.clip(-2 * (strangers + np.maximum(missed[first], missed[second])), 0.0, farthest)
-        likely = np.flatnonzero(d2 < limit)
+        likely = np.flatnonzero((d2 < limit) & ~self._unlike(standing[first], standing[second]))
         likely = likely[np.lexsort((second[likely], first[likely], d2[likely]))]
         one = _joined(len(held), first[likely].tolist(), second[likely].tolist(), row, self.frame)
         self.track = one[row]
         self._rebuild()
+
+    def _unlike(self, one: Ints, other: Ints) -> Bools:
+        """Pairs of animals (P,) of two groups that would lie on each other if they showed the same ones."""
+        apart = (one >= 0) & (other >= 0) & (one != other)
+        width = len(self.corners) + 1
+        key = np.minimum(one, other) * width + np.maximum(one, other)
+        found, number = np.unique(key[apart], return_counts=True)
+        return np.asarray(apart & np.isin(key, found[number >= LIKE_EACH_OTHER]))
 
     def _rebuild(self) -> None:
         self.used = used = int(self.track.max()) + 1
@@ -274,6 +297,9 @@ class _Settling:
         self.standing[pairs[order, 0]] = pairs[order, 1]
         same = (self.standing[self.track] == group) & (group >= 0)
         between = self.between[self.frame]
+        # Those that stand in none are known to what is left of a pose along a pass, over the passes that saw them.
+        seen_by = np.unique(np.column_stack([self.track, self.strip[self.frame]]), axis=0)[:, 0]
+        self.apart[:used] = np.bincount(self.track, weights=between) / np.bincount(self.track) / np.bincount(seen_by)
         self.apart[self.track[same]] = between[same]
         weight = 1.0 / (self.own + self.spread[self.frame] + np.where(same, 0.0, between))
         where = self.points - self.shift[self.frame]

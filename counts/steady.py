@@ -23,6 +23,9 @@ Ints = npt.NDArray[np.int64]
 DEGREES = (1, 2, 3, 5)
 FEWEST_FRAMES = 8
 
+ALONG_A_PASS = 0.1
+"""At least so much of a pose's variance stays the same along a pass, where nothing shows it."""
+
 
 @dataclass(frozen=True)
 class Steadied:
@@ -74,8 +77,8 @@ def steadied(footprints: npt.NDArray[np.object_], of_pass: Ints, times_s: Floats
     scatter = squares / free
     own = min(shared_m2, scatter)
     part = own / max(scatter, 1e-12)
-    remains = own * (1 - part * (1 - lever)) + shared_m2 - own
-    return Steadied(part * off, np.where(lever < 1, remains, shared_m2))
+    remains = own * (1 - part * (1 - lever)) + max(shared_m2 - own, ALONG_A_PASS * shared_m2)
+    return Steadied(part * off, np.where(lever < 1, np.minimum(remains, shared_m2), shared_m2))
 
 
 def _course(middle: Floats, times: Floats, degree: int) -> tuple[float, Floats, Floats, int]:

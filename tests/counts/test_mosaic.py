@@ -68,7 +68,7 @@ def test_a_sighting_that_no_frame_shares_stays_alone_and_others_are_told_by_all_
     own, shared = np.full(len(points), BOX_M**2), np.full(7, 16.0)
     laid = mosaic(points, frame, own, shared, corners, np.zeros(7, dtype=int))
     density = np.full(len(points), 60 / 70.0**2)
-    found = settle(points, frame, own, corners, laid, shared, density=density, detection=0.8)
+    found = settle(points, frame, own, corners, laid, shared, np.zeros(7, dtype=int), density=density, detection=0.8)
     assert found.registered.all()
     assert len(np.unique(found.track)) == len(np.unique(whose))
     for animal in np.unique(whose):
