@@ -33,8 +33,8 @@ SWEEPS = 3
 LIKE_THE_MOSAIC = 0.01
 """A frame is laid on the animals that others show where strangers would be as like seldomer than this."""
 
-LIKE_EACH_OTHER = 4
-"""So many animals that two groups of frames share would lay them on each other; where they do not lie, none is shared."""
+ENOUGH_TO_BE_LIKE = 6
+"""Two groups that share so many animals are as like as two frames are, or share none."""
 
 WIDE = 4.0
 """Places are compared that are known up to so many times the usual variance."""
@@ -233,8 +233,12 @@ class _Settling:
         standing = self.standing[held]
         for group in np.unique(standing[(standing >= 0) & (standing != self.group[f])]).tolist() * (not self.alone[f]):
             theirs = standing == group
-            if (d2 / variance <= FARTHEST)[:, theirs].any(axis=1).sum() >= LIKE_EACH_OTHER:
-                cost[:, theirs] = 0.0
+            near = (d2 / variance <= FARTHEST)[:, theirs].any(axis=1)
+            if near.sum() >= ENOUGH_TO_BE_LIKE:
+                own = float(self.own[rows].mean() + (1.0 / self.weight[held[theirs]]).mean())
+                apart = float(self.between[f] + self.apart[held[theirs]].mean())
+                if offset_between(mine[near], middle[theirs], own, apart, likeness=LIKE_THE_MOSAIC) is None:
+                    cost[:, theirs] = 0.0
         row, column = linear_sum_assignment(np.minimum(cost, 0.0))
         good = cost[row, column] < 0
         to[row[good]] = held[column[good]]
@@ -272,19 +276,31 @@ class _Settling:
         d2 = ((middle[first] - middle[second]) ** 2).sum(axis=1) / spread
         strangers = np.log(2 * np.pi * spread * np.sqrt(density[first] * density[second]))
         limit = np.clip(-2 * (strangers + np.maximum(missed[first], missed[second])), 0.0, farthest)
-        likely = np.flatnonzero((d2 < limit) & ~self._unlike(standing[first], standing[second]))
+        likely = np.flatnonzero(d2 < limit)
+        likely = likely[~self._unlike(first[likely], second[likely], middle, held)]
         likely = likely[np.lexsort((second[likely], first[likely], d2[likely]))]
         one = _joined(len(held), first[likely].tolist(), second[likely].tolist(), row, self.frame)
         self.track = one[row]
         self._rebuild()
 
-    def _unlike(self, one: Ints, other: Ints) -> Bools:
-        """Pairs of animals (P,) of two groups that would lie on each other if they showed the same ones."""
-        apart = (one >= 0) & (other >= 0) & (one != other)
-        width = len(self.corners) + 1
-        key = np.minimum(one, other) * width + np.maximum(one, other)
-        found, number = np.unique(key[apart], return_counts=True)
-        return np.asarray(apart & np.isin(key, found[number >= LIKE_EACH_OTHER]))
+    def _unlike(self, first: Ints, second: Ints, middle: Floats, held: Ints) -> Bools:
+        """Pairs of animals (P,) of two groups that share enough to be like each other, and are not."""
+        unlike = np.zeros(len(first), dtype=np.bool_)
+        one, other = self.standing[held[first]], self.standing[held[second]]
+        rows = np.flatnonzero((one >= 0) & (other >= 0) & (one != other))
+        swap = one[rows] > other[rows]
+        a, b = np.where(swap, second[rows], first[rows]), np.where(swap, first[rows], second[rows])
+        key = self.standing[held[a]] * (len(self.corners) + 1) + self.standing[held[b]]
+        for value in np.unique(key).tolist():
+            pairs = key == value
+            theirs, others = np.unique(a[pairs]), np.unique(b[pairs])
+            if min(len(theirs), len(others)) < ENOUGH_TO_BE_LIKE:
+                continue
+            own = float((1.0 / self.weight[held[theirs]]).mean() + (1.0 / self.weight[held[others]]).mean())
+            apart = float(self.apart[held[theirs]].mean() + self.apart[held[others]].mean())
+            if offset_between(middle[theirs], middle[others], own, apart, likeness=LIKE_THE_MOSAIC) is None:
+                unlike[rows[pairs]] = True
+        return unlike
 
     def _rebuild(self) -> None:
         self.used = used = int(self.track.max()) + 1

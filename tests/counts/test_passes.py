@@ -90,9 +90,10 @@ def test_animals_at_rest_are_counted_once_however_many_lines_saw_them_or_it_is_s
     assert counts.merge_none > 3 * truth
 
 
-def test_lines_without_sidelap_count_both_lines_animals():
+def test_lines_without_sidelap_count_both_lines_animals_or_it_is_said():
     _, counts, truth = count(herd(80, 4.0, seed=4), side=0.0, error_m=1.0)
-    assert counts.chosen == pytest.approx(truth, rel=0.03)
+    assert counts.chosen == pytest.approx(truth, rel=0.05)
+    assert counts.chosen == pytest.approx(truth, rel=0.02) or counts.doubtful(0.02)
 
 
 @pytest.mark.parametrize(("known_frames", "limit"), [(True, 0.05), (False, 0.15)])
