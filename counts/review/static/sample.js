@@ -188,8 +188,9 @@ async function asked(form, path, said) {
   for (const [name, value] of new FormData(form)) content[name] = Number(value);
   try {
     state = await send(path, content);
-    say(said);
+    // Said when the page is as it is said to be: what is typed before would be lost when it is drawn anew.
     await refresh();
+    say(said);
   } catch (error) {
     say(`Refused: ${error.message}`);
   }

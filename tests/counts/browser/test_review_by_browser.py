@@ -150,7 +150,7 @@ def test_split_and_merge_change_what_counts_and_undo_changes_it_back(serve, visi
     assert rows(served, "SELECT count(*) FROM review_states WHERE action <> 'withdrawn'") == [(0,)]
 
 
-def test_a_missed_animal_is_drawn_and_its_box_drawn_anew(serve, visit, rows, verdicts) -> None:
+def test_a_missed_animal_is_drawn_and_its_box_drawn_anew(serve, visit, rows, until) -> None:
     served = serve()
     page = visit(served, "/frames/3")
     page.wait_for_load_state("networkidle")
@@ -167,15 +167,16 @@ def test_a_missed_animal_is_drawn_and_its_box_drawn_anew(serve, visit, rows, ver
     draw(60)
     page.locator("#relabel input").fill("zebra")
     page.keyboard.press("Enter")
+    until(lambda: rows(served, "SELECT action FROM review_states") == [("add",)], "the drawn box is on disk")
     on_disk(page)
     ((label, wide),) = rows(served, "SELECT label, x_max_px - x_min_px FROM review_states WHERE action = 'add'")
     assert (label, 20 < wide < 90) == ("zebra", True)
     page.locator("#found button").first.click()
-    page.wait_for_timeout(600)  # until the picture has stopped moving to it
+    expect(page.locator("#found button").first).to_have_attribute("aria-current", "true")
     page.keyboard.press("v")
+    expect(page.locator("[data-act=redraw]")).to_have_attribute("aria-pressed", "true")
     draw(120)
-    on_disk(page)
-    assert rows(served, "SELECT label, action FROM review_states") == [("zebra", "move")]
+    until(lambda: rows(served, "SELECT label, action FROM review_states") == [("zebra", "move")], "the box has moved")
 
 
 def test_keys_are_shown_and_one_s_own_hold(serve, visit, rows, verdicts) -> None:
