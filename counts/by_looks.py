@@ -36,7 +36,10 @@ def left_out(s: Observed, track: Ints, untold: Bools, passes: Passes) -> tuple[B
         rows = np.flatnonzero(untold & mine)
         heads, number = np.unique(track[rows], return_inverse=True)
         found = _found(s, track, np.flatnonzero(mine), passes, float(s.detection[rows[0]]))
-        motion = None if passes.looks is None else herd_motion(s, track, rows)
+        motion = None
+        if passes.looks is not None:
+            step = passes.looks.intervals_s(len(passes.corners))[s.passes[rows]]
+            motion = herd_motion(s, track, rows, step)
         if motion is None or not motion.walks:
             weight = passes.weights(s.points[rows], number.astype(np.int64), found)
         else:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import shapely
 from scipy.spatial import KDTree
 
+from counts.likelihood import density_within, strangers_near
 from counts.observed import Observed
 from counts.passes import Passes
 from flightplan.frames import Floats
@@ -35,6 +36,12 @@ SURE = 9.0
 AS_ONE = 1.0
 """A herd walks as one if its squared speed is more than this share of the members' variance about it."""
 
+PLAIN = 0.5
+"""And more than this share of all that the tracks differ by: in a crowd they may be of several animals each."""
+
+MOST_STRANGERS_NEXT = 2.0
+"""So few others stand where an animal of the herd may be in the next frame, on average."""
+
 _ROUNDS = 3
 
 
@@ -51,8 +58,12 @@ class HerdMotion:
         return bool(self.velocity.any())
 
 
-def herd_motion(s: Observed, track: Ints, rows: Ints) -> HerdMotion:
-    """Return how the herds walk that sightings `rows` (N,) are of, by the `track` of each of all sightings."""
+def herd_motion(s: Observed, track: Ints, rows: Ints, step_s: Floats) -> HerdMotion:
+    """Return how the herds walk that sightings `rows` (N,) are of, by the `track` of each of all sightings.
+
+    `step_s` (N,) is the time to the next frame. Of animals so dense that a track may go from one to another nothing is
+    said: a whole frame may have been taken for one that is shifted.
+    """
     _, of = np.unique(track[rows], return_inverse=True)
     members, times, points = np.bincount(of), s.times[rows], s.points[rows]
     when = np.bincount(of, weights=times) / members
@@ -62,6 +73,9 @@ def herd_motion(s: Observed, track: Ints, rows: Ints) -> HerdMotion:
     moved = np.column_stack([np.bincount(of, weights=since * (points - where[of])[:, axis]) for axis in (0, 1)])
     telling = np.flatnonzero(squares > LEAST_SQUARES_S2)
     standing = HerdMotion(np.zeros((len(rows), 2)), np.zeros(len(rows)))
+    next_place = 2 * s.covariances[rows] + (s.drift_variance[rows] * step_s**2)[:, None, None] * np.eye(2)
+    strangers = strangers_near(next_place, density_within(s.points, s.layers)[rows])
+    strangers = np.bincount(of, weights=strangers) / members
     if len(telling) < FEWEST_TRACKS:
         return standing
     slope, weight = moved[telling] / squares[telling, None], squares[telling]
@@ -84,9 +98,11 @@ def herd_motion(s: Observed, track: Ints, rows: Ints) -> HerdMotion:
         frames = np.sort(np.where(known, np.round(when[telling][near]), when.max() + 1), axis=1)
         sets = np.maximum((np.diff(frames, axis=1) > 0).sum(axis=1), 1) / 2
         variance = (share**2 * apart).sum(axis=1) / 2 / total**2 + pose / span / sets
-        member = (share * apart).sum(axis=1) / total - 2 * (own + pose) / span
+        member, measured = (share * apart).sum(axis=1) / total, 2 * (own + pose) / span
         squared = (mean**2).sum(axis=1)
-        sure = (squared > SURE * variance) & (squared > AS_ONE * member) & (number >= FEWEST_TRACKS)
+        sure = (squared > SURE * variance) & (squared > AS_ONE * (member - measured)) & (squared > PLAIN * member)
+        crowd = np.where(known, strangers[telling][near], 0.0).sum(axis=1) / number
+        sure &= (number >= FEWEST_TRACKS) & (crowd <= MOST_STRANGERS_NEXT)
         velocity[part], error[part] = np.where(sure[:, None], mean, 0.0), np.where(sure, np.sqrt(variance), 0.0)
     return HerdMotion(velocity[of], error[of])
 

@@ -165,7 +165,7 @@ def test_a_herd_walks_as_one_where_its_members_do_and_not_where_each_goes_its_ow
         np.ones(len(track)),
         1.5,
     )
-    motion = herd_motion(s, track[s.order], np.arange(len(track)))
+    motion = herd_motion(s, track[s.order], np.arange(len(track)), np.full(len(track), 1.5))
     assert motion.walks is walks
     if walks:
         assert np.abs(motion.velocity - velocity.mean(axis=0)).max() < 0.15
