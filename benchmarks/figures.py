@@ -352,6 +352,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
                 more_is_better=False,
             ),
         ),
+        modules=("fastapi",),
         repeated=False,
     ),
     Benchmark(
@@ -411,27 +412,6 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         repeated=False,
     ),
     Benchmark(
-        ("review_scale.py", "--sizes", "260", "100000", "--times", "10"),
-        (
-            Figure(
-                "Review page, next item, 100,000 detections: time the server works",
-                "a census of 260",
-                lambda d: _review(d, 1, "next item") / _review(d, 0, "next item"),
-                3.0,
-                more_is_better=False,
-            ),
-            Figure(
-                "Review page, first screen, 100,000 detections: time the server works",
-                "a census of 260",
-                lambda d: _review(d, 1, "page and what it reads") / _review(d, 0, "page and what it reads"),
-                3.0,
-                more_is_better=False,
-            ),
-        ),
-        modules=("fastapi",),
-        repeated=False,
-    ),
-    Benchmark(
         ("rendering.py", "--n", "10"),
         (
             Figure(
@@ -475,10 +455,6 @@ def _rows(document: Any) -> list[Any]:
     if isinstance(document, Mapping):
         return list(document["rows"])
     return [row for row in document if "rows" not in row]
-
-
-def _review(document: Any, run: int, question: str) -> float:
-    return float(document["runs"][run]["milliseconds"][question]["worked"])
 
 
 def _peak(document: Any, megapixels: float) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import numpy.typing as npt
@@ -48,6 +48,14 @@ class Animals:
 
     def __len__(self) -> int:
         return len(self.species)
+
+    @classmethod
+    def joined(cls, groups: Sequence[Animals]) -> Animals:
+        """All of several groups; their herds are numbered on."""
+        offsets = np.cumsum([0] + [int(g.herd.max()) + 1 if len(g) else 0 for g in groups])
+        herd = np.concatenate([g.herd + offset for g, offset in zip(groups, offsets[:-1], strict=True)])
+        others = [field.name for field in fields(cls) if field.name != "herd"]
+        return cls(herd=herd, **{name: np.concatenate([getattr(g, name) for g in groups]) for name in others})
 
 
 @dataclass(frozen=True)
@@ -109,7 +117,7 @@ class World:
         if sun is None:
             rng = np.random.default_rng([seed, 7])
             sun = (float(rng.uniform(40.0, 140.0)), float(rng.uniform(35.0, 62.0)))
-        return cls(area, seed, tuple(species), land, _joined(herds), sun[0], sun[1])
+        return cls(area, seed, tuple(species), land, Animals.joined(herds), sun[0], sun[1])
 
     def positions(
         self,
@@ -287,23 +295,3 @@ def _stays(
     lines = [shapely.boundary(polygon) for polygon in strata]
     crosses = shapely.intersects(roam, shapely.union_all(lines)) | shapely.intersects(roam, forbidden)
     return np.asarray(~crosses, dtype=np.bool_)
-
-
-def _joined(herds: list[Animals]) -> Animals:
-    offsets = np.cumsum([0] + [int(h.herd.max()) + 1 if len(h) else 0 for h in herds])
-    herd = np.concatenate([h.herd + offset for h, offset in zip(herds, offsets[:-1], strict=True)])
-    fields = {
-        name: np.concatenate([getattr(h, name) for h in herds])
-        for name in (
-            "species",
-            "stratum",
-            "home_m",
-            "heading_deg",
-            "size",
-            "tone",
-            "speed_mps",
-            "range_m",
-            "phase_s",
-        )
-    }
-    return Animals(herd=herd, **fields)

@@ -79,9 +79,8 @@ def populate(ground: Ground, recipe: WorldRecipe, seed: int, *, sun: tuple[float
         _group(ground, land, kind, number, np.random.default_rng([seed, 100 + number]))
         for number, kind in enumerate(recipe.species)
     ]
-    return World(
-        ground.area, seed, tuple(kind.species() for kind in recipe.species), land, _joined(groups), sun[0], sun[1]
-    )
+    species = tuple(kind.species() for kind in recipe.species)
+    return World(ground.area, seed, species, land, Animals.joined(groups), sun[0], sun[1])
 
 
 def herd_places(ground: Ground, kind: Inhabitants, land: Land | None, rng: np.random.Generator) -> Floats:
@@ -166,10 +165,3 @@ def _stays(ground: Ground, places: Floats, reach_m: Floats) -> npt.NDArray[np.bo
     if not shapely.is_empty(ground.forbidden):
         clear &= shapely.distance(points, ground.forbidden) > reach_m + 10.0
     return np.asarray(clear, dtype=np.bool_)
-
-
-def _joined(groups: Sequence[Animals]) -> Animals:
-    names = ("species", "stratum", "home_m", "heading_deg", "size", "tone", "speed_mps", "range_m", "phase_s")
-    offsets = np.cumsum([0] + [int(g.herd.max()) + 1 if len(g) else 0 for g in groups])
-    herd = np.concatenate([g.herd + offset for g, offset in zip(groups, offsets[:-1], strict=True)])
-    return Animals(herd=herd, **{name: np.concatenate([getattr(g, name) for g in groups]) for name in names})
