@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 YOLO_VENV ?= .venv-yolo
+READERS_VENV ?= .venv-readers
 DEMO ?= demo
 SEED ?= 1
 SOURCES = pyproject.toml constraints.txt
@@ -13,7 +14,7 @@ WHEELHOUSE ?= wheelhouse
 EXTRAS ?= web,report
 WINDOWS ?= 3.12
 
-.PHONY: demo test test-yolo check bench docs wheelhouse web clean python
+.PHONY: demo test test-yolo check bench docs wheelhouse web readers clean python
 
 # What the review page runs in the browser: from npm by lock file, into a folder that is not committed and goes into the wheel.
 WEB = counts/review/web
@@ -47,6 +48,16 @@ docs: $(VENV)/.dev
 wheelhouse: $(VENV)/.base web
 	$(VENV)/bin/python install/wheelhouse.py $(WHEELHOUSE) --extras $(EXTRAS) --windows $(WINDOWS)
 
+# Others' readers of what overfly exports that cannot be installed beside it: EarthRanger's and SMART's clients want an old pydantic,
+# and what holds the schemas of EML 2.2 an old Python. Tests use them where they are.
+readers: $(READERS_VENV)/.readers
+
+$(READERS_VENV)/.readers: | python
+	$(PYTHON) -m venv $(READERS_VENV)
+	$(READERS_VENV)/bin/python -m pip install --quiet --disable-pip-version-check 'gundi-core>=1.14' 'smartconnect-client>=1.16' 'earthranger-client>=1.19'
+	$(READERS_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --ignore-requires-python 'pyemllib>=0.2'
+	touch $@
+
 web: $(WEB)/node_modules/.built
 
 $(WEB)/node_modules/.built: $(WEB)/package-lock.json
@@ -59,7 +70,7 @@ $(WEB)/node_modules/.built: $(WEB)/package-lock.json
 	touch $@
 
 clean:
-	rm -rf $(VENDOR) $(WEB)/node_modules $(VENV) $(YOLO_VENV) build dist site $(WHEELHOUSE) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENDOR) $(WEB)/node_modules $(VENV) $(YOLO_VENV) $(READERS_VENV) build dist site $(WHEELHOUSE) .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 # A venv without pip is what Debian gives when python3-venv is missing: say so before anything half-made is left behind.
 python:

@@ -32,6 +32,15 @@ def shared_data() -> Path:
 
 
 @pytest.fixture(scope="session")
+def readers() -> Path:
+    """An environment with others' readers that cannot be installed beside overfly: see `readers` in the Makefile."""
+    folder = Path(__file__).resolve().parents[1] / ".venv-readers"
+    if not (folder / ".readers").is_file():
+        pytest.skip("others' readers are not installed: make readers")
+    return folder
+
+
+@pytest.fixture(scope="session")
 def postgis_server() -> Iterator[str]:
     """The URL of a PostgreSQL server with PostGIS that this session has to itself."""
     found = importlib.util.spec_from_file_location("postgis_server", Path(__file__).with_name("postgis_server.py"))

@@ -1,4 +1,4 @@
-"""Run by an interpreter of its own (OVERFLY_GUNDI_PYTHON): what EarthRanger's and SMART's clients say of our bodies.
+"""Run by an interpreter of its own (`make readers`): what EarthRanger's and SMART's clients say of our bodies.
 
 gundi-core and smartconnect-client want pydantic below 2. Reads a JSON document from stdin, writes one to stdout.
 """

@@ -3,7 +3,6 @@
 import csv
 import importlib.util
 import json
-import os
 import re
 import subprocess
 import warnings
@@ -234,14 +233,10 @@ def test_the_description_validates_by_the_schema(opened, tmp_path, checklist):
     assert not schema.validate(etree.fromstring(swapped.encode())), "the schema minds the order"
 
 
-@pytest.mark.skipif(
-    "OVERFLY_EML_SCHEMA" not in os.environ,
-    reason="OVERFLY_EML_SCHEMA names no eml.xsd of EML 2.2.0: pyemllib 0.2 has it, but wants Python 3.11.0 or older"
-    " (pip download --no-deps --ignore-requires-python pyemllib)",
-)
-def test_the_description_validates_by_the_schema_of_2_2(opened, tmp_path, checklist):
+def test_the_description_validates_by_the_schema_of_2_2(opened, tmp_path, checklist, readers):
     etree = pytest.importorskip("lxml.etree", reason="lxml is not installed")
-    schema = etree.XMLSchema(etree.parse(os.environ["OVERFLY_EML_SCHEMA"]))
+    (path,) = readers.glob("lib/python*/site-packages/emllib/schemas/eml/eml-2.2.0/eml.xsd")
+    schema = etree.XMLSchema(etree.parse(path))
     text = described(opened, tmp_path / "a.zip", checklist)
     assert "<licensed>" in text
     assert "<taxonId " in text, "what 2.2 added is in it"
@@ -341,11 +336,7 @@ def test_what_is_no_data_model_is_refused(tmp_path, text):
 # The clients of others
 
 
-@pytest.mark.skipif(
-    "OVERFLY_GUNDI_PYTHON" not in os.environ,
-    reason="OVERFLY_GUNDI_PYTHON names no interpreter with gundi-core, smartconnect-client and earthranger-client",
-)
-def test_the_clients_of_earthranger_and_smart_take_what_we_send(opened, model_file):
+def test_the_clients_of_earthranger_and_smart_take_what_we_send(opened, model_file, readers):
     patrol = {"transportType": "uav", "mandate": "research", "members": ["a"], "leader": "a"}
     with opened.reading() as session:
         records = gather(session, SURVEY)
@@ -361,7 +352,7 @@ def test_the_clients_of_earthranger_and_smart_take_what_we_send(opened, model_fi
         "data_model": MODEL,
     }
     done = subprocess.run(
-        [os.environ["OVERFLY_GUNDI_PYTHON"], str(Path(__file__).with_name("gundi_check.py"))],
+        [readers / "bin/python", str(Path(__file__).with_name("gundi_check.py"))],
         input=json.dumps(asked), capture_output=True, text=True, check=False, timeout=120,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]

@@ -3,7 +3,6 @@
 import base64
 import io
 import json
-import os
 import subprocess
 from pathlib import Path
 
@@ -171,11 +170,7 @@ def test_the_name_of_a_file_of_others_leads_nowhere(tmp_path: Path, name: str) -
     assert found.content == b"a"
 
 
-@pytest.mark.skipif(
-    "OVERFLY_GUNDI_PYTHON" not in os.environ,
-    reason="OVERFLY_GUNDI_PYTHON names no interpreter with gundi-core, smartconnect-client and earthranger-client",
-)
-def test_smart_s_client_takes_missions_and_pictures(pictured: Census) -> None:
+def test_smart_s_client_takes_missions_and_pictures(pictured: Census, readers: Path) -> None:
     mapping = {"species": {"elephant": SPECIES["elephant"]}, "mission": MISSION}
     found = features(pictured, mapping=mapping, pictures=True)
     check = (
@@ -186,7 +181,7 @@ def test_smart_s_client_takes_missions_and_pictures(pictured: Census) -> None:
         " [a.filename for s in seen for a in s.attachments or []]]))"
     )
     done = subprocess.run(
-        [os.environ["OVERFLY_GUNDI_PYTHON"], "-c", check],
+        [readers / "bin/python", "-c", check],
         input=json.dumps(found), capture_output=True, text=True, check=False, timeout=120,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
