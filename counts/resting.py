@@ -20,7 +20,7 @@ from counts.looks import Looks, thinned
 from counts.mosaic import mosaic
 from counts.observed import Observed
 from counts.passes import Passes
-from counts.settling import MOST_FOUND, Settled, settle, settle_apart
+from counts.settling import MOST_FOUND, Boxes, Settled, settle, settle_apart
 from flightplan.frames import Floats
 
 Ints = npt.NDArray[np.int64]
@@ -82,10 +82,10 @@ def rested(s: Observed, passes: Passes, detection: float, detection_error: float
     shared = (np.trace(s.covariances, axis1=1, axis2=2) / 2 - own)[first]
     shared = np.maximum(shared, 1e-6)
     corners = s.corners[first]
-    laid = mosaic(s.points, frame, own, shared, corners, s.passes[first])
     density = density_within(s.points, s.layers) / detection
     strip = s.passes[first]
-    found = settle(s.points, frame, own, corners, laid, shared, strip, density=density, detection=detection)
+    boxes = Boxes(s.points, frame, own, shared, corners, strip, density, detection)
+    found = settle(boxes, mosaic(s.points, frame, own, shared, corners, strip))
     points, registered = s.points - found.shift[frame], found.registered[frame]
     variance = own + np.where(registered, found.variance[frame], shared[frame])
     shift = np.zeros((len(passes.looks.footprints), 2))
@@ -102,9 +102,7 @@ def rested(s: Observed, passes: Passes, detection: float, detection_error: float
     if merging <= by_looks:
         return Rested(_heads(found.track)[found.track], ~everyone, ~everyone, points, variance, merging)
     # Who is who is not said, and there are as many parts as are needed for all that are counted.
-    track = settle_apart(
-        found, s.points, frame, own, corners, strip, density=density, detection=detection, farthest=CROWDED
-    )
+    track = settle_apart(boxes, found, CROWDED)
     heads = _heads(track)
     left = ~thinned(np.bincount(track, weights=share).astype(np.float64), passes.along(points[heads]))[track]
     return Rested(heads[track], everyone, left, points, variance, by_looks)

@@ -63,45 +63,37 @@ class Settled:
         return Mosaic(self.shift, self.variance, self.group, self.between)
 
 
-def settle(
-    points: Floats,
-    frame: Ints,
-    own_m2: Floats,
-    corners: Floats,
-    mosaic: Mosaic,
-    shared_m2: Floats,
-    strip: Ints,
-    *,
-    density: Floats,
-    detection: float,
-) -> Settled:
-    """Tell N sightings apart that lie in F frames of a mosaic.
+@dataclass(frozen=True)
+class Boxes:
+    """N sightings in F frames as reported, metres: what is to be told apart.
 
-    `points` (N, 2) and `corners` (F, 4, 2), anticlockwise, are as reported, in metres; `frame` (N,) a row of `corners`;
-    `own_m2` (N,) the variance of a box and `shared_m2` (F,) that of a frame that lies on no other, per axis; `strip`
-    (F,) the pass of each; `density` (N,) animals per m²; `detection` the chance that an animal in view is found.
+    `points` (N, 2), `frame` (N,) a row of `corners` (F, 4, 2), anticlockwise. Variances are per axis: `own_m2` (N,) of
+    a box within its frame, `shared_m2` (F,) of a frame that lies on no other. `strip` (F,) is the pass of each frame,
+    `density` (N,) the animals per m² around, `detection` the chance that an animal in view is found.
     """
-    now = _Settling(points, frame, own_m2, corners, mosaic, shared_m2, strip, density, detection)
+
+    points: Floats
+    frame: Ints
+    own_m2: Floats
+    shared_m2: Floats
+    corners: Floats
+    strip: Ints
+    density: Floats
+    detection: float
+
+
+def settle(boxes: Boxes, mosaic: Mosaic) -> Settled:
+    """Tell sightings apart whose frames lie in a mosaic."""
+    now = _Settling(boxes, mosaic)
     for sweep in range(SWEEPS):
         now.sweep(first=sweep == 0)
         now.join(FARTHEST)
     return now.settled()
 
 
-def settle_apart(
-    settled: Settled,
-    points: Floats,
-    frame: Ints,
-    own_m2: Floats,
-    corners: Floats,
-    strip: Ints,
-    *,
-    density: Floats,
-    detection: float,
-    farthest: float,
-) -> Ints:
+def settle_apart(boxes: Boxes, settled: Settled, farthest: float) -> Ints:
     """The tracks (N,) of the same sightings where only those are one that stand nearer than `farthest`, d²."""
-    now = _Settling(points, frame, own_m2, corners, settled.mosaic, settled.variance, strip, density, detection)
+    now = _Settling(boxes, settled.mosaic)
     now.sweep(first=True, farthest=farthest, lay=False)
     now.join(farthest)
     return now.track
@@ -110,32 +102,21 @@ def settle_apart(
 class _Settling:
     """Animals found so far: the sum of their places and its weight (0 for a free row), and the group they stand in."""
 
-    def __init__(
-        self,
-        points: Floats,
-        frame: Ints,
-        own_m2: Floats,
-        corners: Floats,
-        mosaic: Mosaic,
-        shared_m2: Floats,
-        strip: Ints,
-        density: Floats,
-        detection: float,
-    ) -> None:
-        self.points, self.frame, self.own, self.corners, self.density = points, frame, own_m2, corners, density
-        self.shared, self.p = shared_m2, min(detection, MOST_FOUND)
+    def __init__(self, boxes: Boxes, mosaic: Mosaic) -> None:
+        self.points, self.frame, self.own, self.corners = boxes.points, boxes.frame, boxes.own_m2, boxes.corners
+        self.density, self.strip = boxes.density, boxes.strip
+        self.shared, self.p = boxes.shared_m2, min(boxes.detection, MOST_FOUND)
         self.shift, self.spread = mosaic.shift.copy(), mosaic.variance.copy()
         self.group, self.between = mosaic.group.copy(), mosaic.between.copy()
         members = np.bincount(self.group)
         self.alone = members[self.group] == 1
-        by_frame = np.argsort(frame, kind="stable")
-        bounds = np.searchsorted(frame[by_frame], np.arange(len(corners) + 1))
+        by_frame = np.argsort(self.frame, kind="stable")
+        bounds = np.searchsorted(self.frame[by_frame], np.arange(len(self.corners) + 1))
         self.inside = [by_frame[a:b] for a, b in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True)]
-        self.strip = strip
-        boxes = np.bincount(self.group[frame], minlength=len(members))
+        seen = np.bincount(self.group[self.frame], minlength=len(members))
         # Frames that lie on others come first, the largest group before all.
-        self.turns = np.lexsort((np.arange(len(corners)), -boxes[self.group], self.alone))
-        count = len(points)
+        self.turns = np.lexsort((np.arange(len(self.corners)), -seen[self.group], self.alone))
+        count = len(self.points)
         self.track = np.full(count, _NONE, dtype=np.int64)
         self.sums, self.weight, self.seen = np.zeros((count, 2)), np.zeros(count), np.zeros(count, dtype=np.int64)
         self.standing, self.apart = np.full(count, _NONE, dtype=np.int64), np.zeros(count)

@@ -15,7 +15,7 @@ from counts.mosaic import mosaic, offset_between
 from counts.observed import Observed
 from counts.passes import Passes
 from counts.resting import at_rest
-from counts.settling import settle
+from counts.settling import Boxes, settle
 from counts.steady import steadied
 
 BOX_M, HALF_M = 0.3, 30.0
@@ -66,9 +66,9 @@ def test_a_sighting_that_no_frame_shares_stays_alone_and_others_are_told_by_all_
     errors = rng.normal(0, 4.0, middles.shape)
     points, frame, whose, corners = frames_over(animals, middles, errors, rng, recall=0.8)
     own, shared = np.full(len(points), BOX_M**2), np.full(7, 16.0)
-    laid = mosaic(points, frame, own, shared, corners, np.zeros(7, dtype=int))
-    density = np.full(len(points), 60 / 70.0**2)
-    found = settle(points, frame, own, corners, laid, shared, np.zeros(7, dtype=int), density=density, detection=0.8)
+    line, density = np.zeros(7, dtype=int), np.full(len(points), 60 / 70.0**2)
+    laid = mosaic(points, frame, own, shared, corners, line)
+    found = settle(Boxes(points, frame, own, shared, corners, line, density, 0.8), laid)
     assert found.registered.all()
     assert len(np.unique(found.track)) == len(np.unique(whose))
     for animal in np.unique(whose):
