@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import select
-import threading
 import time
 from collections.abc import Callable, Sequence
-from types import TracebackType
 from typing import Any
 
 from flightplan.clock import SimulatedClock
@@ -14,6 +12,7 @@ from flightplan.errors import VehicleError
 from sim.vehicle.autopilot import STEP_S, SimulatedVehicle
 from sim.vehicle.links import TcpLink, UdpLink, count_packets, open_link
 from sim.vehicle.place import Home
+from sim.vehicle.threaded import Threaded
 
 CHUNK_S = 0.1
 PORTS_APART = 10  # between the TCP ports of two vehicles, as ArduPilot's own simulator has them
@@ -39,7 +38,7 @@ def line_up(
     ]
 
 
-class Fleet:
+class Fleet(Threaded):
     """Vehicles, their sockets and their common time: a context manager, or `start` and `stop`, or `run`.
 
     Parameters
@@ -69,47 +68,18 @@ class Fleet:
         speed: float = 1.0,
         wait_for: int | None = None,
     ) -> None:
+        super().__init__()
         if not vehicles:
             raise VehicleError("there is no vehicle to serve", where=listen)
         self.vehicles = tuple(vehicles)
         self._clock, self._speed = clock, speed
         self._wait_for = len(vehicles) if wait_for is None else wait_for
         self._posts = _open_posts(self.vehicles, listen)
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
-        self._failure: BaseException | None = None
 
     @property
     def addresses(self) -> tuple[str, ...]:
         """What a ground station connects to, vehicle by vehicle."""
         return tuple(post.link.address for post in self._posts)
-
-    def start(self) -> Fleet:
-        """Serve in a thread; once, however often it is asked."""
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._guarded, name=f"fleet {self.addresses[0]}", daemon=True)
-            self._thread.start()
-        return self
-
-    def stop(self) -> None:
-        """End serving; raises what ended the thread, if anything did."""
-        self._stop.set()
-        if self._thread is not None:
-            self._thread.join()
-            self._thread = None
-        for post in self._posts:
-            post.link.close()
-        if self._failure is not None:
-            failure, self._failure = self._failure, None
-            raise failure
-
-    def __enter__(self) -> Fleet:
-        return self.start()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
     def run(self) -> None:
         """Serve until `stop` is called elsewhere."""
@@ -189,11 +159,12 @@ class Fleet:
                 post.started = time.monotonic()
         return came
 
-    def _guarded(self) -> None:
-        try:
-            self.run()
-        except BaseException as error:
-            self._failure = error
+    def _name(self) -> str:
+        return f"fleet {self.addresses[0]}"
+
+    def _close(self) -> None:
+        for post in self._posts:
+            post.link.close()
 
 
 class _Post:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from types import TracebackType
 from typing import Literal
 
 from flightplan.clock import SimulatedClock
 from sim.vehicle.autopilot import STEP_S, SimulatedVehicle
 from sim.vehicle.links import count_packets, open_link
+from sim.vehicle.threaded import Threaded
 
 LEAD_S = 2.0  # how far a vehicle in lockstep may run ahead of its ground station's last heartbeat
 PATIENCE_S = 2.0  # wall seconds without a heartbeat after which it flies on alone
@@ -20,7 +19,7 @@ IDLE_REPEAT_S = 0.05  # wall seconds between two rounds of telemetry while simul
 Idle = Literal["run", "hold"]
 
 
-class VehicleServer:
+class VehicleServer(Threaded):
     """A vehicle, its socket and its pace: a context manager, or `start` and `stop`, or `run` in the foreground.
 
     Parameters
@@ -51,15 +50,13 @@ class VehicleServer:
         lockstep: bool = True,
         idle: Idle = "run",
     ) -> None:
+        super().__init__()
         self.vehicle = vehicle
         self._link = open_link(listen)
         self._clock = clock
         self._speed = speed
         self._lockstep = lockstep and clock is not None
         self._hold = idle == "hold"
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
-        self._failure: BaseException | None = None
         self._heard_wall_s = self._bytes_wall_s = 0.0
         self._credit_until_s = 0.0
 
@@ -67,33 +64,6 @@ class VehicleServer:
     def address(self) -> str:
         """What a ground station connects to: "tcp:HOST:PORT" or "udp:HOST:PORT"."""
         return self._link.address
-
-    def start(self) -> VehicleServer:
-        """Serve in a thread; once, however often it is asked."""
-        if self._thread is not None:
-            return self
-        self._thread = threading.Thread(target=self._guarded, name=f"vehicle {self.address}", daemon=True)
-        self._thread.start()
-        return self
-
-    def stop(self) -> None:
-        """End serving; raises what ended the thread, if anything did."""
-        self._stop.set()
-        if self._thread is not None:
-            self._thread.join()
-            self._thread = None
-        self._link.close()
-        if self._failure is not None:
-            failure, self._failure = self._failure, None
-            raise failure
-
-    def __enter__(self) -> VehicleServer:
-        return self.start()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
     def run(self) -> None:
         """Serve until `stop` is called elsewhere."""
@@ -161,11 +131,11 @@ class VehicleServer:
             for end in self._link.ends:
                 self._clock.forget(end)
 
-    def _guarded(self) -> None:
-        try:
-            self.run()
-        except BaseException as error:
-            self._failure = error
+    def _name(self) -> str:
+        return f"vehicle {self.address}"
+
+    def _close(self) -> None:
+        self._link.close()
 
     def _receive(self, wait_s: float) -> None:
         data = self._link.receive(wait_s)
