@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from detect.logged_shots import LoggedShot, known_place
+from flightplan.attitude import roll_pitch_yaw_deg
 from flightplan.errors import CaptureError
 
 _FEEDBACK, _CAPTURED, _TRIGGER = 180, 263, 112
@@ -192,11 +193,6 @@ def _from_north(
 
 
 def _of_quaternion(q: Any) -> tuple[float, float, float] | None:
-    """Yaw, pitch and roll of a quaternion (w, x, y, z; turns about z, y, x), None where it is none."""
-    w, x, y, z = (float(v) for v in q)
-    if not math.isclose(math.hypot(w, x, y, z), 1.0, abs_tol=0.05):
-        return None
-    roll = math.atan2(2 * (w * x + y * z), 1 - 2 * (x * x + y * y))
-    pitch = math.asin(max(-1.0, min(1.0, 2 * (w * y - z * x))))
-    yaw = math.atan2(2 * (w * z + x * y), 1 - 2 * (y * y + z * z))
-    return math.degrees(yaw), math.degrees(pitch), math.degrees(roll)
+    """Yaw, pitch and roll of a quaternion, None where it is none."""
+    turned = roll_pitch_yaw_deg(q)
+    return None if turned is None else (turned[2], turned[1], turned[0])

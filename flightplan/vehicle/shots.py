@@ -11,6 +11,8 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from flightplan.attitude import roll_pitch_yaw_deg
+
 FEEDBACK, CAPTURED, TRIGGER = "CAMERA_FEEDBACK", "CAMERA_IMAGE_CAPTURED", "CAMERA_TRIGGER"
 _EARLIEST_UTC_US = 1e15
 _STALE_MS = 3000
@@ -137,11 +139,6 @@ class Shots:
 
 
 def _angles(q: Any) -> tuple[float, float, float] | None:
-    """Return roll, pitch and yaw of a quaternion (w, x, y, z; rotations about z, y, x), None when it is none."""
-    w, x, y, z = (float(v) for v in q)
-    if not math.isclose(math.hypot(w, x, y, z), 1.0, abs_tol=0.05):
-        return None
-    roll = math.atan2(2 * (w * x + y * z), 1 - 2 * (x * x + y * y))
-    pitch = math.asin(max(-1.0, min(1.0, 2 * (w * y - z * x))))
-    yaw = math.atan2(2 * (w * z + x * y), 1 - 2 * (y * y + z * z))
-    return math.degrees(roll), math.degrees(pitch), math.degrees(yaw) % 360
+    """Return roll, pitch and yaw from north of a quaternion, None when it is none."""
+    turned = roll_pitch_yaw_deg(q)
+    return None if turned is None else (turned[0], turned[1], turned[2] % 360)
