@@ -18,6 +18,7 @@ from flightplan.camera import Camera
 from flightplan.errors import CameraError
 from flightplan.frames import Floats
 from sim import heat
+from sim.animals import OUTSIDE
 from sim.bodies import (
     SHADE,
     Mask,
@@ -36,7 +37,7 @@ from sim.noise import Reals, grain_tile
 from sim.orthophoto import PhotographedLand
 from sim.relief import Relief
 from sim.view import Pose, View
-from sim.world import OUTSIDE, Positions, World
+from sim.world import Positions, World
 
 _GRID_STEP_PX = 4
 _BODY_HEIGHT_SHARE = 0.55

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from sim.world import OUTSIDE, World
+from sim.animals import OUTSIDE
+from sim.world import World
 
 COLUMNS = (
     "event-id",

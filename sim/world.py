@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -14,48 +14,16 @@ from shapely.geometry.base import BaseGeometry
 from flightplan.areas import StudyArea
 from flightplan.errors import AreaError
 from flightplan.frames import Floats
+from sim.animals import OUTSIDE, Animals, Walks, around
 from sim.land import Land
 from sim.noise import hash_unit
 from sim.relief import Relief
 from sim.species import SPECIES, Species
 
-OUTSIDE = -1
 _MARGIN_M = 250.0
 _EXCLUSION_BERTH_M = 60.0
 _MAX_COVER_CELLS = 1_000_000
 _MAX_HERDS = 200_000
-
-
-@dataclass(frozen=True)
-class Animals:
-    """Everything about the animals that does not change, one row per animal; its row number is its identity.
-
-    `home_m` is the (east, north) an animal is at, or walks to and fro about; `stratum` is the row of the stratum it
-    lives in or `OUTSIDE`; `size` is relative to an adult, `tone` is the brightness of its coat. A walking animal goes
-    `range_m` along `heading_deg` and back at `speed_mps`; speed and range are 0 for one that stands.
-    """
-
-    species: npt.NDArray[np.int64]
-    herd: npt.NDArray[np.int64]
-    stratum: npt.NDArray[np.int64]
-    home_m: Floats
-    heading_deg: Floats
-    size: Floats
-    tone: Floats
-    speed_mps: Floats
-    range_m: Floats
-    phase_s: Floats
-
-    def __len__(self) -> int:
-        return len(self.species)
-
-    @classmethod
-    def joined(cls, groups: Sequence[Animals]) -> Animals:
-        """All of several groups; their herds are numbered on."""
-        offsets = np.cumsum([0] + [int(g.herd.max()) + 1 if len(g) else 0 for g in groups])
-        herd = np.concatenate([g.herd + offset for g, offset in zip(groups, offsets[:-1], strict=True)])
-        others = [field.name for field in fields(cls) if field.name != "herd"]
-        return cls(herd=herd, **{name: np.concatenate([getattr(g, name) for g in groups]) for name in others})
 
 
 @dataclass(frozen=True)
@@ -249,42 +217,16 @@ def _herds(
     kept = rng.random(len(parents)) * max(kind.cover_preference, 2 - kind.cover_preference) < preferred
     kept &= shapely.contains_xy(surroundings, parents) & ~shapely.contains_xy(forbidden, parents)
     parents = parents[kept]
-    count = len(parents)
-    sizes = kind.herd_sizes(count, rng)
-    heading = rng.uniform(0.0, 360.0, count)
-    speed = rng.uniform(*kind.speed_mps, count)
-    span = rng.uniform(50.0, 160.0, count)
-    reach = kind.spacing_m * (np.sqrt(sizes) + 1.0)
-    walks = (rng.random(count) < kind.moving_share) & _stays(parents, span / 2 + reach, strata, forbidden)
-    herd = np.repeat(np.arange(count), sizes)
-    rank = np.arange(len(herd)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-    # Vogel's sunflower keeps the members apart; the jitter takes the pattern away.
-    angle = rank * np.pi * (3 - np.sqrt(5)) + np.repeat(rng.uniform(0, 2 * np.pi, count), sizes)
-    radius = kind.spacing_m * np.sqrt(rank) * rng.uniform(0.85, 1.25, len(herd))
-    home = parents[herd] + radius[:, None] * np.column_stack([np.sin(angle), np.cos(angle)])
-    relative = kind.sizes(len(herd), rng)
-    wander = np.where(walks, 12.0, 35.0)[herd]
-    facing = np.where(walks[herd], heading[herd], heading[herd] + rng.normal(0.0, 1.0, len(herd)) * wander)
-    tone = np.repeat(rng.normal(1.0, 0.06, count), sizes) * rng.normal(1.0, 0.04, len(herd))
-    phase = np.repeat(rng.uniform(0, 1000.0, count), sizes)
+    sizes = kind.herd_sizes(len(parents), rng)
+    walks = Walks.drawn(kind, sizes, rng)
+    walks = replace(walks, moves=walks.moves & _stays(parents, walks.reach_m, strata, forbidden))
+    herd, home = around(parents, sizes, kind.spacing_m, rng)
     if len(home):
         home = land.clear_of_trees(home, np.full(len(home), 0.3 * kind.width_m))
     stratum = np.full(len(home), OUTSIDE, dtype=np.int64)
     for row, polygon in enumerate(strata):
         stratum[shapely.contains_xy(polygon, home)] = row
-    alive = ~shapely.contains_xy(exclusions, home)
-    return Animals(
-        species=np.full(int(alive.sum()), number, dtype=np.int64),
-        herd=herd[alive],
-        stratum=stratum[alive],
-        home_m=home[alive],
-        heading_deg=np.mod(facing[alive], 360.0),
-        size=relative[alive],
-        tone=tone[alive],
-        speed_mps=np.where(walks, speed, 0.0)[herd][alive],
-        range_m=np.where(walks, span, 0.0)[herd][alive],
-        phase_s=phase[alive],
-    )
+    return Animals.drawn(number, kind, herd, home, stratum, walks, rng).outside_of(exclusions)
 
 
 def _stays(

@@ -8,7 +8,7 @@ must not be counted.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -18,9 +18,10 @@ from shapely.geometry.base import BaseGeometry
 from flightplan.areas import StudyArea
 from flightplan.errors import AreaError
 from flightplan.frames import Floats
+from sim.animals import OUTSIDE, Animals, Walks, around
 from sim.land import Land
 from sim.virtual.recipe import Inhabitants, WorldRecipe
-from sim.world import OUTSIDE, Animals, World, build_land
+from sim.world import World, build_land
 
 MARGIN_M = 250.0
 EXCLUSION_BERTH_M = 60.0
@@ -118,44 +119,21 @@ def herd_places(ground: Ground, kind: Inhabitants, land: Land | None, rng: np.ra
 def members(kind: Inhabitants, herds: Floats, rng: np.random.Generator) -> tuple[npt.NDArray[np.int64], Floats]:
     """Draw the animals of herds at places (H, 2): the herd (N,) of each and where it stands (N, 2)."""
     sizes = kind.species().herd_sizes(len(herds), rng)
-    herd = np.repeat(np.arange(len(herds)), sizes)
-    rank = np.arange(len(herd)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-    # Vogel's sunflower keeps the members apart; the jitter takes the pattern away.
-    angle = rank * np.pi * (3 - np.sqrt(5)) + np.repeat(rng.uniform(0, 2 * np.pi, len(herds)), sizes)
-    radius = kind.herd_spacing_m * np.sqrt(rank) * rng.uniform(0.85, 1.25, len(herd))
-    return herd, herds[herd] + radius[:, None] * np.column_stack([np.sin(angle), np.cos(angle)])
+    return around(herds, sizes, kind.herd_spacing_m, rng)
 
 
 def _group(ground: Ground, land: Land, kind: Inhabitants, number: int, rng: np.random.Generator) -> Animals:
     places = herd_places(ground, kind, land, rng)
     herd, home = members(kind, places, rng)
-    count, sizes = len(places), np.bincount(herd, minlength=len(places))
-    heading, speed = rng.uniform(0.0, 360.0, count), rng.uniform(*kind.speed_mps, count)
-    span = rng.uniform(50.0, 160.0, count)
-    reach = kind.herd_spacing_m * (np.sqrt(sizes) + 1.0)
-    walks = rng.random(count) < kind.moving_share
-    walks[walks] = _stays(ground, places[walks], (span / 2 + reach)[walks])
     species = kind.species()
-    relative = species.sizes(len(herd), rng)
-    wander = np.where(walks, 12.0, 35.0)[herd]
-    facing = np.where(walks[herd], heading[herd], heading[herd] + rng.normal(0.0, 1.0, len(herd)) * wander)
-    tone = np.repeat(rng.normal(1.0, 0.06, count), sizes) * rng.normal(1.0, 0.04, len(herd))
-    phase = np.repeat(rng.uniform(0, 1000.0, count), sizes)
+    walks = Walks.drawn(species, np.bincount(herd, minlength=len(places)), rng)
+    stays = walks.moves.copy()
+    stays[stays] = _stays(ground, places[stays], walks.reach_m[stays])
     if len(home):
         home = land.clear_of_trees(home, np.full(len(home), 0.3 * species.width_m))
-    alive = ~shapely.contains_xy(ground.area.local_exclusions, home[:, 0], home[:, 1])
-    return Animals(
-        species=np.full(int(alive.sum()), number, dtype=np.int64),
-        herd=herd[alive].astype(np.int64),
-        stratum=ground.stratum_of(home)[alive],
-        home_m=home[alive],
-        heading_deg=np.mod(facing[alive], 360.0),
-        size=relative[alive],
-        tone=tone[alive],
-        speed_mps=np.where(walks, speed, 0.0)[herd][alive],
-        range_m=np.where(walks, span, 0.0)[herd][alive],
-        phase_s=phase[alive],
-    )
+    stratum = ground.stratum_of(home)
+    drawn = Animals.drawn(number, species, herd, home, stratum, replace(walks, moves=stays), rng)
+    return drawn.outside_of(ground.area.local_exclusions)
 
 
 def _stays(ground: Ground, places: Floats, reach_m: Floats) -> npt.NDArray[np.bool_]:

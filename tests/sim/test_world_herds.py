@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from flightplan.areas import Stratum, StudyArea
 from flightplan.errors import AreaError
+from sim.animals import OUTSIDE
 from sim.park import demo_area
 from sim.species import ELEPHANT, ZEBRA
-from sim.world import OUTSIDE, World
+from sim.world import World
 
 seeds = st.integers(0, 2**31 - 1)
 
