@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from counts.exchange.untrusted import Package, as_json, as_text, csv_rows, moment, whole
+from counts.exchange.untrusted import Package, as_json, as_text, check_row, csv_rows, moment, whole
 from counts.store.elsewhere import CameraEntry, DeploymentEntry
 from flightplan.errors import Skip, UnreadableFileError
 
@@ -100,8 +100,7 @@ def _rows(
     for line, cells in rows:
         item = f"{table}, line {line}"
         try:
-            if "" in cells and len(cells) == 1:
-                raise ValueError(cells[""])
+            check_row(cells)
             row = {name: "" if cell in _MISSING else cell for name, cell in cells.items()}
             empty = [name for name in _REQUIRED[table] if not row[name]]
             if empty:

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from counts.exchange.untrusted import as_text, content_hash, csv_rows, read_bytes
+from counts.exchange.untrusted import as_text, check_row, content_hash, csv_rows, read_bytes
 from counts.store.elsewhere import TaxonEntry
 from flightplan.errors import Skip, UnreadableFileError
 
@@ -120,8 +120,7 @@ def _columns(header: Mapping[str, str]) -> dict[str, str]:
 
 
 def _taxon(cells: Mapping[str, str], columns: Mapping[str, str]) -> TaxonEntry:
-    if "" in cells and len(cells) == 1:
-        raise ValueError(cells[""])
+    check_row(cells)
     said = {column: cells[name] for column, name in columns.items()}
     if not said["scientific_name"]:
         raise ValueError("it has no scientific name")

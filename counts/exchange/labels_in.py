@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from counts.exchange.columns import find_columns
-from counts.exchange.untrusted import Package, as_json, as_text, content_hash, csv_rows, read_bytes
+from counts.exchange.untrusted import Package, as_json, as_text, check_row, content_hash, csv_rows, read_bytes
 from counts.store import StoredCapture
 from detect.detections import Detections
 from flightplan.errors import Skip, UnreadableFileError
@@ -152,8 +152,7 @@ def _read_csv(path: Path, pictures: _Pictures) -> _Read:
     skips = []
     for line, cells in rows:
         try:
-            if "" in cells and len(cells) == 1:
-                raise ValueError(cells[""])
+            check_row(cells)
             said = {meaning: cells[name] for meaning, name in columns.items()}
             boxes = found.setdefault(pictures.find(said["picture"]), [])
             if not said["label"]:

@@ -13,7 +13,7 @@ from typing import Any
 from counts.columns import canonical_json
 from counts.exchange.columns import SIGHTING, find_columns
 from counts.exchange.tracks import checked_place
-from counts.exchange.untrusted import as_json, as_text, content_hash, csv_rows, moment, read_bytes, whole
+from counts.exchange.untrusted import as_json, as_text, check_row, content_hash, csv_rows, moment, read_bytes, whole
 from counts.store.elsewhere import ReportedEntry
 from flightplan.errors import Skip, UnreadableFileError
 
@@ -102,8 +102,7 @@ def _reported(
     taken: set[str] = set()
     for item, cells in rows:
         try:
-            if "" in cells and len(cells) == 1:
-                raise ValueError(cells[""])
+            check_row(cells)
             entry = _entry(cells, columns, zone, same)
             if entry.identifier in taken:
                 raise ValueError(f"the id {entry.identifier!r} was there before")

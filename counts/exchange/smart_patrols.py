@@ -28,6 +28,7 @@ from counts.exchange.untrusted import (
     as_json,
     as_text,
     as_xml,
+    check_row,
     content_hash,
     csv_rows,
     local_name,
@@ -160,8 +161,7 @@ def _read_csv(
     skips = []
     for line, cells in rows:
         try:
-            if "" in cells and len(cells) == 1:
-                raise ValueError(cells[""])
+            check_row(cells)
             said = {meaning: cells[name].strip() for meaning, name in columns.items()}
             if not said["identifier"]:
                 raise ValueError("it names no patrol")

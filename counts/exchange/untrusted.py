@@ -122,6 +122,12 @@ def csv_rows(text: str, where: str, delimiter: str | None = None) -> Iterator[tu
         raise UnreadableFileError(f"this is not a CSV table (line {rows.line_num}: {error})", where=where) from error
 
 
+def check_row(cells: Mapping[str, str]) -> None:
+    """Raise ValueError, with what is wrong, for a row of `csv_rows` that has not one cell for each column."""
+    if "" in cells and len(cells) == 1:
+        raise ValueError(cells[""])
+
+
 class Package:
     """A folder, or a zip that holds one, of which single files are read by their name; nothing is unpacked to disk."""
 
