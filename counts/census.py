@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from alembic import command
@@ -28,6 +27,7 @@ from counts import migrations
 from counts.address import address_of, copy_file, engine_for
 from counts.audit import Journal, writer_of
 from counts.spatial_index import write_extents
+from flightplan.closing import Closing
 from flightplan.errors import CensusError, OverflyError
 
 _WRITERS_LOCK = 0x6F766572
@@ -43,7 +43,7 @@ _WHAT_TO_DO = {
 """What helps, by what the database says."""
 
 
-class Census:
+class Census(Closing):
     """An open census. Use it as a context manager, or close it."""
 
     def __init__(self, engine: Engine, where: str, read_only: str | None = None) -> None:
@@ -137,14 +137,6 @@ class Census:
     def close(self) -> None:
         """Let go of the file."""
         self.engine.dispose()
-
-    def __enter__(self) -> Census:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _migrate(self, *, create: bool) -> None:
         script = ScriptDirectory.from_config(_config())

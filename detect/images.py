@@ -14,8 +14,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +28,7 @@ from rasterio.windows import Window
 
 from detect.metadata import noted_warnings, open_header, orientation_of
 from detect.sources import on_disk, read
+from flightplan.closing import Closing
 from flightplan.errors import CaptureError
 from flightplan.frames import Floats
 
@@ -115,7 +115,7 @@ class Turned:
         return None
 
 
-class Mosaic:
+class Mosaic(Closing):
     """A raster on disk, read by windows through GDAL: its size does not matter.
 
     `transform` takes pixel corners (column, row) to the coordinates of `crs`; both are None where the file is not
@@ -184,14 +184,6 @@ class Mosaic:
     def close(self) -> None:
         """Close the file."""
         self._file.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def _open_quietly(source: Path | MemoryFile, driver: str = "JPEG") -> rasterio.DatasetReader:

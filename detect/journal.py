@@ -11,13 +11,13 @@ import dataclasses
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Any, BinaryIO, Self
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from detect.detections import Detections
 from detect.shards import Shard
+from flightplan.closing import Closing
 from flightplan.errors import Skip, UnreadableFileError
 
 _FORMAT = "overfly detections in progress, version 1"
@@ -27,7 +27,7 @@ Order = Sequence[tuple[str, str | None]]
 """Pictures in their order: name, and content hash or None for one that could not be read."""
 
 
-class Journal:
+class Journal(Closing):
     """A journal open for going on; use it as a context manager.
 
     `order` is the list of all pictures once the run is complete, else None. `reading` leaves the file as it is: another
@@ -120,14 +120,6 @@ class Journal:
     def close(self) -> None:
         """Let go of the file."""
         self._file.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _write(self, line: Mapping[str, Any]) -> None:
         self._file.write(json.dumps(line, separators=(",", ":"), allow_nan=False).encode() + b"\n")

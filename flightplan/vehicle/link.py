@@ -11,6 +11,7 @@ from collections.abc import Callable, Hashable, Iterable
 from typing import Any
 
 from flightplan.clock import Clock, WallClock
+from flightplan.closing import Closing
 from flightplan.errors import VehicleError, VehicleTimeoutError
 from flightplan.vehicle.autopilots import Dialect, Order
 from flightplan.vehicle.commands import ask_for_messages, give_command
@@ -29,7 +30,7 @@ _LATE_S, _TAKES_TURNS, _REORDERED_S = 5.0, 3, 2.0
 _AUTOPILOT = 1
 
 
-class Link:
+class Link(Closing):
     """A connection to one vehicle; use it as a context manager."""
 
     def __init__(self, address: Address, clock: Clock, signing: SigningKey | None = None) -> None:
@@ -82,12 +83,6 @@ class Link:
             link.close()
             raise
         return link
-
-    def __enter__(self) -> Link:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     @property
     def dialect(self) -> Dialect:

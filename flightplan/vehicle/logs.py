@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
 from typing import Any, BinaryIO
+
+from flightplan.closing import Closing
 
 TLOG, CAPTURES, EVENTS, SORTIE = "flight.tlog", "captures.jsonl", "events.jsonl", "sortie.json"
 CHANGES = "parameters.jsonl"
@@ -54,7 +55,7 @@ class FlightCapture:
     camera_yaw_deg: float | None = None
 
 
-class FlightLog:
+class FlightLog(Closing):
     """One flight's folder. An earlier folder of the same name is set aside, numbered, never overwritten.
 
     Each packet and each line is handed to the operating system at once, so that a killed program loses none.
@@ -67,12 +68,6 @@ class FlightLog:
         self._tlog: BinaryIO = (folder / TLOG).open("wb", buffering=0)
         self._captures: BinaryIO = (folder / CAPTURES).open("wb", buffering=0)
         self._events: BinaryIO = (folder / EVENTS).open("wb", buffering=0)
-
-    def __enter__(self) -> FlightLog:
-        return self
-
-    def __exit__(self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None) -> None:
-        self.close()
 
     def packet(self, time_s: float, data: bytes) -> None:
         """Write one MAVLink packet: 8 bytes of microseconds since 1970, big-endian, then the packet."""

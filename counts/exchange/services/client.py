@@ -18,12 +18,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from counts.exchange.files import one_line
 from flightplan.clock import Clock, WallClock
+from flightplan.closing import Closing
 from flightplan.errors import ServiceError
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def check_target(url: str) -> str:
     return url.rstrip("/")
 
 
-class ServiceClient:
+class ServiceClient(Closing):
     """A connection to one service. Use it as a context manager, or close it.
 
     `headers` go with every request. `clock` is what waiting goes by. Raises ServiceError when httpx is not installed.
@@ -220,14 +220,6 @@ class ServiceClient:
     def close(self) -> None:
         """End the connection."""
         self._http.close()
-
-    def __enter__(self) -> ServiceClient:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _once(
         self,
