@@ -12,7 +12,15 @@ import click
 from flightplan.allocation import EarlierStratum, expected_variances
 from flightplan.areas import avoiding, read_area
 from flightplan.cameras import camera_from_file, camera_named
-from flightplan.commands.design_options import EFFORTS, design_asked, design_options, efforts_said
+from flightplan.commands.design_options import (
+    EFFORTS,
+    buffer_option,
+    design_asked,
+    design_options,
+    efforts_said,
+    gsd_option,
+    height_option,
+)
 from flightplan.console import OverflyCommand, finish, json_option
 from flightplan.coverage import baseline
 from flightplan.coverage_picture import coverage_page, coverage_png
@@ -25,7 +33,7 @@ from flightplan.coverage_probability import (
 )
 from flightplan.design import NO_POSSIBLE_TRANSECTS, SYSTEMATIC
 from flightplan.errors import UnreadableFileError
-from flightplan.request import DEFAULT_BUFFER_M, DesignRequest, PlanRequest
+from flightplan.request import DesignRequest, PlanRequest
 
 _NARROW_M = 1.0
 """The strip that lines are laid with where nobody said how wide it is: lines and lengths hardly depend on it."""
@@ -43,21 +51,13 @@ Examples:
 @click.argument("area", type=click.Path(path_type=Path))
 @click.option("--width", "strip_width_m", type=float, metavar="M", help="Width of the strip that a line sees.")
 @click.option("--camera", metavar="NAME|FILE", help="Whose pictures are the strip, with --gsd or --height.")
-@click.option("--gsd", "gsd_cm", type=float, metavar="CM", help="Ground sampling distance in centimetres a pixel.")
-@click.option("--height", "altitude_agl_m", type=float, metavar="M", help="Height above ground, instead of --gsd.")
+@gsd_option
+@height_option
 @design_options
 @click.option("--seed", type=int, default=1, show_default=True, metavar="N", help="Of the first draw.")
 @click.option("--draws", type=int, default=DEFAULT_DRAWS, show_default=True, metavar="N", help="How often it is drawn.")
 @click.option("--cell", "cell_m", type=float, metavar="M", help="Side of a cell of the map; about 4000 by default.")
-@click.option(
-    "--buffer",
-    "buffer_m",
-    type=float,
-    default=DEFAULT_BUFFER_M,
-    show_default=True,
-    metavar="M",
-    help="Kept from exclusions.",
-)
+@buffer_option
 @click.option("--crs", metavar="EPSG:N", help="What the area's coordinates are, when its file does not say.")
 @click.option("--strata-field", metavar="NAME", help="The attribute that names the strata.")
 @click.option("--avoid", type=click.Path(path_type=Path), multiple=True, metavar="FILE", help="Never flown over.")

@@ -13,6 +13,23 @@ from flightplan.allocation import ALLOCATIONS, NEYMAN
 from flightplan.design import KINDS
 from flightplan.earlier import COLUMNS, read_earlier
 from flightplan.legs import BOUNDS, HULL
+from flightplan.request import DEFAULT_BUFFER_M
+
+gsd_option = click.option(
+    "--gsd", "gsd_cm", type=float, metavar="CM", help="Ground sampling distance in centimetres a pixel."
+)
+height_option = click.option(
+    "--height", "altitude_agl_m", type=float, metavar="M", help="Height above ground, instead of --gsd."
+)
+buffer_option = click.option(
+    "--buffer",
+    "buffer_m",
+    type=float,
+    default=DEFAULT_BUFFER_M,
+    show_default=True,
+    metavar="M",
+    help="Kept from exclusions.",
+)
 
 _OPTIONS = (
     click.option(

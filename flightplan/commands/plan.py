@@ -10,7 +10,15 @@ import click
 
 from flightplan.cameras import camera_from_file, camera_named
 from flightplan.commands.area_options import area_options, areas_asked, clearances_asked
-from flightplan.commands.design_options import EFFORTS, design_asked, design_options, efforts_said
+from flightplan.commands.design_options import (
+    EFFORTS,
+    buffer_option,
+    design_asked,
+    design_options,
+    efforts_said,
+    gsd_option,
+    height_option,
+)
 from flightplan.commands.operation_options import operation_options
 from flightplan.commands.pattern_options import pattern_options
 from flightplan.commands.plan_document import design_of_part, joined_document, plan_document
@@ -19,7 +27,7 @@ from flightplan.console import OverflyCommand, finish, json_option, say
 from flightplan.drones import drone_from_file, drone_library
 from flightplan.plan_files import save_plan
 from flightplan.planning import plan_survey
-from flightplan.request import DEFAULT_BUFFER_M, DEFAULT_DRONE, PlanRequest
+from flightplan.request import DEFAULT_DRONE, PlanRequest
 from flightplan.terrain import Terrain
 from flightplan.wildlife import species_named, species_table
 
@@ -41,8 +49,8 @@ Examples:
 @click.command("plan", cls=OverflyCommand, epilog=_EXAMPLE)
 @click.argument("area", type=click.Path(path_type=Path))
 @click.option("--camera", "camera", required=True, metavar="NAME|FILE", help="A camera of the library, or a file.")
-@click.option("--gsd", "gsd_cm", type=float, metavar="CM", help="Ground sampling distance in centimetres a pixel.")
-@click.option("--height", "altitude_agl_m", type=float, metavar="M", help="Height above ground, instead of --gsd.")
+@gsd_option
+@height_option
 @click.option(
     "--front", "front_percent", type=float, default=20.0, show_default=True, metavar="PCT", help="Overlap along a line."
 )
@@ -59,15 +67,7 @@ Examples:
     help=f"A file, or one of: {', '.join(d.name for d in drone_library())}.",
 )
 @click.option("--speed", "speed_mps", type=float, metavar="M/S", help="Speed on the lines.")
-@click.option(
-    "--buffer",
-    "buffer_m",
-    type=float,
-    default=DEFAULT_BUFFER_M,
-    show_default=True,
-    metavar="M",
-    help="Kept from exclusions.",
-)
+@buffer_option
 @click.option(
     "--allowance", "turn_allowance_m", type=float, metavar="M", help="How far outside of the area one may turn."
 )
