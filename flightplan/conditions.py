@@ -10,6 +10,7 @@ from flightplan.areas import StudyArea
 from flightplan.camera import Camera
 from flightplan.drones import Drone
 from flightplan.errors import PlanError
+from flightplan.messages import message
 from flightplan.sun import (
     THERMAL_BEST_MIN,
     THERMAL_LAST_MIN,
@@ -55,21 +56,37 @@ def check_height(conditions: Conditions, lowest_m: float, highest_m: float) -> l
             f"the flight would reach {highest_m:.0f} m above ground, and the ceiling is {ceiling:g} m",
             hint="Ask for a smaller height or ground sampling distance",
         )
-    warnings = []
+    warnings: list[str] = []
     if ceiling is None and highest_m > USUAL_CEILING_M + 1e-6:
         warnings.append(
-            f"{highest_m:.0f} m above ground is higher than the {USUAL_CEILING_M:.0f} m that most countries allow"
+            message(
+                "{height:.0f} m above ground is higher than the {usual:.0f} m that most countries allow",
+                height=float(highest_m),
+                usual=USUAL_CEILING_M,
+            )
         )
     for species in conditions.species:
         if lowest_m >= species.min_height_agl_m - 1e-6:
             continue
-        low = f"{lowest_m:.0f} m above ground is below the {species.min_height_agl_m:.0f} m that {species.name} needs"
+        low = message(
+            "{height:.0f} m above ground is below the {least:.0f} m that {species} needs",
+            height=float(lowest_m),
+            least=float(species.min_height_agl_m),
+            species=species.name,
+        )
         if not conditions.force_height:
             raise PlanError(
                 f"{low}: {species.evidence} ({species.source})",
                 hint="Fly higher, with a longer lens if need be; --force-height flies it all the same",
             )
-        warnings.append(f"{low}, forced: expect animals that flee or hide; {species.evidence} ({species.source})")
+        warnings.append(
+            message(
+                "{low}, forced: expect animals that flee or hide; {evidence} ({source})",
+                low=low,
+                evidence=species.evidence,
+                source=species.source,
+            )
+        )
     return warnings
 
 
@@ -138,17 +155,26 @@ def _sun(when: date | datetime, area: StudyArea, camera: Camera) -> tuple[list[s
     sun = sun_at(*place, when)
     notes.append(f"at {clock(when)} the sun stands {sun.elevation_deg:.0f}° high, towards {sun.azimuth_deg:.0f}°")
     free_deg = glint_free_deg(sun, camera)
-    warnings = []
+    warnings: list[str] = []
     if sun.elevation_deg < 0:
-        warnings.append(f"at {clock(when)} the sun is below the horizon: for a thermal camera only")
+        warnings.append(message("at {time} the sun is below the horizon: for a thermal camera only", time=clock(when)))
     elif sun.elevation_deg < _LOW_SUN_DEG:
         warnings.append(
-            f"at {clock(when)} the sun is only {sun.elevation_deg:.0f}° high: shadows are"
-            f" {1 / max(tan(radians(sun.elevation_deg)), 0.05):.1f} times as long as animals are high"
+            message(
+                "at {time} the sun is only {height:.0f}° high: shadows are {times:.1f} times as long as animals are"
+                " high",
+                time=clock(when),
+                height=float(sun.elevation_deg),
+                times=float(1 / max(tan(radians(sun.elevation_deg)), 0.05)),
+            )
         )
     elif free_deg < 0:
         warnings.append(
-            f"at {clock(when)} the sun glints in water in every frame (its mirror image is {-free_deg:.0f}° inside)"
+            message(
+                "at {time} the sun glints in water in every frame (its mirror image is {inside:.0f}° inside)",
+                time=clock(when),
+                inside=float(-free_deg),
+            )
         )
     else:
         notes.append(f"still water glints {free_deg:.0f}° outside of the frame or more; waves bring it nearer")

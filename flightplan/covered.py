@@ -12,6 +12,7 @@ from flightplan.areas import StudyArea
 from flightplan.coverage import out_of_reach
 from flightplan.design import COMPLEMENTARY, FULL, ZIGZAGS, StratumDesign, SurveyDesign
 from flightplan.legs import out_of_zigzags_reach
+from flightplan.messages import message
 from flightplan.paths import Airspace
 
 _WORTH_NAMING_M2 = 1.0
@@ -72,8 +73,11 @@ def name_left_out(area: StudyArea, left_out: Any, warnings: list[str]) -> tuple[
         return None, 0.0
     named = parts[0] if len(parts) == 1 else shapely.MultiPolygon(parts)
     warnings.append(
-        f"{named.area / 1e4:.2f} ha cannot be seen: no line may pass close enough (beside exclusions and their buffer,"
-        " mostly); an estimate for that ground is an extrapolation"
+        message(
+            "{area:.2f} ha cannot be seen: no line may pass close enough (beside exclusions and their buffer, mostly);"
+            " an estimate for that ground is an extrapolation",
+            area=float(named.area / 1e4),
+        )
     )
     return area.frame.delocalise(named), float(named.area)
 

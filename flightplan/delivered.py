@@ -10,6 +10,7 @@ import numpy as np
 from flightplan.areas import StudyArea
 from flightplan.errors import PlanError
 from flightplan.frames import Floats
+from flightplan.messages import message
 from flightplan.profile import Profile
 from flightplan.sorties import Flight
 from flightplan.terrain import Terrain
@@ -107,15 +108,22 @@ def judge(got: Delivered, *, front_overlap: float, side_overlap: float | None, a
 
     Raises PlanError when full coverage (a `side_overlap` was asked for) would have gaps, unless they are accepted.
     """
-    where = f"longitude {got.worst_at[0]:.5f}, latitude {got.worst_at[1]:.5f}"
-    warnings = []
-    for name, asked, real in (("front", front_overlap, got.front_overlap), ("side", side_overlap, got.side_overlap)):
+    warnings: list[str] = []
+    front, side = message("front overlap"), message("side overlap")
+    for name, asked, real in ((front, front_overlap, got.front_overlap), (side, side_overlap, got.side_overlap)):
         if asked is None or real is None:
             continue
         needed = 1 - (1 - asked) ** 2 / (1 - real)
-        said = (
-            f"{name} overlap is {real:.0%} at the highest ground ({got.worst_transect}, {where}), where the camera is"
-            f" {got.lowest_agl_m:.0f} m above it; asked for {asked:.0%}"
+        said = message(
+            "{overlap} is {real:.0%} at the highest ground ({transect}, longitude {longitude}, latitude {latitude}),"
+            " where the camera is {height:.0f} m above it; asked for {asked:.0%}",
+            overlap=name,
+            real=float(real),
+            transect=got.worst_transect,
+            longitude=f"{got.worst_at[0]:.5f}",
+            latitude=f"{got.worst_at[1]:.5f}",
+            height=float(got.lowest_agl_m),
+            asked=float(asked),
         )
         if real < -1e-9 and side_overlap is not None and not accept_gaps:
             raise PlanError(
@@ -123,9 +131,18 @@ def judge(got: Delivered, *, front_overlap: float, side_overlap: float | None, a
                 hint=f"Ask for {needed:.0%}, fly higher, turn the lines, or accept the gaps (--accept-gaps)",
             )
         if real < asked - WORTH_SAYING:
-            warnings.append(said + (": there are gaps between frames" if real < 0 else f"; {needed:.0%} would give it"))
+            warnings.append(
+                message("{found}: there are gaps between frames", found=said)
+                if real < 0
+                else message("{found}; {needed:.0%} would give it", found=said, needed=float(needed))
+            )
     if got.unknown_share > 0:
-        warnings.append(f"{got.unknown_share:.1%} of the strips is ground without a height: nothing is checked there")
+        warnings.append(
+            message(
+                "{share:.1%} of the strips is ground without a height: nothing is checked there",
+                share=float(got.unknown_share),
+            )
+        )
     return warnings
 
 

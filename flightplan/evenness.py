@@ -20,9 +20,15 @@ from flightplan.coverage_probability import CoverageGrid
 from flightplan.design import COMPLEMENTARY, FULL, RANDOM, SEGMENTED, SYSTEMATIC, ZIGZAGS, SurveyDesign
 from flightplan.frames import Floats
 from flightplan.legs import RECTANGLE, zigzag_legs
+from flightplan.messages import message
 
 ALONG, ACROSS, CORE = "from one end to the other", "from one side to the other", "from the border to the core"
 
+_PATTERNS = {
+    ALONG: message("from one end to the other"),
+    ACROSS: message("from one side to the other"),
+    CORE: message("from the border to the core"),
+}
 _CELLS, _FEWEST_CELLS = 1200, 200
 _STARTS_PER_STRIP = 40
 _WORTH_SAYING = 0.005
@@ -166,11 +172,18 @@ def zigzag_warning(design: SurveyDesign, stratum: str, polygon: Any) -> str | No
     low, high = np.quantile(looks, [0.05, 0.95]) / looks.mean()
     if abs(bias) < _WORTH_SAYING and max(1 - low, high - 1) < 10 * _WORTH_SAYING:
         return None
-    remedy = "" if design.bounds == RECTANGLE else "; --bounds rectangle is more even, parallel lines are even"
-    return (
-        f"stratum {stratum}: a zigzag does not see every place alike ({low:.2f} to {high:.2f} times the mean for nine"
-        f" tenths of it); were animals to grow denser evenly {pattern}, the estimate would be {bias:+.1%} off{remedy}"
+    said = message(
+        "stratum {stratum}: a zigzag does not see every place alike ({low:.2f} to {high:.2f} times the mean for nine"
+        " tenths of it); were animals to grow denser evenly {pattern}, the estimate would be {bias:+.1%} off",
+        stratum=stratum,
+        low=float(low),
+        high=float(high),
+        pattern=_PATTERNS[pattern],
+        bias=float(bias),
     )
+    if design.bounds == RECTANGLE:
+        return said
+    return message("{found}; --bounds rectangle is more even, parallel lines are even", found=said)
 
 
 def _from_turns_m(points: Floats, polygon: Any, design: SurveyDesign) -> tuple[Floats, Floats]:

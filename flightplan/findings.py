@@ -13,6 +13,7 @@ from flightplan.drones import FIXED_WING, Drone
 from flightplan.energy import fly_legs, swath_turned_m
 from flightplan.errors import PlanError
 from flightplan.flying import Flown, Flying
+from flightplan.messages import Value, message
 from flightplan.mounting import Mounting, View
 
 _WORTH_SAYING_MPS, _WORTH_SAYING_DEG = 0.1, 1.0
@@ -40,15 +41,21 @@ def held_speed(
     by_blur_mps = mounting.fastest_mps(camera, gsd_cm)
     if speed_mps > min(by_trigger_mps, by_blur_mps):
         if by_trigger_mps <= by_blur_mps:
-            why = (
-                f"{camera.name} takes a frame each {camera.min_trigger_interval_s:g} s at most, and frames are"
-                f" {trigger_distance_m:.1f} m apart"
+            why = message(
+                "{camera} takes a frame each {interval:g} s at most, and frames are {apart:.1f} m apart",
+                camera=camera.name,
+                interval=camera.min_trigger_interval_s or 0.0,
+                apart=trigger_distance_m,
             )
         else:
-            exposure_s = mounting.exposure_s or camera.exposure_s
-            why = f"an exposure of {exposure_s:.3g} s lets {mounting.blur_px:g} px of {gsd_cm:.3g} cm blur"
+            why = message(
+                "an exposure of {exposure:.3g} s lets {blur:g} px of {gsd:.3g} cm blur",
+                exposure=mounting.exposure_s or camera.exposure_s or 0.0,
+                blur=mounting.blur_px,
+                gsd=gsd_cm,
+            )
         speed_mps = min(by_trigger_mps, by_blur_mps)
-        warnings.append(f"speed held at {speed_mps:.1f} m/s: {why}")
+        warnings.append(message("speed held at {speed:.1f} m/s: {why}", speed=float(speed_mps), why=why))
     if speed_mps < drone.min_speed_mps:
         raise PlanError(
             f"{drone.name} does not fly as slowly as {speed_mps:.1f} m/s",
@@ -76,32 +83,63 @@ def about_wind(
     drone = flying.drone
     costs = fly_legs(drone, np.stack(runs), flying.speed_mps, wind)
     slow, fast = float(costs.ground_mps.min()), float(costs.ground_mps.max())
-    notes, warnings = [], []
-    blowing = f"in {wind.speed_mps:g} m/s from {wind.from_deg:g}°"
-    said = f"{blowing} lines are flown at {slow:.1f} to {fast:.1f} m/s over ground"
+    notes: list[str] = []
+    warnings: list[str] = []
+    said = message(
+        "in {wind:g} m/s from {from_deg:g}° lines are flown at {slow:.1f} to {fast:.1f} m/s over ground",
+        wind=wind.speed_mps,
+        from_deg=wind.from_deg,
+        slow=slow,
+        fast=fast,
+    )
     if drone.kind == FIXED_WING:
         crab_deg = float(np.abs(costs.crab_deg).max())
         notes.append(f"{said}, the nose up to {crab_deg:.0f}° off the track")
         swath_m = swath_turned_m(view.across_m, view.along_m, flying.trigger_distance_m, crab_deg)
         if crab_deg > _WORTH_SAYING_DEG:
-            turned = f"frames turned by {crab_deg:.0f}°"
-            text = f"{turned} show {swath_m:.0f} m across without gaps, not {view.across_m:.0f} m"
+            text = message(
+                "frames turned by {angle:.0f}° show {swath:.0f} m across without gaps, not {across:.0f} m",
+                angle=crab_deg,
+                swath=float(swath_m),
+                across=float(view.across_m),
+            )
             if spacing_m is not None and swath_m < spacing_m:
-                warnings.append(f"{text}: less than the {spacing_m:.0f} m between lines; ask for more overlap")
+                warnings.append(
+                    message(
+                        "{found}: less than the {spacing:.0f} m between lines; ask for more overlap",
+                        found=text,
+                        spacing=float(spacing_m),
+                    )
+                )
             else:
                 notes.append(text)
         by_trigger_mps = fastest_by_trigger_mps(camera, flying.trigger_distance_m)
         by_blur_mps = mounting.fastest_mps(camera, view.finest_gsd_cm)
         if fast > min(by_trigger_mps, by_blur_mps) + _WORTH_SAYING_MPS:
-            limit = "its trigger" if by_trigger_mps <= by_blur_mps else "motion blur"
-            warnings.append(
-                f"{fast:.1f} m/s over ground, with the wind behind, is more than the"
-                f" {min(by_trigger_mps, by_blur_mps):.1f} m/s that {limit} lets {camera.name} be flown at"
+            of_trigger = message(
+                "{fast:.1f} m/s over ground, with the wind behind, is more than the {most:.1f} m/s that its trigger"
+                " lets {camera} be flown at",
+                fast=fast,
+                most=float(by_trigger_mps),
+                camera=camera.name,
             )
+            of_blur = message(
+                "{fast:.1f} m/s over ground, with the wind behind, is more than the {most:.1f} m/s that motion blur"
+                " lets {camera} be flown at",
+                fast=fast,
+                most=float(by_blur_mps),
+                camera=camera.name,
+            )
+            warnings.append(of_trigger if by_trigger_mps <= by_blur_mps else of_blur)
     elif slow < flying.speed_mps - _WORTH_SAYING_MPS:
         warnings.append(
-            f"{said}: {drone.name} cannot hold {flying.speed_mps:.1f} m/s against it at its greatest airspeed of"
-            f" {drone.max_speed_mps:g} m/s"
+            message(
+                "{found}: {drone} cannot hold {speed:.1f} m/s against it at its greatest airspeed of {most:g} m/s",
+                found=said,
+                drone=drone.name,
+                speed=flying.speed_mps,
+                most=drone.max_speed_mps,
+            )
         )
     else:
         notes.append(f"{said}, at up to {float(costs.airspeed_mps.max()):.1f} m/s through the air")
@@ -146,8 +184,14 @@ def about_ground(
     by_blur_mps = mounting.fastest_mps(camera, got.finest_gsd_cm)
     if isfinite(by_blur_mps) and flying.speed_mps > by_blur_mps + _WORTH_SAYING_MPS:
         warnings.append(
-            f"motion blur is {mounting.blur_px * flying.speed_mps / by_blur_mps:.2g} px at the highest ground, where a"
-            f" pixel is {got.finest_gsd_cm:.2g} cm; {by_blur_mps:.1f} m/s would keep it at {mounting.blur_px:g} px"
+            message(
+                "motion blur is {blur:.2g} px at the highest ground, where a pixel is {gsd:.2g} cm; {speed:.1f} m/s"
+                " would keep it at {asked:g} px",
+                blur=float(mounting.blur_px * flying.speed_mps / by_blur_mps),
+                gsd=got.finest_gsd_cm,
+                speed=float(by_blur_mps),
+                asked=mounting.blur_px,
+            )
         )
     side = "" if got.side_overlap is None else f", side overlap {got.side_overlap:.0%}"
     note = (
@@ -162,16 +206,28 @@ def about_view(view: View, mounting: Mounting) -> list[str]:
     """Return the warnings that a tilted camera calls for."""
     if mounting.tilt_deg == 0:
         return []
-    seen = (
-        f"tilted {mounting.tilt_deg:g}° forward the camera sees from {view.ahead_near_m:.0f} m to"
-        f" {view.ahead_far_m:.0f} m"
-    )
-    missed = ""
+    about: dict[str, Value] = {
+        "tilt": mounting.tilt_deg,
+        "near": float(view.ahead_near_m),
+        "far": float(view.ahead_far_m),
+        "finest": float(view.finest_gsd_cm),
+        "coarsest": float(view.coarsest_gsd_cm),
+    }
     if view.ahead_near_m > 0:
-        missed = f" the first {view.ahead_near_m:.0f} m of each line are not seen, and as much beyond its end is;"
+        return [
+            message(
+                "tilted {tilt:g}° forward the camera sees from {near:.0f} m to {far:.0f} m ahead: the first {near:.0f}"
+                " m of each line are not seen, and as much beyond its end is; a pixel is {finest:.2g} cm at the near"
+                " edge and {coarsest:.2g} cm at the far one",
+                **about,
+            )
+        ]
     return [
-        f"{seen} ahead:{missed} a pixel is {view.finest_gsd_cm:.2g} cm at the near edge and"
-        f" {view.coarsest_gsd_cm:.2g} cm at the far one"
+        message(
+            "tilted {tilt:g}° forward the camera sees from {near:.0f} m to {far:.0f} m ahead: a pixel is {finest:.2g}"
+            " cm at the near edge and {coarsest:.2g} cm at the far one",
+            **about,
+        )
     ]
 
 

@@ -20,6 +20,7 @@ from flightplan.areas import StudyArea
 from flightplan.errors import PlanError
 from flightplan.frames import Floats, HeightDatum
 from flightplan.geoid import geoid_height_m
+from flightplan.messages import Message, Value, message, plural_message, some_of
 from flightplan.obstacles import AirspaceZone, Obstacle
 from flightplan.terrain import Terrain
 
@@ -114,12 +115,19 @@ def over_obstacles_home(
         known = [m for _, m in high if m is not None]
         if known:
             heights_m[name] = float(np.ceil(max(known) + vertical_m))
-        safe = f"{heights_m[name]:.0f} m above take-off or higher" if known else "a height that clears it"
-        rest = "" if len(known) == len(high) else f"; the height of {len(high) - len(known)} is not known"
-        warnings.append(
-            f"{name}: coming home straight, as a failsafe does, may pass {_named([o for o, _ in high])}: set the return"
-            f" height to {safe}{rest}"
+        safe = message("a height that clears it")
+        if known:
+            safe = message("{height:.0f} m above take-off or higher", height=heights_m[name])
+        said = message(
+            "{sortie}: coming home straight, as a failsafe does, may pass {obstacles}: set the return height to {safe}",
+            sortie=name,
+            obstacles=_named([o for o, _ in high]),
+            safe=safe,
         )
+        if len(known) < len(high):
+            unknown = len(high) - len(known)
+            said = message("{found}; the height of {number} is not known", found=said, number=unknown)
+        warnings.append(said)
     return warnings, heights_m
 
 
@@ -158,13 +166,21 @@ class _Judge:
             kept.append(shapely.buffer(place, around_m, quad_segs=_ARC))
         if high:
             warnings.append(
-                f"{_named(high)} reaching to within {self.clearance.vertical_m:g} m below the flight or higher:"
-                f" kept {max(room_m, buffer_m):g} m clear of"
+                message(
+                    "{obstacles} reaching to within {vertical:g} m below the flight or higher: kept {away:g} m clear"
+                    " of",
+                    obstacles=_named(high),
+                    vertical=self.clearance.vertical_m,
+                    away=max(room_m, buffer_m),
+                )
             )
         if unknown:
             warnings.append(
-                f"{_named(unknown)} whose height above the ground is not known: kept {max(room_m, buffer_m):g} m clear"
-                " of at any height"
+                message(
+                    "{obstacles} whose height above the ground is not known: kept {away:g} m clear of at any height",
+                    obstacles=_named(unknown),
+                    away=max(room_m, buffer_m),
+                )
             )
         if low:
             notes.append(f"obstacles more than {self.clearance.vertical_m:g} m below the flight: {low}")
@@ -193,12 +209,18 @@ class _Judge:
             if not self._meets(zone, inside, permitted):
                 notes.append(f"airspace {_called(zone)} does not reach down to the flight, or up to it")
             elif permitted & {zone.name.lower(), zone.kind.lower()}:
-                warnings.append(f"airspace {_called(zone)} is flown in: a permission for it was said to be held")
+                warnings.append(
+                    message("airspace {zone} is flown in: a permission for it was said to be held", zone=_called(zone))
+                )
             elif zone.is_avoided:
                 kept.append(shapely.intersection(place, shapely.buffer(self.reach, 1000.0)))
-                warnings.append(f"airspace {_called(zone)} is stayed out of: the flight would be between its limits")
+                warnings.append(
+                    message(
+                        "airspace {zone} is stayed out of: the flight would be between its limits", zone=_called(zone)
+                    )
+                )
             else:
-                warnings.append(f"airspace {_called(zone)} is flown in: look up what it asks of you")
+                warnings.append(message("airspace {zone} is flown in: look up what it asks of you", zone=_called(zone)))
         return kept
 
     def _meets(self, zone: AirspaceZone, inside: Any, permitted: set[str]) -> bool:
@@ -269,14 +291,18 @@ def _check(clearance: Clearance, airspace: Sequence[AirspaceZone]) -> None:
             )
 
 
-def _named(obstacles: Sequence[Obstacle]) -> str:
-    shown = [f"{o.name} ({o.top})" if o.top else o.name for o in obstacles[:3]]
-    more = f" and {len(obstacles) - 3} more" if len(obstacles) > 3 else ""
-    return f"{len(obstacles)} obstacle{'s' if len(obstacles) > 1 else ''} ({', '.join(shown)}{more})"
+def _named(obstacles: Sequence[Obstacle]) -> Message:
+    shown = (f"{o.name} ({o.top})" if o.top else o.name for o in obstacles)
+    return plural_message(
+        "{count} obstacle ({names})", "{count} obstacles ({names})", len(obstacles), names=some_of(shown, 3)
+    )
 
 
-def _called(zone: AirspaceZone) -> str:
-    lower = "the ground" if zone.lower is None or zone.lower.metres <= 0 else str(zone.lower)
-    upper = "unlimited" if zone.upper is None else str(zone.upper)
-    kind = f"class {zone.kind}, " if zone.kind else ""
-    return f"{zone.name} ({kind}{lower} to {upper})"
+def _called(zone: AirspaceZone) -> Message:
+    lower: Value = message("the ground") if zone.lower is None or zone.lower.metres <= 0 else str(zone.lower)
+    upper: Value = message("unlimited") if zone.upper is None else str(zone.upper)
+    if zone.kind:
+        return message(
+            "{zone} (class {kind}, {lower} to {upper})", zone=zone.name, kind=zone.kind, lower=lower, upper=upper
+        )
+    return message("{zone} ({lower} to {upper})", zone=zone.name, lower=lower, upper=upper)

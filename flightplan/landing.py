@@ -13,6 +13,7 @@ import shapely
 from flightplan.dubins import RIGHT, Pose
 from flightplan.errors import PlanError
 from flightplan.frames import Floats
+from flightplan.messages import Message, message
 from flightplan.mission import Command, Frame, Mission, MissionItem
 
 GLIDE_SLOPE = 0.08
@@ -147,25 +148,34 @@ class Approach:
         return bool(np.all(over_m <= height_m / 2 + _NOISE_M))
 
 
-def landing_words(approach: Approach, wind_from_deg: float | None) -> str:
+def landing_words(approach: Approach, wind_from_deg: float | None) -> Message:
     """Say how a flight lands, for its pilot to look at the ground there."""
-    into = "no wind is known, so see that it does not come from behind"
+    into = message("no wind is known, so see that it does not come from behind")
     if wind_from_deg is not None:
-        off = abs((approach.heading_deg - wind_from_deg + 180) % 360 - 180)
-        into = "into the wind" if off < 1 else f"{off:.0f}° off the wind"
-    return (
-        f"lands on heading {approach.heading_deg:.0f}°, {into}: circles down to {approach.height_m:.0f} m, then"
-        f" {approach.final_m:.0f} m straight at {GLIDE_SLOPE:.0%}; the plan does not know trees or fences there: look"
+        off = float(abs((approach.heading_deg - wind_from_deg + 180) % 360 - 180))
+        into = message("into the wind") if off < 1 else message("{angle:.0f}° off the wind", angle=off)
+    return message(
+        "lands on heading {heading:.0f}°, {into}: circles down to {height:.0f} m, then {final:.0f} m straight at"
+        " {slope:.0%}; the plan does not know trees or fences there: look",
+        heading=float(approach.heading_deg),
+        into=into,
+        height=float(approach.height_m),
+        final=float(approach.final_m),
+        slope=GLIDE_SLOPE,
     )
 
 
-def no_landing_words(radius_m: float, lead_m: float) -> str:
+def no_landing_words(radius_m: float, lead_m: float) -> Message:
     """Say that a flight does not land by itself, and what it does."""
     least_m = lead_m + HEIGHTS_M[-1] / GLIDE_SLOPE
-    return (
-        f"no legal landing approach exists in the allowed air ({least_m:.0f} m straight at {GLIDE_SLOPE:.0%} before the"
-        f" touchdown, {_OVERRUN_M:.0f} m beyond it, and a circle of {radius_m:.0f} m radius): it ends in a return to"
-        " launch, and circles over home until its pilot lands it"
+    return message(
+        "no legal landing approach exists in the allowed air ({final:.0f} m straight at {slope:.0%} before the"
+        " touchdown, {beyond:.0f} m beyond it, and a circle of {radius:.0f} m radius): it ends in a return to launch,"
+        " and circles over home until its pilot lands it",
+        final=float(least_m),
+        slope=GLIDE_SLOPE,
+        beyond=float(_OVERRUN_M),
+        radius=float(radius_m),
     )
 
 

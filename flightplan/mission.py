@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum
 
+from flightplan.messages import Message, message
+
 
 class Command(IntEnum):
     """The MAV_CMD values that overfly writes (mavlink.io/en/messages/common.html)."""
@@ -175,15 +177,18 @@ CAPACITIES = {
 """By who holds the mission. ArduPilot and PX4 count items, DJI and Litchi waypoints."""
 
 
-def does_not_fit(mission: Mission, capacity: Capacity) -> tuple[str, ...]:
+def does_not_fit(mission: Mission, capacity: Capacity) -> tuple[Message, ...]:
     """Return what of a mission is more than `capacity` holds, a phrase each; none when all of it fits."""
     corners = sum(len(polygon.ring) for polygon in mission.fence) + len(mission.fence_circles)
+    waypoints = sum(item.command == Command.NAV_WAYPOINT for item in mission.items)
     counts = (
-        ("items", len(mission.items), capacity.items),
-        ("waypoints", sum(item.command == Command.NAV_WAYPOINT for item in mission.items), capacity.waypoints),
-        ("fence points", corners, capacity.fence_points or None),
-        ("rally points", len(mission.rally), capacity.rally_points or None),
+        (message("items"), len(mission.items), capacity.items),
+        (message("waypoints"), waypoints, capacity.waypoints),
+        (message("fence points"), corners, capacity.fence_points or None),
+        (message("rally points"), len(mission.rally), capacity.rally_points or None),
     )
     return tuple(
-        f"{count} {what}, and {capacity.name} holds {most}" for what, count, most in counts if most and count > most
+        message("{number} {what}, and {holder} holds {most}", number=count, what=what, holder=capacity.name, most=most)
+        for what, count, most in counts
+        if most and count > most
     )

@@ -8,6 +8,7 @@ import numpy as np
 
 from flightplan.drones import FIXED_WING, MULTIROTOR, Drone
 from flightplan.errors import PlanError
+from flightplan.messages import message
 
 STRAIGHT, DUBINS = "straight", "dubins"
 TURNS = (STRAIGHT, DUBINS)
@@ -64,10 +65,27 @@ class Pattern:
             return []
         if not turning.radius_m:
             return [
-                "turns are drawn as straight legs; a fixed wing rounds them within the allowance, which was set for it"
+                message(
+                    "turns are drawn as straight legs; a fixed wing rounds them within the allowance, which was set"
+                    " for it"
+                )
             ]
-        said = "still air: name the wind" if wind_mps is None else f"{wind_mps:g} m/s of wind"
-        return [f"turns have a radius of {turning.radius_m:.0f} m, for a bank of {self.bank_deg:g}° in {said}"]
+        if wind_mps is None:
+            return [
+                message(
+                    "turns have a radius of {radius:.0f} m, for a bank of {bank:g}° in still air: name the wind",
+                    radius=float(turning.radius_m),
+                    bank=self.bank_deg,
+                )
+            ]
+        return [
+            message(
+                "turns have a radius of {radius:.0f} m, for a bank of {bank:g}° in {wind:g} m/s of wind",
+                radius=float(turning.radius_m),
+                bank=self.bank_deg,
+                wind=wind_mps,
+            )
+        ]
 
 
 @dataclass(frozen=True)

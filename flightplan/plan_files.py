@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from flightplan.areas import write_area
 from flightplan.errors import OverflyError, PlanError, UnreadableFileError
 from flightplan.formats import write_formats, write_survey_plan
+from flightplan.messages import from_stored, to_stored
 from flightplan.plain_values import from_plain, to_plain
 from flightplan.plan import SurveyPlan
 from flightplan.plan_page import plan_page
@@ -28,7 +31,8 @@ def save_plan(plan: SurveyPlan, folder: Path | str) -> dict[str, dict[str, str]]
     plan: its sorties would lie among these.
     """
     folder = Path(folder)
-    text = _json_text({"type": "overfly plan", "version": VERSION, "plan": to_plain(plan)})
+    document = {"type": "overfly plan", "version": VERSION, "plan": to_plain(plan), "messages": _messages(plan)}
+    text = _json_text(document)
     try:
         if (folder / PLAN_FILE).is_file() and (folder / PLAN_FILE).read_text(encoding="utf-8") != text:
             raise PlanError(
@@ -81,10 +85,11 @@ def load_plan(path: Path | str) -> SurveyPlan:
             f"is a plan of version {document.get('version')!r}; this overfly reads version {VERSION}", where=str(file)
         )
     try:
-        return from_plain(SurveyPlan, document.get("plan"))
+        plan = from_plain(SurveyPlan, document.get("plan"))
     except UnreadableFileError as error:
         place = f"{file}, {error.where}" if error.where else str(file)
         raise UnreadableFileError(error.what, where=place, hint=error.hint) from error
+    return _with_messages(plan, document.get("messages"))
 
 
 def lines_geojson(plan: SurveyPlan) -> dict[str, Any]:
@@ -108,6 +113,22 @@ def lines_geojson(plan: SurveyPlan) -> dict[str, Any]:
         for t in stratum.transects
     ]
     return {"type": "FeatureCollection", "features": features}
+
+
+def _messages(plan: SurveyPlan) -> list[dict[str, Any]]:
+    """What the plan's warnings and notes were made from, beside their texts, which are in the plan as before."""
+    said = dict.fromkeys((*plan.warnings, *plan.notes))
+    return [{"text": str(text), **kept} for text in said if (kept := to_stored(text)) is not None]
+
+
+def _with_messages(plan: SurveyPlan, messages: object) -> SurveyPlan:
+    """Return a plan whose warnings and notes know again what they were made from; older plans do not say."""
+    listed = messages if isinstance(messages, list) else []
+    kept = {m["text"]: m for m in listed if isinstance(m, Mapping) and isinstance(m.get("text"), str)}
+    warnings, notes = (
+        tuple(from_stored(text, kept.get(text)) for text in texts) for texts in (plan.warnings, plan.notes)
+    )
+    return replace(plan, warnings=warnings, notes=notes)
 
 
 def _not_covered_geojson(plan: SurveyPlan) -> dict[str, Any]:

@@ -28,6 +28,7 @@ from flightplan.flying import Flying
 from flightplan.frames import Floats
 from flightplan.hovering import Hover
 from flightplan.keep_clear import ClearArea, keep_clear, over_obstacles_home
+from flightplan.messages import message
 from flightplan.mission_builder import mission_path
 from flightplan.ordering import order_runs
 from flightplan.paths import Airspace
@@ -220,8 +221,12 @@ def _homes(area: StudyArea, airspace: Airspace, warnings: list[str]) -> list[Flo
         moved_m = float(np.hypot(*(legal - point)))
         if moved_m > 1.0:
             warnings.append(
-                f"launch site {site.name} lies {moved_m:.0f} m outside of where may be flown;"
-                " the nearest legal point is taken instead"
+                message(
+                    "launch site {site} lies {away:.0f} m outside of where may be flown; the nearest legal point is"
+                    " taken instead",
+                    site=site.name,
+                    away=moved_m,
+                )
             )
         homes.append(legal)
     return homes
@@ -230,10 +235,17 @@ def _homes(area: StudyArea, airspace: Airspace, warnings: list[str]) -> list[Flo
 def _warn(warnings: list[str], flying: Flying, strata: Sequence[StratumDesign], homes: Sequence[Floats]) -> None:
     if not homes:
         warnings.append(
-            "no launch site was given: sorties start from points on the area's boundary; check that they can be reached"
+            message(
+                "no launch site was given: sorties start from points on the area's boundary; check that they can be"
+                " reached"
+            )
         )
     warnings += [
-        f"stratum {s.name} has one transect: its variance cannot be estimated" for s in strata if len(s.transects) < 2
+        message("stratum {stratum} has one transect: its variance cannot be estimated", stratum=s.name)
+        for s in strata
+        if len(s.transects) < 2
     ]
     if flying.terrain is None:
-        warnings.append("heights are above the launch site: right over flat ground only, no elevation was given")
+        warnings.append(
+            message("heights are above the launch site: right over flat ground only, no elevation was given")
+        )

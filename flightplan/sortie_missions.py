@@ -16,6 +16,7 @@ from flightplan.frames import Floats
 from flightplan.ground import ground_under, return_height_m
 from flightplan.landing import Approach, landing_words, no_landing_words
 from flightplan.landing_ways import LandingWays
+from flightplan.messages import Message, message, plural_message
 from flightplan.mission import (
     Command,
     Frame,
@@ -110,16 +111,27 @@ def build_sorties(
     shortened = sum(ways.shortened(runs) for runs in runs_by_part)
     if shortened:
         warnings.append(
-            f"{shortened} ends of lines have less than {flying.run_in_m:g} m of straight flight beyond them: the air"
-            " ends there; a larger allowance gives more room"
+            plural_message(
+                "{count} end of a line has less than {run_in:g} m of straight flight beyond it: the air ends there; a"
+                " larger allowance gives more room",
+                "{count} ends of lines have less than {run_in:g} m of straight flight beyond them: the air ends there;"
+                " a larger allowance gives more room",
+                shortened,
+                run_in=float(flying.run_in_m),
+            )
         )
     low = min(d.profile.agl_range_m[0] for d in drafts)
     high = max(d.profile.agl_range_m[1] for d in drafts)
     if flying.terrain is not None:
-        warnings.append(
-            f"height above ground is {low:.0f} to {high:.0f} m on the way; asked for {flying.altitude_agl_m:.0f} m"
-            + (": slower, it follows the ground more closely" if high > _TOO_HIGH * flying.altitude_agl_m else "")
+        said = message(
+            "height above ground is {low:.0f} to {high:.0f} m on the way; asked for {asked:.0f} m",
+            low=float(low),
+            high=float(high),
+            asked=float(flying.altitude_agl_m),
         )
+        if high > _TOO_HIGH * flying.altitude_agl_m:
+            said = message("{found}: slower, it follows the ground more closely", found=said)
+        warnings.append(said)
     if flying.operations.line_of_sight and flying.terrain is None:
         raise PlanError("line of sight needs an elevation model", hint="Name one: --terrain DEM")
     seen = [(s.identifier, s.length_m, s.visibility) for s in sorties if s.visibility is not None]
@@ -179,8 +191,17 @@ class _Maker:
         """Return the sortie of a draft, with what it takes and what it meets."""
         flying, area, flight = self.flying, self.area, draft.flight
         if draft.energy_wh > flying.drone.budget_wh:
-            warnings.append(f"{name} climbs {draft.profile.ascent_m:.0f} m on its way, which takes from its reserve")
-        warnings += [f"{name}: {excess}" for excess in does_not_fit(draft.mission, flying.operations.capacity)]
+            warnings.append(
+                message(
+                    "{sortie} climbs {climb:.0f} m on its way, which takes from its reserve",
+                    sortie=name,
+                    climb=float(draft.profile.ascent_m),
+                )
+            )
+        warnings += [
+            message("{sortie}: {what}", sortie=name, what=excess)
+            for excess in does_not_fit(draft.mission, flying.operations.capacity)
+        ]
         images = sum(image_count(run.length_m, flying) for run in flight.runs)
         sortie = Sortie(
             identifier=name,
@@ -210,8 +231,12 @@ class _Maker:
         )
         if void_share > 0:
             warnings.append(
-                f"{name}: {void_share:.1%} of the ground on its straight ways home has no height: the return height"
-                " knows nothing of it"
+                message(
+                    "{sortie}: {share:.1%} of the ground on its straight ways home has no height: the return height"
+                    " knows nothing of it",
+                    sortie=name,
+                    share=float(void_share),
+                )
             )
         seen = line_of_sight(flight.path, profile.distance_m, profile.altitude_home_m, area, flying.terrain)
         rally = tuple(
@@ -328,21 +353,23 @@ class _Maker:
         return next((site.name for site, place in sites if np.array_equal(place, home)), None)
 
 
-def _about_landings(drafts: Mapping[str, _Draft], flying: Flying, airspace: Airspace) -> list[str]:
+def _about_landings(drafts: Mapping[str, _Draft], flying: Flying, airspace: Airspace) -> list[Message]:
     """Return how fixed wings land, or that they do not; the sorties that do the same together."""
     if flying.drone.kind != FIXED_WING:
         return []
     wind = flying.operations.wind
-    said: dict[str, list[str]] = {}
+    said: dict[Message, list[str]] = {}
     for name, draft in drafts.items():
         if draft.approach is not None:
             words = landing_words(draft.approach, None if wind is None else wind.from_deg)
         elif airspace.turning is None:
-            words = "with straight turns no landing is worked out: it circles over home until its pilot lands it"
+            words = message(
+                "with straight turns no landing is worked out: it circles over home until its pilot lands it"
+            )
         else:
             words = no_landing_words(airspace.turning.radius_m, flying.run_in_m)
         said.setdefault(words, []).append(name)
-    return [f"{', '.join(names)}: {words}" for words, names in said.items()]
+    return [message("{sortie}: {what}", sortie=tuple(names), what=words) for words, names in said.items()]
 
 
 def _crowding(mission: Mission, limits: Limits) -> float:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from flightplan.areas import StudyArea
 from flightplan.errors import PlanError
 from flightplan.frames import Floats
+from flightplan.messages import message
 from flightplan.terrain import Terrain
 
 EYE_M = 1.7
@@ -85,9 +86,14 @@ def judge_sight(seen: Sequence[tuple[str, float, Visibility]], *, must_see: bool
     name, worst = max(hidden, key=lambda h: h[1].longest_hidden_m)
     assert worst.longest_hidden_at is not None
     longitude, latitude = worst.longest_hidden_at
-    said = (
-        f"the ground hides {share:.1%} of the way from the launch site; the longest stretch,"
-        f" {worst.longest_hidden_m:.0f} m of {name}, lies around longitude {longitude:.5f}, latitude {latitude:.5f}"
+    said = message(
+        "the ground hides {share:.1%} of the way from the launch site; the longest stretch, {length:.0f} m of {sortie},"
+        " lies around longitude {longitude}, latitude {latitude}",
+        share=float(share),
+        length=float(worst.longest_hidden_m),
+        sortie=name,
+        longitude=f"{longitude:.5f}",
+        latitude=f"{latitude:.5f}",
     )
     if must_see:
         raise PlanError(said, hint="Launch from higher ground, add a launch site, or fly higher")

@@ -12,7 +12,10 @@ from counts.schema.base import Base, Key, parent
 
 
 class FlightFinding(Base):
-    """What is doubted about captures of a flight (their content hashes), and what that rests on. Append-only."""
+    """What is doubted about captures of a flight (their content hashes), and what that rests on. Append-only.
+
+    `message` is what `text` was made from (`flightplan.messages`), None in rows older than that.
+    """
 
     __tablename__ = "flight_findings"
     __table_args__ = (UniqueConstraint("survey_id", "kind", "text"),)
@@ -22,6 +25,7 @@ class FlightFinding(Base):
     text: Mapped[str]
     captures: Mapped[list[str]]
     is_proved: Mapped[bool]
+    message: Mapped[Any | None] = mapped_column(Json)
 
 
 class PoseRepair(Base):

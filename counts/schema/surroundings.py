@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from shapely.geometry import MultiPolygon
 from shapely.geometry.base import BaseGeometry
 from sqlalchemy import UniqueConstraint
-from sqlalchemy.orm import Mapped
+from sqlalchemy.orm import Mapped, mapped_column
 
+from counts.columns import Json
 from counts.schema.base import Base, Key, parent
 
 
@@ -47,13 +50,14 @@ class KeptClear(Base):
 
 
 class PlanWarning(Base):
-    """What the plan warned of when it was made."""
+    """What the plan warned of when it was made; `message` is what `text` was made from, None in older rows."""
 
     __tablename__ = "plan_warnings"
     __table_args__ = (UniqueConstraint("survey_id", "text"),)
     fid: Mapped[Key]
     survey_id: Mapped[int] = parent("surveys")
     text: Mapped[str]
+    message: Mapped[Any | None] = mapped_column(Json)
 
 
 class Mask(Base):

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from counts.schema import Capture as CaptureRow
 from counts.schema import FlightFinding, PoseRepair
 from detect.findings import PoseFinding, Repair
+from flightplan.messages import from_stored, to_stored
 
 _CHUNK = 5_000
 
@@ -31,7 +32,8 @@ def add_findings(session: Session, survey_id: int, findings: Iterable[PoseFindin
                 {
                     "survey_id": survey_id,
                     "kind": f.kind,
-                    "text": f.text,
+                    "text": str(f.text),
+                    "message": to_stored(f.text),
                     "captures": list(f.captures),
                     "is_proved": f.is_proved,
                 }
@@ -45,7 +47,10 @@ def read_findings(session: Session, survey_id: int) -> tuple[PoseFinding, ...]:
     rows = session.scalars(
         select(FlightFinding).where(FlightFinding.survey_id == survey_id).order_by(FlightFinding.fid)
     )
-    return tuple(PoseFinding(r.kind, tuple(r.captures), r.text, None, r.is_proved) for r in rows)
+    return tuple(
+        PoseFinding(row.kind, tuple(row.captures), from_stored(row.text, row.message), None, row.is_proved)
+        for row in rows
+    )
 
 
 def add_repairs(session: Session, survey_id: int, repairs: Iterable[Repair]) -> int:

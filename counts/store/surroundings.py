@@ -14,6 +14,7 @@ from counts.schema import Airspace, KeptClear, Mask, Obstacle, PlanWarning
 from flightplan.area_heights import Level
 from flightplan.areas import StudyArea
 from flightplan.errors import CensusError
+from flightplan.messages import from_stored, to_stored
 from flightplan.obstacles import AirspaceZone
 from flightplan.obstacles import Obstacle as AreaObstacle
 
@@ -63,7 +64,9 @@ def add_surroundings(session: Session, survey_id: int, area: StudyArea, warnings
         for zone in area.airspace
     )
     session.add_all(KeptClear(survey_id=survey_id, polygon=polygon) for polygon in area.kept_clear)
-    session.add_all(PlanWarning(survey_id=survey_id, text=text) for text in dict.fromkeys(warnings))
+    session.add_all(
+        PlanWarning(survey_id=survey_id, text=str(text), message=to_stored(text)) for text in dict.fromkeys(warnings)
+    )
     session.flush()
 
 
@@ -84,8 +87,8 @@ def read_surroundings(session: Session, survey_id: int) -> Surroundings:
 
 def read_warnings(session: Session, survey_id: int) -> tuple[str, ...]:
     """Return what the survey's plan warned of, in its order."""
-    rows = session.scalars(select(PlanWarning.text).where(PlanWarning.survey_id == survey_id).order_by(PlanWarning.fid))
-    return tuple(rows)
+    rows = session.scalars(select(PlanWarning).where(PlanWarning.survey_id == survey_id).order_by(PlanWarning.fid))
+    return tuple(from_stored(row.text, row.message) for row in rows)
 
 
 def add_masks(session: Session, survey_id: int, masks: Iterable[MaskEntry]) -> int:
