@@ -18,8 +18,9 @@ from PIL import Image
 from counts.exchange.files import write_whole
 from counts.exchange.groups import Group
 from counts.exchange.records import SurveyRecords
+from counts.picture_files import PictureFiles
 from detect.images import open_raster
-from detect.sources import local_path
+from detect.sources import shown
 from flightplan.errors import CaptureError
 
 LARGEST_PX = 1024
@@ -40,7 +41,7 @@ class Attachment:
         return f"{hashlib.sha256(self.content).hexdigest()[:12]}-{self.name}"
 
 
-def picture_of(records: SurveyRecords, group: Group) -> dict[str, str] | None:
+def picture_of(records: SurveyRecords, group: Group, files: PictureFiles) -> dict[str, str] | None:
     """Return what one picture shows of a group, as SMART's attachment; None where it is not to be told or has none.
 
     The part around the boxes of its species, at most 1024 pixels to a side, as JPEG without metadata. With a sensitive
@@ -50,9 +51,10 @@ def picture_of(records: SurveyRecords, group: Group) -> dict[str, str] | None:
     if records.sensitive or group.capture_id is None:
         return None
     shot = records.captures[group.capture_id].capture
-    path = local_path(shot.path)
-    if path is None or not path.exists():
-        raise CaptureError("the picture is not there", where=str(shot.path))
+    try:
+        path = files.find(shot.path, shot.content_hash)
+    except CaptureError as error:
+        raise CaptureError(error.what, where=shown(shot.path), hint=error.hint) from error
     found, boxes = records.detections, np.empty((0, 4))
     if found is not None and group.species in found.labels:
         mine = (found.capture_id == group.capture_id) & (found.label_ids == found.labels.index(group.species))
@@ -61,7 +63,7 @@ def picture_of(records: SurveyRecords, group: Group) -> dict[str, str] | None:
         window = _window(boxes, raster.width_px, raster.height_px)
         pixels = raster.read(*window)
     if pixels is None:
-        raise CaptureError("there is nothing in the picture", where=str(path))
+        raise CaptureError("there is nothing in the picture", where=shown(shot.path))
     image = Image.fromarray(pixels)
     image.thumbnail((LARGEST_PX, LARGEST_PX), Image.Resampling.LANCZOS)
     held = io.BytesIO()

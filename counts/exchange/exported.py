@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from counts.exchange.checklist import Checklist
+from counts.picture_files import PictureFiles
 from flightplan.errors import Skip
 
 
@@ -21,7 +22,7 @@ class ExportOptions:
     are called in science, with keys. `licence`: SPDX identifier of the data's licence (Darwin Core). `data_model`: the
     XML of a park's SMART data model, which the mapping is checked against. `blur_listed`: species that the checklist
     lists are sensitive. `country`: its code of ISO 3166 with two letters (Darwin Core). `pictures`: each waypoint has
-    what its picture shows (SMART).
+    what its picture shows (SMART). `files` finds pictures that lie elsewhere now (SMART, COCO, YOLO).
     """
 
     layers: tuple[str, ...] = ()
@@ -35,6 +36,7 @@ class ExportOptions:
     blur_listed: bool = False
     country: str | None = None
     pictures: bool = False
+    files: PictureFiles = field(default_factory=PictureFiles)
 
 
 @dataclass(frozen=True)

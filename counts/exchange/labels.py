@@ -11,6 +11,7 @@ import numpy as np
 from counts.exchange.exported import Exported, ExportOptions
 from counts.exchange.files import csv_bytes, json_bytes, one_line, write_whole
 from counts.exchange.records import SurveyRecords
+from counts.picture_files import PictureFiles
 from counts.store import DetectionRunInfo, DetectionTable, StoredCapture
 from detect.captures import Capture
 from detect.sources import location
@@ -25,7 +26,8 @@ def export_coco(records: SurveyRecords, out: Path, options: ExportOptions) -> Ex
 
     A picture in which nothing was found is an image without annotations; one never looked at is skipped by name. It
     holds no positions and no times. With a sensitive species all pictures are named by their content hash and ordered
-    by it: whoever has the picture finds it, nobody else learns where along the flight it was taken.
+    by it: whoever has the picture finds it, nobody else learns where along the flight it was taken. Where folders are
+    named to look in, paths are those of the pictures found there.
     """
     run, table = _detected(records)
     numbers = {label: i for i, label in enumerate(run.detector.labels, start=1)}
@@ -36,7 +38,7 @@ def export_coco(records: SurveyRecords, out: Path, options: ExportOptions) -> Ex
         images.append(
             {
                 "id": image_id,
-                "file_name": _reference(records, capture),
+                "file_name": _reference(records, capture, options.files),
                 "width": capture.width_px,
                 "height": capture.height_px,
                 "sha256": capture.content_hash,
@@ -68,7 +70,8 @@ def export_coco(records: SurveyRecords, out: Path, options: ExportOptions) -> Ex
         "categories": [{"id": number, "name": label} for label, number in numbers.items()],
     }
     written = write_whole(out, json_bytes(document))
-    return Exported((written,), {"images": len(images), "annotations": len(annotations)}, _not_looked_at(records))
+    counts = {"images": len(images), "annotations": len(annotations)}
+    return Exported((written,), counts, _not_looked_at(records, options.files))
 
 
 def export_yolo(records: SurveyRecords, out: Path, options: ExportOptions) -> Exported:
@@ -84,7 +87,8 @@ def export_yolo(records: SurveyRecords, out: Path, options: ExportOptions) -> Ex
     taken: set[str] = set()
     for stored, rows in _pictures(records, table):
         capture = stored.capture
-        name = _label_path(_reference(records, capture), capture.content_hash, taken)
+        reference = _reference(records, capture, options.files)
+        name = _label_path(reference, capture.content_hash, taken)
         sides = np.tile(np.array([capture.width_px, capture.height_px], dtype=np.float64), 2)
         boxes: Floats = np.clip(table.boxes_px[rows] / sides, 0.0, 1.0)
         inside = ((boxes[:, 2:] - boxes[:, :2]) > 0).all(axis=1)
@@ -93,17 +97,17 @@ def export_yolo(records: SurveyRecords, out: Path, options: ExportOptions) -> Ex
             for row, (a, b, c, d) in zip(rows[inside].tolist(), boxes[inside].tolist(), strict=True)
         ]
         files.append(write_whole(out / name, "".join(f"{line}\n" for line in lines).encode()))
-        listed.append((name, _reference(records, capture), capture.content_hash))
+        listed.append((name, reference, capture.content_hash))
         total += len(lines)
         for row in rows[~inside].tolist():
             reason = "its box has no size inside the picture"
-            skips.append(Skip(f"detection {table.detection_id[row]} of {_reference(records, capture)}", reason))
+            skips.append(Skip(f"detection {table.detection_id[row]} of {reference}", reason))
     # A JSON string is a YAML string; so is a JSON list a YAML list.
     names = json_bytes([one_line(label) for label in numbers]).decode()
     files.append(write_whole(out / "data.yaml", f"path: .\nnc: {len(numbers)}\nnames: {names}".encode()))
     files.append(write_whole(out / "pictures.csv", csv_bytes(("labels", "picture", "sha256"), listed)))
     counts = {"images": len(listed), "annotations": total}
-    return Exported(tuple(files), counts, (*_not_looked_at(records), *skips))
+    return Exported(tuple(files), counts, (*_not_looked_at(records, options.files), *skips))
 
 
 def _detected(records: SurveyRecords) -> tuple[DetectionRunInfo, DetectionTable]:
@@ -126,10 +130,11 @@ def _pictures(records: SurveyRecords, table: DetectionTable) -> Iterator[tuple[S
         yield stored, order[start:stop]
 
 
-def _reference(records: SurveyRecords, capture: Capture) -> str:
+def _reference(records: SurveyRecords, capture: Capture, files: PictureFiles) -> str:
     if records.sensitive:
         return f"{capture.content_hash}{capture.path.suffix}"
-    return location(capture.path)
+    found = files.likely(capture.path, capture.content_hash) if files.folders else None
+    return location(found or capture.path)
 
 
 def _label_path(picture: str, content_hash: str, taken: set[str]) -> str:
@@ -144,10 +149,10 @@ def _label_path(picture: str, content_hash: str, taken: set[str]) -> str:
     return name
 
 
-def _not_looked_at(records: SurveyRecords) -> tuple[Skip, ...]:
+def _not_looked_at(records: SurveyRecords, files: PictureFiles) -> tuple[Skip, ...]:
     done = set(records.searched)
     return tuple(
-        Skip(_reference(records, stored.capture), _NOT_LOOKED_AT)
+        Skip(_reference(records, stored.capture, files), _NOT_LOOKED_AT)
         for key, stored in records.captures.items()
         if key not in done
     )

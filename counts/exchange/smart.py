@@ -86,7 +86,7 @@ def make_features(records: SurveyRecords, options: ExportOptions) -> tuple[list[
         feature = _waypoint(records, group, species[group.species], carrier, zone)
         if options.pictures:
             try:
-                picture = picture_of(records, group)
+                picture = picture_of(records, group, options.files)
             except CaptureError as error:
                 skips.append(Skip(error.where or group.species, f"no picture goes with its waypoint: {error.what}"))
             else:

@@ -12,6 +12,7 @@ from fastapi.responses import JSONResponse
 from fastapi.staticfiles import StaticFiles
 
 from counts.census import Census
+from counts.picture_files import PictureFiles
 from counts.review import pages
 from counts.review.api import bulk, counting, dashboard, frames, geography, items, pairs, people, sample
 from counts.review.basemap import BaseMap
@@ -19,6 +20,7 @@ from counts.review.description import describe
 from counts.review.guard import Guard
 from counts.review.pictures import PictureStore
 from counts.review.place import Place, refused
+from counts.review.presence import Presence
 from counts.review.recount import Recount
 from counts.review.sessions import Sessions
 from counts.review.settings import ReviewSettings
@@ -43,7 +45,8 @@ _LOG = logging.getLogger("overfly.review")
 def create_app(settings: ReviewSettings) -> FastAPI:
     """Make the server of one census. Raises CensusError when it cannot be opened."""
     census = Census.open(settings.census, create=False)
-    pictures = PictureStore(settings.cache)
+    files = PictureFiles.of_census(settings.census, settings.pictures)
+    pictures = PictureStore(settings.cache, files)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -62,7 +65,9 @@ def create_app(settings: ReviewSettings) -> FastAPI:
         redoc_url=None,
     )
     basemap = None if settings.basemap is None else BaseMap.open(settings.basemap)
-    app.state.place = Place(settings, census, Sessions(settings, census), pictures, Recount(settings.count), basemap)
+    app.state.place = Place(
+        settings, census, Sessions(settings, census), pictures, Recount(settings.count), Presence(files), basemap
+    )
     for router in _ROUTERS:
         app.include_router(router, prefix=API)
     app.include_router(pages.router)

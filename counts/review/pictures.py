@@ -1,14 +1,13 @@
 """Pictures for the page: crops of detections, and whole frames as a pyramid of tiles, drawn once and kept on disk.
 
 A frame of 50 megapixels takes a second or two to decode: it is drawn ahead of the reviewer where the page says what
-comes next. Only pictures that the census names are read, by its own paths; nothing of a request reaches the disk.
+comes next. Only pictures that the census names are read, and a file only when it has the content hash that the census
+knows (`counts.picture_files`); nothing of a request reaches the disk.
 """
 
 from __future__ import annotations
 
-import hashlib
 import io
-import os
 import re
 import shutil
 import threading
@@ -21,8 +20,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from counts.picture_files import PictureFiles
 from detect.images import MAX_PIXELS, Pixels, open_raster
-from detect.sources import local_path
 from flightplan.errors import CaptureError
 
 TILE_PX = 512
@@ -59,8 +58,8 @@ class Picture:
 class PictureStore:
     """Draws and keeps crops and tiles; safe to call from many threads."""
 
-    def __init__(self, cache: Path, limit_bytes: int = LIMIT_BYTES) -> None:
-        self._cache, self._limit = cache / "pictures", limit_bytes
+    def __init__(self, cache: Path, files: PictureFiles, limit_bytes: int = LIMIT_BYTES) -> None:
+        self._cache, self._files, self._limit = cache / "pictures", files, limit_bytes
         self._cache.mkdir(parents=True, exist_ok=True)
         self._decoded: OrderedDict[str, Pixels] = OrderedDict()
         self._locks: dict[str, threading.Lock] = {}
@@ -163,8 +162,8 @@ class PictureStore:
             if picture.content_hash in self._decoded:
                 self._decoded.move_to_end(picture.content_hash)
                 return self._decoded[picture.content_hash]
-        _check_is_seen(picture)
-        with _DECODING, open_raster(picture.path) as raster:
+        file = self._files.find(picture.path, picture.content_hash)
+        with _DECODING, open_raster(file) as raster:
             if (raster.width_px, raster.height_px) != (picture.width_px, picture.height_px):
                 raise CaptureError("the file is not the picture that the census saw: its size is another")
             if raster.width_px * raster.height_px > MAX_PIXELS:
@@ -176,21 +175,6 @@ class PictureStore:
             while len(self._decoded) > 1 and sum(p.nbytes for p in self._decoded.values()) > _DECODED_BYTES:
                 self._decoded.popitem(last=False)
         return pixels
-
-
-def _check_is_seen(picture: Picture) -> None:
-    """Refuse a link that leads to another file than the one the census saw: it may lead anywhere."""
-    path = local_path(picture.path)
-    if path is None:
-        return
-    # A device or a pipe that a census names would never end.
-    if not path.is_file():
-        raise CaptureError("it is not there")
-    if Path(os.path.realpath(path)) == path.absolute():
-        return
-    with path.open("rb") as file:
-        if hashlib.file_digest(file, "sha256").hexdigest() != picture.content_hash:
-            raise CaptureError("the link leads to another file than the picture that the census saw")
 
 
 def _write(path: Path, image: Image.Image) -> None:

@@ -12,8 +12,10 @@ from sqlalchemy.exc import OperationalError, StatementError
 from sqlalchemy.orm import Session
 
 from counts.census import Census
+from counts.picture_files import picture_name
 from counts.review.basemap import BaseMap
 from counts.review.pictures import Picture, PictureStore
+from counts.review.presence import Presence
 from counts.review.recount import Recount
 from counts.review.sessions import Role, Sessions, Visitor, at_least
 from counts.review.settings import ReviewSettings
@@ -36,6 +38,7 @@ class Place:
     sessions: Sessions
     pictures: PictureStore
     recount: Recount
+    presence: Presence
     basemap: BaseMap | None = None
 
     def withholds(self, visitor: Visitor) -> bool:
@@ -44,7 +47,7 @@ class Place:
 
     def name_of(self, capture_id: int, path: Path | str, visitor: Visitor) -> str:
         """What a picture is called: as its file is, or by its key where files' names are withheld."""
-        return f"picture {capture_id}" if self.withholds(visitor) else Path(path).name
+        return f"picture {capture_id}" if self.withholds(visitor) else picture_name(path)
 
     def survey(self, session: Session) -> SurveyInfo:
         """The survey under review. Raises HTTPException (404) where there is none."""

@@ -23,7 +23,8 @@ class ReviewSettings:
     holds drawn tiles and the key that signs sessions. `sensitive` species are coarsened below manager. `basemap` is a
     local PMTiles, MBTiles or GeoTIFF. `count` counts the survey again and returns the document of `overfly count`.
     `draw` draws a sample to check (who, frames with detections, frames without, seed) and returns its key. What a
-    request holds has to arrive within `body_s` seconds.
+    request holds has to arrive within `body_s` seconds. `pictures` are folders to look for pictures in that
+    are not where the census says.
     """
 
     census: str
@@ -38,6 +39,7 @@ class ReviewSettings:
     body_s: float = 20.0
     count: Callable[[], Mapping[str, Any]] | None = field(default=None, compare=False)
     draw: Callable[[str, int, int, int], int] | None = field(default=None, compare=False)
+    pictures: tuple[Path, ...] = ()
 
     @property
     def on_loopback(self) -> bool:

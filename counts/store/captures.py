@@ -193,6 +193,12 @@ def read_captures(session: Session, survey_id: int, *, usable: bool = False) -> 
     return _read(session, survey_id, query.where(CaptureRow.refused.is_(None)) if usable else query)
 
 
+def picture_paths(session: Session, survey_id: int) -> Sequence[str]:
+    """Return where each of the survey's usable captures lay when it came in, in the order they were added."""
+    query = select(CaptureRow.path).where(CaptureRow.survey_id == survey_id, CaptureRow.refused.is_(None))
+    return session.scalars(query.order_by(CaptureRow.fid)).all()
+
+
 def read_footprints(session: Session, survey_id: int) -> FootprintTable:
     """Return the footprints of the survey's captures that are not refused, as arrays."""
     rows = session.execute(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from counts.exchange import STANDARDS, ExportOptions, export_survey
 from counts.exchange.checklist import read_checklist
 from counts.exchange.names import LICENCES
 from counts.exchange.services import SERVICES
+from counts.picture_files import PictureFiles
 from counts.store import latest_survey
 from flightplan.console import OverflyCommand, finish, json_option, say
 from flightplan.errors import UnreadableFileError
@@ -20,6 +22,14 @@ from overfly.commands.places import census_argument, find_places, survey_option,
 from overfly.commands.sending import plan_sending, send_survey
 
 _MAX_MAPPING_BYTES = 1 << 20
+
+
+def _folders(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> tuple[Path | None, ...]:
+    """Folders as paths; None for the option alone."""
+    for value in values:
+        if value and not Path(value).is_dir():
+            raise click.BadParameter(f"there is no folder {value!r}")
+    return tuple(Path(value) if value else None for value in values)
 
 
 @click.command("export", cls=OverflyCommand)
@@ -68,7 +78,16 @@ _MAX_MAPPING_BYTES = 1 << 20
     help="The park's SMART data model; the mapping is checked against it.",
 )
 @click.option("--zone", default="UTC", show_default=True, metavar="NAME", help="The park's time zone (smart).")
-@click.option("--pictures", is_flag=True, help="Each waypoint has what its picture shows (smart).")
+@click.option(
+    "--pictures",
+    multiple=True,
+    is_flag=False,
+    flag_value="",
+    callback=_folders,
+    metavar="[FOLDER]",
+    help="Each waypoint has what its picture shows (smart); a FOLDER is where pictures are now that are not where they "
+    "were (smart, coco, yolo), and may be given several times.",
+)
 @workspace_option
 @json_option
 def export_command(
@@ -92,7 +111,7 @@ def export_command(
     mapping: Path | None,
     data_model: Path | None,
     zone: str,
-    pictures: bool,
+    pictures: tuple[Path | None, ...],
     workspace_folder: Path | None,
     as_json: bool,
 ) -> None:
@@ -130,9 +149,11 @@ def export_command(
         licence=licence,
         data_model=data_model,
         blur_listed=blur_listed,
-        pictures=pictures,
+        pictures=bool(pictures),
     )
     places = find_places(census, workspace_folder, survey)
+    folders = [folder for folder in pictures if folder is not None]
+    options = replace(options, files=PictureFiles.of_census(places.census, folders))
     with Census.open(places.census, create=False) as opened:
         name = places.survey
         if name is None:

@@ -20,6 +20,13 @@ workspace_option = click.option(
     help="The workspace, instead of the one you are in.",
 )
 census_argument = click.argument("census", metavar="[CENSUS]", required=False)
+pictures_option = click.option(
+    "--pictures",
+    multiple=True,
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    metavar="FOLDER",
+    help="A folder to look for pictures in that are not where they were; may be given several times.",
+)
 survey_option = click.option("--survey", metavar="NAME", help="The survey (season), instead of the latest.")
 
 

@@ -8,17 +8,27 @@ import sys
 import webbrowser
 from dataclasses import asdict
 from pathlib import Path
-from threading import Timer
+from threading import Thread, Timer
 from typing import Any
 
 import click
 
 from counts.census import Census
-from flightplan.console import OverflyCommand, json_option, print_document
-from flightplan.errors import CensusError
+from counts.picture_files import PictureFiles
+from counts.store import find_survey, latest_survey
+from counts.store.captures import picture_paths
+from flightplan.console import OverflyCommand, json_option, print_document, say
+from flightplan.errors import CensusError, OverflyError
 from overfly.chain import count_survey
 from overfly.chain.verifying import draw_for_people
-from overfly.commands.places import Places, census_argument, find_places, survey_option, workspace_option
+from overfly.commands.places import (
+    Places,
+    census_argument,
+    find_places,
+    pictures_option,
+    survey_option,
+    workspace_option,
+)
 
 _MOMENT_S = 0.8
 
@@ -42,6 +52,7 @@ _MOMENT_S = 0.8
     metavar="FILE",
     help="A local PMTiles, MBTiles or GeoTIFF file under the map.",
 )
+@pictures_option
 @click.option("--no-browser", is_flag=True, help="Open no browser.")
 @workspace_option
 @json_option
@@ -54,6 +65,7 @@ def review_command(
     sensitive: tuple[str, ...],
     cache: Path | None,
     basemap: Path | None,
+    pictures: tuple[Path, ...],
     no_browser: bool,
     workspace_folder: Path | None,
     as_json: bool,
@@ -67,6 +79,7 @@ def review_command(
     Examples:
       overfly review
       overfly review --basemap park.pmtiles
+      overfly review --pictures /media/card
       overfly review census.gpkg --survey 2026-wet --host 0.0.0.0 --name camp.local
     """  # noqa: D301 (click's own mark)
     try:
@@ -88,6 +101,7 @@ def review_command(
         sensitive=frozenset(sensitive),
         basemap=basemap,
         count=lambda: _count(places),
+        pictures=pictures,
         draw=lambda who, positive, zero, seed: _draw(places, who, positive, zero, seed),
     )
     app = create_app(settings)
@@ -98,9 +112,25 @@ def review_command(
     else:
         click.echo(f"The review page is at {address} (stop with Ctrl-C)")
     sys.stdout.flush()
+    Thread(target=tell_missing, args=(places.census, places.survey, pictures), daemon=True).start()
     if not no_browser and settings.on_loopback:
         Timer(_MOMENT_S, webbrowser.open, (address,)).start()
     serve(app, host, port)
+
+
+def tell_missing(address: str, survey: str | None, folders: tuple[Path, ...]) -> None:
+    """Say how many pictures are not there, and what to do; a hundred thousand on a card take their time."""
+    try:
+        with Census.open(address, create=False) as census, census.reading() as session:
+            info = find_survey(session, survey) if survey else latest_survey(session)
+            found = PictureFiles.of_census(address, folders).look(picture_paths(session, info.survey_id))
+    except OverflyError as error:
+        say(str(error))
+        return
+    if found.missing:
+        say(f"{found.missing:,} of {found.total:,} pictures are not there, {found.example} for one. {found.hint}")
+    elif found.moved:
+        say(f"{found.moved:,} of {found.total:,} pictures were found elsewhere than where they came in from")
 
 
 def _count(places: Places) -> dict[str, Any]:

@@ -25,6 +25,7 @@ DATA = {
     "counts/report/templates/report.typ",
     "counts/report/templates/seasons.svg.j2",
     "counts/report/templates/strips.svg.j2",
+    "counts/review/static/absent.js",
     "counts/review/static/api.js",
     "counts/review/static/boxes.js",
     "counts/review/static/bulk.js",

@@ -43,6 +43,26 @@ class Frame(BaseModel):
     withheld: str | None
 
 
+class Pictures(BaseModel):
+    """Of the survey's `total` pictures, how many lie elsewhere than where they came in from, and how many nowhere.
+
+    `hint` is what to do about those that are missing; None where there are none.
+    """
+
+    total: int
+    moved: int
+    missing: int
+    hint: str | None
+
+
+@router.get("/pictures")
+def pictures(here: Here, visitor: Viewer) -> Pictures:
+    """Whether the survey's pictures are there: a census may have come from another laptop, or a card be missing."""
+    with here.census.reading() as session:
+        found = here.presence.look(session, here.survey(session).survey_id)
+    return Pictures(total=found.total, moved=found.moved, missing=found.missing, hint=found.hint)
+
+
 @router.get("/captures/{capture_id}")
 def frame(here: Here, visitor: Viewer, capture_id: Key) -> Frame:
     """A capture: what it is called, how large it is, when and where it was taken."""

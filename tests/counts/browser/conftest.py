@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import shutil
 import socket
@@ -37,6 +38,7 @@ from counts.store import (
     read_detections,
 )
 from detect.detections import Detections
+from detect.sources import hash_file
 from overfly.chain import count_survey
 from overfly.chain.verifying import draw_for_people
 
@@ -257,10 +259,15 @@ def _draw_pictures(census: Census, table: DetectionTable, folder: Path) -> None:
     rng = np.random.default_rng([42])
     small = rng.normal((148, 138, 92), 9, (75, 100, 3))
     ground = Image.fromarray(np.clip(small, 0, 255).astype(np.uint8)).resize((800, 600), Image.Resampling.BICUBIC)
-    empty = folder / "empty.jpg"
-    ground.save(empty, quality=80)
+    held = io.BytesIO()
+    ground.save(held, "JPEG", quality=80)
     with census.writing() as session:
-        session.execute(update(Capture).values(path=str(empty)))
+        for capture in session.scalars(select(Capture.fid)).all():
+            # What follows a JPEG's end is not looked at: each picture is the same, and a file of its own.
+            path = folder / f"empty-{capture}.jpg"
+            path.write_bytes(held.getvalue() + str(capture).encode())
+            known = {"path": str(path), "content_hash": hash_file(path)}
+            session.execute(update(Capture).where(Capture.fid == capture).values(known))
         for capture in np.unique(table.capture_id).tolist():
             picture = ground.copy()
             pen = ImageDraw.Draw(picture)
@@ -272,4 +279,5 @@ def _draw_pictures(census: Census, table: DetectionTable, folder: Path) -> None:
                 )
             path = folder / f"capture-{capture}.jpg"
             picture.save(path, quality=85)
-            session.execute(update(Capture).where(Capture.fid == capture).values(path=str(path)))
+            known = {"path": str(path), "content_hash": hash_file(path)}
+            session.execute(update(Capture).where(Capture.fid == capture).values(known))

@@ -29,6 +29,7 @@ from counts.store.identity import latest_identity_run
 from counts.store.pairs import PairEntry, add_pairs
 from counts.store.people import add_person
 from counts.store.samples import SampleFrameEntry, add_sample, assign
+from detect.sources import hash_file
 
 API = "/api/v1"
 SURVEY = "2026-wet"
@@ -88,6 +89,7 @@ def routes() -> list[Route]:
         Route("POST", "/acts", "reviewer", body={"acts": [{"request": "act-00001", "verdicts": [judged]}]}),
         Route("POST", "/verdicts/bulk/count", "reviewer", body=many),
         Route("POST", "/verdicts/bulk", "reviewer", body=bulk, done=(200, 409)),
+        Route("GET", "/pictures", "viewer"),
         Route("GET", "/captures/{capture_id}", "viewer", one),
         Route("GET", tile, "viewer", {"capture_id": 5, "level": 0, "column": 0, "row": 0}),
         Route("GET", "/detections/{detection_id}/crop.jpg", "viewer", {"detection_id": 1}, {"size": 96}),
@@ -132,8 +134,8 @@ def peopled_file(filled_file: Path, tmp_path_factory: pytest.TempPathFactory) ->
     """The filled census with people, pairs to answer, a sample of which rita has two frames, and one picture."""
     folder = tmp_path_factory.mktemp("peopled")
     path = Path(shutil.copy(filled_file, folder / "peopled.gpkg"))
-    picture = folder / PICTURE
-    _photograph(picture)
+    photograph = folder / PICTURE
+    _photograph(photograph)
     with Census.open(path) as census, census.writing() as session:
         for role, name in NAMES.items():
             add_person(session, name, role, who="boss", time_utc=NOON, secret=hash_word(WORD))
@@ -153,8 +155,12 @@ def peopled_file(filled_file: Path, tmp_path_factory: pytest.TempPathFactory) ->
         )
         assign(session, sample, NAMES["reviewer"], turn=1, time_utc=NOON, frames=2)
         for key in {5, session.get_one(Detection, 1).capture_id}:
-            capture = session.get_one(Capture, key)
+            capture, picture = session.get_one(Capture, key), folder / str(key) / PICTURE
+            picture.parent.mkdir()
+            # What follows a JPEG's end is not looked at: the same picture, and another file.
+            picture.write_bytes(photograph.read_bytes() + str(key).encode())
             capture.path, capture.width_px, capture.height_px = str(picture), 1800, 1300
+            capture.content_hash = hash_file(picture)
     return path
 
 

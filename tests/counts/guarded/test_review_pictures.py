@@ -14,19 +14,23 @@ from PIL import Image
 
 from counts.census import Census
 from counts.schema import Capture
+from detect.sources import hash_file
 
 API = "/api/v1"
 CAPTURE = 7
 
 
 @pytest.fixture
-def put(guarded):
+def put(guarded, tmp_path):
     """Say of a capture that its picture lies there, with this size and hash."""
 
     def change(path, size=(64, 48), content_hash: str | None = None) -> None:
         with Census.open(guarded.path) as census, census.writing() as session:
             capture = session.get_one(Capture, CAPTURE)
             capture.path, (capture.width_px, capture.height_px) = str(path), size
+            file = Path(path)
+            if content_hash is None and "\x00" not in str(path) and file.is_file() and file.is_relative_to(tmp_path):
+                content_hash = hash_file(file)
             if content_hash is not None:
                 capture.content_hash = content_hash
 
