@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -88,6 +89,31 @@ def filled(tmp_path: Path, database: str, request: pytest.FixtureRequest) -> Ite
     """A census with the survey "2026-wet", flown, detected, counted and checked."""
     with _copied(request, database, "filled", tmp_path / "filled.gpkg") as place, Census.open(place) as opened:
         yield opened
+
+
+@pytest.fixture
+def serve(filled: Census, tmp_path: Path) -> Iterator[Callable[..., Any]]:
+    """Start a review server over the filled census; several share it as several laptops would."""
+    from fastapi.testclient import TestClient
+
+    from counts.review import ReviewSettings, create_app
+
+    opened: list[TestClient] = []
+    where = filled.where
+    if filled.engine.dialect.name == "postgresql":
+        where = filled.engine.url.render_as_string(hide_password=False)
+
+    def start(**changes: Any) -> TestClient:
+        settings = ReviewSettings(where, None, tmp_path / "cache", **changes)
+        name = "localhost" if settings.on_loopback else settings.host
+        client = TestClient(create_app(settings), base_url=f"http://{name}:8077", headers={"X-Overfly": "1"})
+        client.__enter__()
+        opened.append(client)
+        return client
+
+    yield start
+    for client in opened:
+        client.__exit__(None, None, None)
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """The review server: nothing acknowledged is lost or doubled, all can be taken back, and only by whom it may be."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
@@ -12,33 +12,15 @@ from PIL import Image
 from sqlalchemy import func, select
 
 from counts.census import Census
-from counts.review import ReviewSettings, create_app
 from counts.review.pictures import TILE_PX
 from counts.review.sessions import hash_word, is_word
 from counts.schema import Capture, Detection, Verdict
 from counts.store.people import add_person
+from detect.sources import hash_file
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 API = "/api/v1"
 Serve = Callable[..., TestClient]
-
-
-@pytest.fixture
-def serve(filled: Census, tmp_path: Path) -> Iterator[Serve]:
-    """Start a server over the filled census; several share it as several laptops would."""
-    opened: list[TestClient] = []
-
-    def start(**changes) -> TestClient:
-        settings = ReviewSettings(filled.where, None, tmp_path / "cache", **changes)
-        name = "localhost" if settings.on_loopback else settings.host
-        client = TestClient(create_app(settings), base_url=f"http://{name}:8077", headers={"X-Overfly": "1"})
-        client.__enter__()
-        opened.append(client)
-        return client
-
-    yield start
-    for client in opened:
-        client.__exit__(None, None, None)
 
 
 @pytest.fixture
@@ -278,6 +260,7 @@ def drawn(filled: Census, tmp_path: Path) -> int:
     with filled.writing() as session:
         capture = session.get_one(Capture, session.scalars(select(Detection.capture_id).limit(1)).one())
         capture.path, capture.width_px, capture.height_px = str(path), 1800, 1300
+        capture.content_hash = hash_file(path)
         return capture.fid
 
 

@@ -1,16 +1,14 @@
 """Many detections at once, one box that holds two animals, two that hold one, and one animal in two pictures."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import func, select
 
 from counts.census import Census
-from counts.review import ReviewSettings, create_app
 from counts.schema import Detection, Verdict
 from counts.store import find_survey, latest_detection_run
 from counts.store.detections import read_reviewed
@@ -20,22 +18,6 @@ from overfly.chain import count_survey
 API = "/api/v1"
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 Serve = Callable[..., TestClient]
-
-
-@pytest.fixture
-def serve(filled: Census, tmp_path: Path) -> Iterator[Serve]:
-    opened: list[TestClient] = []
-
-    def start(**changes) -> TestClient:
-        app = create_app(ReviewSettings(filled.where, None, tmp_path / "cache", **changes))
-        client = TestClient(app, base_url="http://localhost:8077", headers={"X-Overfly": "1"})
-        client.__enter__()
-        opened.append(client)
-        return client
-
-    yield start
-    for client in opened:
-        client.__exit__(None, None, None)
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """The dashboard: what people kept of what the detector said, what it missed, and the newest numbers."""
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,13 +20,8 @@ BOTH = pytest.mark.parametrize("database", ["geopackage", "postgis"], indirect=T
 
 
 @pytest.fixture
-def page(filled: Census, tmp_path: Path) -> Iterator[TestClient]:
-    where = filled.where
-    if filled.engine.dialect.name == "postgresql":
-        where = filled.engine.url.render_as_string(hide_password=False)
-    app = create_app(ReviewSettings(where, None, tmp_path / "cache"))
-    with TestClient(app, base_url="http://localhost:8077", headers={"X-Overfly": "1"}) as client:
-        yield client
+def page(serve: Callable[..., TestClient]) -> TestClient:
+    return serve()
 
 
 def board(page: TestClient):

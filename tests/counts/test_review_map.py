@@ -2,7 +2,7 @@
 
 import io
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +15,6 @@ from fastapi.testclient import TestClient
 from PIL import Image
 
 from counts.census import Census
-from counts.review import ReviewSettings, create_app
 from counts.review.basemap import BaseMap
 from counts.store import MaskEntry, add_masks, find_survey, read_area
 from counts.store.people import add_person
@@ -28,24 +27,10 @@ Serve = Callable[..., TestClient]
 
 
 @pytest.fixture
-def serve(filled: Census, tmp_path: Path) -> Iterator[Serve]:
-    opened: list[TestClient] = []
+def serve(serve: Serve, filled: Census) -> Serve:
     with filled.writing() as session:
         add_person(session, "amina", "reviewer", who="boss", time_utc=datetime(2026, 3, 1, tzinfo=UTC))
-
-    def start(**changes) -> TestClient:
-        where = filled.where
-        if filled.engine.dialect.name == "postgresql":
-            where = filled.engine.url.render_as_string(hide_password=False)
-        app = create_app(ReviewSettings(where, None, tmp_path / "cache", **changes))
-        client = TestClient(app, base_url="http://localhost:8077", headers={"X-Overfly": "1"})
-        client.__enter__()
-        opened.append(client)
-        return client
-
-    yield start
-    for client in opened:
-        client.__exit__(None, None, None)
+    return serve
 
 
 def read(client: TestClient, path: str, **params):

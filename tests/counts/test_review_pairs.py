@@ -1,16 +1,14 @@
 """Same animal? Every answer is kept once, can be taken back, and the count follows."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import func, select
 
 from counts.census import Census
-from counts.review import ReviewSettings, create_app
 from counts.schema import Detection, PairDecision
 from counts.store import add_estimate_run, find_survey, latest_detection_run
 from counts.store.identity import latest_identity_run
@@ -37,22 +35,6 @@ def asked(filled: Census) -> list[tuple[int, int]]:
         assert run is not None
         add_pairs(session, run, [PairEntry(a, b, True, 2.5, 0.6, "near the gate") for a, b in pairs])
     return pairs
-
-
-@pytest.fixture
-def serve(filled: Census, tmp_path: Path) -> Iterator[Serve]:
-    opened: list[TestClient] = []
-
-    def start(**changes) -> TestClient:
-        app = create_app(ReviewSettings(filled.where, None, tmp_path / "cache", **changes))
-        client = TestClient(app, base_url="http://localhost:8077", headers={"X-Overfly": "1"})
-        client.__enter__()
-        opened.append(client)
-        return client
-
-    yield start
-    for client in opened:
-        client.__exit__(None, None, None)
 
 
 def read(client: TestClient, path: str, **params):

@@ -1,14 +1,12 @@
 """The random sample: given out, counted blind, corrected by its counter alone, and compared."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
 
 from counts.census import Census
-from counts.review import ReviewSettings, create_app
 from counts.store import find_survey, latest_detection_run
 from counts.store.detections import read_detections
 from counts.store.people import add_person
@@ -22,24 +20,11 @@ Serve = Callable[..., TestClient]
 
 
 @pytest.fixture
-def serve(filled: Census, tmp_path: Path) -> Iterator[Serve]:
-    opened: list[TestClient] = []
+def serve(serve: Serve, filled: Census) -> Serve:
     with filled.writing() as session:
         for name, role in (("amina", "reviewer"), ("ben", "reviewer"), ("vera", "viewer")):
             add_person(session, name, role, who="boss", time_utc=NOON)
-
-    def start(**changes) -> TestClient:
-        app = create_app(
-            ReviewSettings(filled.where, None, tmp_path / "cache", draw=lambda *a: draw(filled, *a), **changes)
-        )
-        client = TestClient(app, base_url="http://localhost:8077", headers={"X-Overfly": "1"})
-        client.__enter__()
-        opened.append(client)
-        return client
-
-    yield start
-    for client in opened:
-        client.__exit__(None, None, None)
+    return lambda **changes: serve(draw=lambda *said: draw(filled, *said), **changes)
 
 
 def draw(census: Census, who: str, positive: int, zero: int, seed: int) -> int:
