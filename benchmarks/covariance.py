@@ -19,10 +19,11 @@ import numpy as np
 import scipy.ndimage
 from scipy.spatial.transform import Rotation
 
-from detect.bundle import Station, adjust, angles_deg
+from detect.bundle import adjust
 from detect.georef import Pose, ground_to_pixel, place, place_with_derivatives
 from detect.matching import Matches
 from detect.pose_errors import PoseErrors, common_turned
+from detect.stations import Station, angles_deg
 from flightplan.camera import Camera, rotation
 from flightplan.cameras import camera_named
 from flightplan.frames import Floats, LocalFrame

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from detect.bundle import angles_deg
 from detect.captures import Capture
 from detect.findings import PoseFinding
+from detect.stations import angles_deg
 from flightplan.camera import rotation
 from flightplan.errors import CaptureError
 

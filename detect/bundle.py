@@ -14,15 +14,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.sparse import csc_array
 from scipy.sparse.linalg import splu
-from scipy.spatial.transform import Rotation
 from scipy.stats import chi2
 
-from detect.georef import Pose, ground_to_pixel, place_with_derivatives
 from detect.matching import Ints, Matches
-from detect.pose_errors import PoseErrors, common_turned
-from flightplan.camera import Camera, rotation
+from detect.pose_errors import common_turned
+from detect.stations import Station, above_ground_m, change_between, heading_deg, moved_by, placed, seen
 from flightplan.frames import Floats, LocalFrame
-from flightplan.terrain import Terrain
 
 _STEPS = 12
 _STILL = 1e-6
@@ -42,16 +39,6 @@ _WIDENINGS = 2
 _WIDEST, _INFORMED = 100.0, 0.1
 _KINDS = ((0, 1), (2,), (3, 4), (5,))
 """Which of a pose's six are of one kind: shift, height, tilt, yaw."""
-
-
-@dataclass(frozen=True)
-class Station:
-    """A capture in an adjustment: its camera, pose as read, ground, and the errors to expect of the pose."""
-
-    camera: Camera
-    pose: Pose
-    terrain: Terrain
-    errors: PoseErrors
 
 
 @dataclass(frozen=True)
@@ -105,67 +92,18 @@ def _solved(
 ) -> tuple[list[Station], Floats, Floats]:
     """Stations with adjusted poses, their changes (N, 6) and the flight's (6,), by Gauss and Newton's method."""
     now = list(start)
-    change = np.array([_change(new, old, frame) for new, old in zip(now, read, strict=True)])
+    change = np.array([change_between(new, old, frame) for new, old in zip(now, read, strict=True)])
     for step in range(_STEPS):
         gaps = _Gaps.of(now, matches, frame, match_m)
         noise = gaps.noise()
         matrix, right = problem.equations(gaps, gaps.weights(noise), change, flight)
         solved = splu(matrix).solve(right)
         flight = flight + solved[:6]
-        now = [_moved(s, d, frame) for s, d in zip(now, solved[6:].reshape(-1, 6), strict=True)]
-        change = np.array([_change(new, old, frame) for new, old in zip(now, read, strict=True)])
+        now = [moved_by(s, d, frame) for s, d in zip(now, solved[6:].reshape(-1, 6), strict=True)]
+        change = np.array([change_between(new, old, frame) for new, old in zip(now, read, strict=True)])
         if step > 2 and np.abs(solved).max() < _STILL:
             break
     return now, change, flight
-
-
-def above_ground_m(station: Station) -> float:
-    """Return a camera's height above the ground under it, at least a metre."""
-    pose = station.pose
-    ground = station.terrain.heights_m([[float(pose.longitude_deg), float(pose.latitude_deg)]])[0]
-    return max(1.0, float(pose.height_m) - (float(ground) if np.isfinite(ground) else 0.0))
-
-
-def gaps_m(stations: Sequence[Station], matches: Matches, frame: LocalFrame) -> Floats:
-    """How far apart the two places of each match lie, (N,); infinite where one is not on the ground."""
-    ends = [_placed(stations, i, matches.pixels[:, n], frame)[0] for n, i in enumerate((matches.first, matches.second))]
-    apart = np.hypot(*(ends[0] - ends[1]).T)
-    return np.asarray(np.where(np.isfinite(apart), apart, np.inf))
-
-
-def _placed(stations: Sequence[Station], index: Ints, pixels: Floats, frame: LocalFrame) -> tuple[Floats, Floats]:
-    """Places (N, 2) in the frame of pixels, each of its station, and their derivatives (N, 2, 9)."""
-    local, slopes = np.full((len(index), 2), np.nan), np.full((len(index), 2, 9), np.nan)
-    for mine, camera, pose, terrain in _alike(stations, index):
-        lonlat, slope = place_with_derivatives(camera, pose, pixels[mine], terrain)
-        local[mine], slopes[mine] = frame.to_local(lonlat), slope
-    return local, slopes
-
-
-def _seen(stations: Sequence[Station], index: Ints, local: Floats, frame: LocalFrame) -> Floats:
-    """Pixels (N, 2) of places on the ground in the frame, each in its station's picture."""
-    pixels = np.full((len(index), 2), np.nan)
-    for mine, camera, pose, terrain in _alike(stations, index):
-        lonlat = frame.to_lonlat(local[mine])
-        pixels[mine] = ground_to_pixel(camera, pose, lonlat, terrain.heights_m(lonlat))
-    return pixels
-
-
-def _alike(stations: Sequence[Station], index: Ints) -> Iterator[tuple[Ints, Camera, Pose, Terrain]]:
-    """Rows whose stations have one camera and one ground, with a pose for each row."""
-    groups: dict[tuple[Camera, int], list[int]] = {}
-    for n in np.unique(index).tolist():
-        groups.setdefault((stations[n].camera, id(stations[n].terrain)), []).append(n)
-    columns = np.array(
-        [
-            (p.longitude_deg, p.latitude_deg, p.height_m, p.yaw_deg, p.pitch_deg, p.roll_deg)
-            for p in (s.pose for s in stations)
-        ],
-        dtype=np.float64,
-    ).reshape(-1, 6)
-    for (camera, _), members in groups.items():
-        mine = np.flatnonzero(np.isin(index, members))
-        yield mine, camera, Pose(*columns[index[mine]].T), stations[members[0]].terrain
 
 
 @dataclass(frozen=True)
@@ -187,13 +125,13 @@ class _Gaps:
     @classmethod
     def of(cls, stations: Sequence[Station], matches: Matches, frame: LocalFrame, match_m: float) -> _Gaps:
         (a, _), (b, _) = (
-            _placed(stations, i, matches.pixels[:, n], frame) for n, i in enumerate((matches.first, matches.second))
+            placed(stations, i, matches.pixels[:, n], frame) for n, i in enumerate((matches.first, matches.second))
         )
         # Slopes are those at the middle: where the places themselves are, they have the gap's own error in them, and
         # the sum of squares would shrink by lowering the whole flight.
         middle = (a + b) / 2
         slope_a, slope_b = (
-            _placed(stations, i, _seen(stations, i, middle, frame), frame)[1] for i in (matches.first, matches.second)
+            placed(stations, i, seen(stations, i, middle, frame), frame)[1] for i in (matches.first, matches.second)
         )
         known = np.isfinite(a + b).all(axis=1) & np.isfinite(slope_a + slope_b).all(axis=(1, 2))
         good = np.flatnonzero(known)
@@ -377,37 +315,3 @@ def _positive(matrices: Floats) -> Floats:
     values, vectors = np.linalg.eigh(matrices / (scale[:, :, None] * scale[:, None, :]))
     whole: Floats = vectors * np.maximum(values, 0.0)[:, None, :] @ vectors.swapaxes(1, 2)
     return np.asarray(whole * scale[:, :, None] * scale[:, None, :])
-
-
-def heading_deg(pose: Pose) -> float:
-    """Where the top of the picture points on the ground (or, looking ahead, the camera), clockwise from north."""
-    turned = rotation(pose.yaw_deg, pose.pitch_deg, pose.roll_deg)
-    way = turned[:2, 0] - turned[:2, 2]
-    return float(np.degrees(np.arctan2(way[1], way[0])))
-
-
-def _moved(station: Station, step: Floats, frame: LocalFrame) -> Station:
-    pose = station.pose
-    here = frame.to_local([[float(pose.longitude_deg), float(pose.latitude_deg)]])
-    longitude, latitude = (float(v) for v in frame.to_lonlat(here + step[[1, 0]])[0])
-    turned = Rotation.from_rotvec(step[3:]).as_matrix() @ rotation(pose.yaw_deg, pose.pitch_deg, pose.roll_deg)
-    yaw, pitch, roll = angles_deg(turned)
-    moved = Pose(longitude, latitude, float(pose.height_m) + float(step[2]), yaw, pitch, roll)
-    return Station(station.camera, moved, station.terrain, station.errors)
-
-
-def _change(new: Station, old: Station, frame: LocalFrame) -> Floats:
-    before, after = (frame.to_local([[float(s.pose.longitude_deg), float(s.pose.latitude_deg)]])[0] for s in (old, new))
-    turned = [rotation(s.pose.yaw_deg, s.pose.pitch_deg, s.pose.roll_deg) for s in (old, new)]
-    turn = Rotation.from_matrix(turned[1] @ turned[0].T).as_rotvec()
-    rise = float(new.pose.height_m) - float(old.pose.height_m)
-    return np.array([*(after - before)[::-1], rise, *turn])
-
-
-def angles_deg(turned: Floats) -> tuple[float, float, float]:
-    """Yaw, pitch and roll of a rotation (3, 3), in degrees; the inverse of `flightplan.camera.rotation`."""
-    yaw, roll = np.arctan2(turned[1, 0], turned[0, 0]), np.arctan2(turned[2, 1], turned[2, 2])
-    pitch = np.arcsin(np.clip(-turned[2, 0], -1.0, 1.0))
-    if np.hypot(turned[0, 0], turned[1, 0]) < 1e-9:
-        yaw, roll = np.arctan2(-turned[0, 1], turned[1, 1]), np.float64(0.0)
-    return float(np.degrees(yaw)), float(np.degrees(pitch)), float(np.degrees(roll))

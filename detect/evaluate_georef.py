@@ -13,13 +13,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from detect.bundle import heading_deg
 from detect.captures import Capture, find_images, read_capture
 from detect.findings import repaired
 from detect.flight_checks import check_captures
-from detect.georef import Pose, place, place_with_derivatives, pose_of
+from detect.georef import Pose, place, place_with_derivatives
 from detect.pose_errors import PoseErrors, common_turned
 from detect.refine import Progress, Refinement, refine
+from detect.standpoints import pose_of
+from detect.stations import heading_deg
 from flightplan.camera import Camera
 from flightplan.ellipsoid import horizon_axes, to_geocentric
 from flightplan.errors import GeoreferenceError, OverflyError, Skip, UnreadableFileError

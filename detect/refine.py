@@ -15,38 +15,28 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from detect.bundle import Adjusted, Station, above_ground_m, adjust, gaps_m
+from detect.bundle import Adjusted, adjust
 from detect.captures import Capture
 from detect.engine import processors
-from detect.findings import YAW_FLIPPED, PoseFinding, Repair, repaired
-from detect.georef import pose_of
+from detect.findings import PoseFinding, Repair, repaired
 from detect.images import Pixels, decode
 from detect.keypoints import Keypoints, find_keypoints, ground_cell_m
 from detect.matching import LEAST_MATCHES, Matches, match, neighbours
-from detect.pose_errors import PoseErrors, packed
+from detect.placed_flight import PlacedFlight
+from detect.pose_errors import packed
+from detect.refine_findings import height_findings, is_off, scale_findings, turn_findings, wrapped
+from detect.stations import Station, above_ground_m, gaps_m
 from detect.turns import GroundScale, Links, find_turns, ground_scale
 from flightplan.errors import OverflyError, Skip
-from flightplan.frames import Floats, LocalFrame
+from flightplan.frames import Floats
 from flightplan.terrain import Terrain
-
-YAW_TURNED = "yaw-turned"
-"""Captures whose headings the pictures contradict by a quarter turn: the camera sat sideways in its mount."""
 
 REFINED = "pose-refined"
 """Poses adjusted so that overlapping pictures agree."""
 
-GROUND_SCALE = "ground-scale"
-"""The ground is larger or smaller in the pictures than height above ground and focal length say."""
-
-HEIGHT_ALONE = "height-against-pictures"
-"""Some captures' heights disagree with the size at which they and their neighbours show the same ground."""
-
 _HELD_OUT = 5
 _KEYPOINT_CELLS = 0.7
-_CLEAR = 3.0
-_LEAST_SCALE, _LEAST_HEIGHT, _LEAST_RISE = 0.03, 0.05, 4.0
 _HEIGHTS = ("altitude_takeoff_m", "altitude_msl_m", "altitude_ellipsoid_m")
 
 POSE_FIELDS = frozenset(
@@ -99,7 +89,7 @@ def refine(
     Pictures are read once and one after the other, and only their keypoints are kept: 0.2 MB for each.
     Captures that cannot be placed or read are skipped and come back as they are. `read` gives a capture's pixels.
     """
-    flight = _Flight.of(captures, terrain, takeoff, ground_msl_m)
+    flight = PlacedFlight.of(captures, terrain, takeoff, ground_msl_m)
     keypoints, unread = _keypoints(flight, read, progress)
     flight = flight.without(unread)
     nothing = Refinement(
@@ -114,80 +104,9 @@ def refine(
     return _judged(captures, flight, matches, nothing)
 
 
-@dataclass(frozen=True)
-class _Flight:
-    """The captures of a flight that can be placed: `used` are their indices, `stations` their poses as read."""
-
-    used: tuple[int, ...]
-    stations: tuple[Station, ...]
-    paths: tuple[Path, ...]
-    frame: LocalFrame
-    skipped: tuple[Skip, ...]
-
-    @classmethod
-    def of(
-        cls,
-        captures: Sequence[Capture],
-        terrain: Terrain | None,
-        takeoff: tuple[float, float] | None,
-        ground_msl_m: float | None,
-    ) -> _Flight:
-        used, stations, skipped = [], [], []
-        grounds: dict[tuple[float, str | None], Terrain] = {}
-        for index, capture in enumerate(captures):
-            try:
-                if capture.camera is None:
-                    skipped.append(Skip(str(capture.path), "its camera is unknown"))
-                    continue
-                stand = pose_of(capture, terrain=terrain, takeoff=takeoff, ground_msl_m=ground_msl_m)
-            except OverflyError as error:
-                skipped.append(Skip(str(capture.path), str(error)))
-                continue
-            ground = stand.terrain
-            if ground.is_flat:
-                ground = grounds.setdefault((ground.range_m[0], ground.datum), ground)
-            errors = replace(PoseErrors.of(capture), refined=None)
-            used.append(index)
-            stations.append(Station(capture.camera, stand.pose, ground, errors))
-        first = stations[0].pose if stations else None
-        frame = (
-            LocalFrame(0.0, 0.0) if first is None else LocalFrame(float(first.longitude_deg), float(first.latitude_deg))
-        )
-        paths = tuple(captures[n].path for n in used)
-        return cls(tuple(used), tuple(stations), paths, frame, tuple(skipped))
-
-    def without(self, unread: dict[int, Skip]) -> _Flight:
-        kept = [n for n, index in enumerate(self.used) if index not in unread]
-        return replace(
-            self,
-            used=tuple(self.used[n] for n in kept),
-            stations=tuple(self.stations[n] for n in kept),
-            paths=tuple(self.paths[n] for n in kept),
-        )
-
-    @property
-    def positions_m(self) -> Floats:
-        lonlat = [[float(s.pose.longitude_deg), float(s.pose.latitude_deg)] for s in self.stations]
-        return self.frame.to_local(np.array(lonlat).reshape(-1, 2))
-
-    @property
-    def yaw_deg(self) -> Floats:
-        return np.array([float(s.pose.yaw_deg) for s in self.stations])
-
-    @property
-    def widths_m(self) -> Floats:
-        """How wide each picture is on the ground, the root of its two sides' product."""
-        return np.array(
-            [
-                above_ground_m(s)
-                * np.sqrt(s.camera.image_width_px * s.camera.image_height_px)
-                / s.camera.focal_length_px
-                for s in self.stations
-            ]
-        )
-
-
-def _keypoints(flight: _Flight, read: Read, progress: Progress | None) -> tuple[dict[int, Keypoints], dict[int, Skip]]:
+def _keypoints(
+    flight: PlacedFlight, read: Read, progress: Progress | None
+) -> tuple[dict[int, Keypoints], dict[int, Skip]]:
     """Keypoints by index of the capture; pictures that cannot be read, by index."""
     cells = [
         ground_cell_m(s.camera, float(s.pose.pitch_deg), float(s.pose.roll_deg), above_ground_m(s))
@@ -227,7 +146,7 @@ def _batched(items: Sequence[int], size: int) -> Iterator[list[int]]:
         yield batch
 
 
-def _judged(captures: Sequence[Capture], flight: _Flight, matches: Matches, nothing: Refinement) -> Refinement:
+def _judged(captures: Sequence[Capture], flight: PlacedFlight, matches: Matches, nothing: Refinement) -> Refinement:
     """Put headings right, adjust, and keep what matches that were held out say is better."""
     read, frame, match_m = flight.stations, flight.frame, _match_m(flight)
     held = np.arange(len(matches)) % _HELD_OUT == _HELD_OUT - 1
@@ -235,7 +154,7 @@ def _judged(captures: Sequence[Capture], flight: _Flight, matches: Matches, noth
     quarters = find_turns(links, flight.positions_m, flight.yaw_deg, flight.widths_m)
     start = [_turned(station, int(q)) for station, q in zip(read, quarters, strict=True)]
     scale = _scale(flight, matches, start)
-    findings = [*_turn_findings(captures, flight, quarters), *_scale_findings(captures, flight, scale)]
+    findings = [*turn_findings(captures, flight, quarters), *scale_findings(captures, flight, scale)]
     trusted = [_loosened(s, scale) for s in start]
     before, put_right = (float(np.median(gaps_m(s, matches.rows(held), frame))) for s in (read, start))
     fixed, turns = repaired(captures, findings)
@@ -267,7 +186,7 @@ def _judged(captures: Sequence[Capture], flight: _Flight, matches: Matches, noth
         f"Overlapping pictures put the same ground {put_right:.2f} m apart (median); with position and attitude of "
         f"{len(flight.used)} captures adjusted to {len(matches)} matches it is {after:.2f} m, over matches kept out"
     )
-    findings += _height_findings(captures, flight, trusted, whole)
+    findings += height_findings(captures, flight, trusted, whole)
     moved = PoseFinding(
         REFINED,
         tuple(captures[n].content_hash for n in flight.used),
@@ -288,7 +207,7 @@ def _judged(captures: Sequence[Capture], flight: _Flight, matches: Matches, noth
     )
 
 
-def _match_m(flight: _Flight) -> float:
+def _match_m(flight: PlacedFlight) -> float:
     cells = [
         ground_cell_m(s.camera, float(s.pose.pitch_deg), float(s.pose.roll_deg), above_ground_m(s))
         for s in flight.stations
@@ -303,76 +222,19 @@ def _turned(station: Station, quarters: int) -> Station:
     return replace(station, pose=pose)
 
 
-def _scale(flight: _Flight, matches: Matches, start: Sequence[Station]) -> GroundScale | None:
+def _scale(flight: PlacedFlight, matches: Matches, start: Sequence[Station]) -> GroundScale | None:
     yaw = np.array([float(s.pose.yaw_deg) for s in start])
     error_m = float(np.median([s.errors.horizontal_m for s in start]))
     return ground_scale(Links.of(matches, yaw), flight.positions_m, yaw, flight.widths_m, error_m)
 
 
-def _is_off(scale: GroundScale | None) -> bool:
-    return scale is not None and abs(scale.ratio - 1) > max(_CLEAR * scale.error, _LEAST_SCALE)
-
-
 def _loosened(station: Station, scale: GroundScale | None) -> Station:
     """The station, with its height trusted no more than the size of the ground allows."""
-    if scale is None or not _is_off(scale):
+    if scale is None or not is_off(scale):
         return station
     off_m = abs(scale.ratio - 1) * above_ground_m(station)
     errors = replace(station.errors, height_common_m=float(np.hypot(station.errors.height_common_m, off_m)))
     return replace(station, errors=errors)
-
-
-def _turn_findings(
-    captures: Sequence[Capture], flight: _Flight, quarters: npt.NDArray[np.int64]
-) -> Iterator[PoseFinding]:
-    for quarter, kind, words in (
-        (2, YAW_FLIPPED, "by 180°"),
-        (1, YAW_TURNED, "by 90° clockwise"),
-        (3, YAW_TURNED, "by 90° anticlockwise"),
-    ):
-        those = [flight.used[n] for n in np.flatnonzero(quarters == quarter)]
-        if those:
-            yaws = tuple(_wrapped(float(captures[n].yaw_deg or 0.0) + 90.0 * quarter) for n in those)
-            yield PoseFinding(
-                kind,
-                tuple(captures[n].content_hash for n in those),
-                f"The pictures contradict the yaw of {len(those)} captures {words}: {_names(captures, those)}",
-                {"yaw_deg": yaws},
-                is_proved=True,
-            )
-
-
-def _scale_findings(captures: Sequence[Capture], flight: _Flight, scale: GroundScale | None) -> Iterator[PoseFinding]:
-    if scale is None or not _is_off(scale):
-        return
-    size = "larger" if scale.ratio > 1 else "smaller"
-    height_m = float(np.median([above_ground_m(s) for s in flight.stations]))
-    yield PoseFinding(
-        GROUND_SCALE,
-        tuple(captures[n].content_hash for n in flight.used),
-        f"The ground in the pictures is {abs(scale.ratio - 1):.1%} ± {scale.error:.1%} {size} than heights and focal "
-        f"length say: at {height_m:.0f} m that is {abs(scale.ratio - 1) * height_m:.1f} m of height above the ground",
-    )
-
-
-def _height_findings(
-    captures: Sequence[Capture], flight: _Flight, start: Sequence[Station], found: Adjusted
-) -> Iterator[PoseFinding]:
-    """Captures whose height alone is off: by more than its errors allow, and not as the flight's is."""
-    alone = found.changes[:, 2] - found.flight[2]
-    allowed = np.array([s.errors.height_m for s in start])
-    known = np.sqrt(found.own[:, 2, 2])
-    share = np.abs(alone) / np.array([above_ground_m(s) for s in start])
-    off = (np.abs(alone) > _LEAST_RISE * np.maximum(allowed, known)) & (share > _LEAST_HEIGHT)
-    those = [flight.used[n] for n in np.flatnonzero(off)]
-    if those:
-        rises = ", ".join(f"{alone[n]:+.1f} m" for n in np.flatnonzero(off)[:5])
-        yield PoseFinding(
-            HEIGHT_ALONE,
-            tuple(captures[n].content_hash for n in those),
-            f"The size at which {len(those)} captures show the ground contradicts their heights ({rises}): "
-            f"{_names(captures, those)}",
-        )
 
 
 def _repairs(captures: Sequence[Capture], read: Sequence[Station], found: Adjusted) -> dict[str, tuple[Any, ...]]:
@@ -382,7 +244,7 @@ def _repairs(captures: Sequence[Capture], read: Sequence[Station], found: Adjust
         for name in ("longitude_deg", "latitude_deg", "pitch_deg")
     }
     for name in ("yaw_deg", "roll_deg"):
-        repairs[name] = tuple(_wrapped(float(getattr(pose, name))) for pose in poses)
+        repairs[name] = tuple(wrapped(float(getattr(pose, name))) for pose in poses)
     rises = [float(new.pose.height_m) - float(old.pose.height_m) for new, old in zip(found.stations, read, strict=True)]
     for name in _HEIGHTS:
         values = [getattr(capture, name) for capture in captures]
@@ -393,12 +255,3 @@ def _repairs(captures: Sequence[Capture], read: Sequence[Station], found: Adjust
         for common, own, station in zip(found.common, found.own, read, strict=True)
     )
     return repairs
-
-
-def _names(captures: Sequence[Capture], those: Sequence[int], most: int = 8) -> str:
-    names = [captures[n].path.name for n in those[:most]]
-    return ", ".join(names) + (f" and {len(those) - most} more" if len(those) > most else "")
-
-
-def _wrapped(angle_deg: float) -> float:
-    return (angle_deg + 180.0) % 360.0 - 180.0

@@ -37,11 +37,12 @@ from detect.engine import processors
 from detect.findings import PoseFinding, Repair, repaired, with_repairs
 from detect.flight_checks import check_captures
 from detect.flight_logs import read_log
-from detect.georef import Standpoint, footprint
+from detect.georef import footprint
 from detect.log_matching import match_logs
 from detect.orthomosaics import read_mosaic, valid_ground
 from detect.picture_checks import PictureLook, check_pictures, look_at
 from detect.sources import read, real_path, shown
+from detect.standpoints import Standpoint
 from flightplan.errors import CaptureError, GeoreferenceError, Skip
 from flightplan.plan import SurveyPlan
 from flightplan.terrain import Terrain

@@ -13,7 +13,7 @@ from counts.schema import Capture as CaptureRow
 from counts.schema import Footprint
 from counts.store import read_area, read_flights
 from detect.captures import Capture
-from detect.georef import OVER_MODEL, Standpoint, pose_of
+from detect.standpoints import OVER_MODEL, Standpoint, pose_of
 from flightplan.errors import CensusError
 from flightplan.terrain import Terrain
 

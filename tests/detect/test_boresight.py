@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from detect.boresight import Boresight, correct_boresight
 from detect.captures import Capture
 from detect.findings import repaired
-from detect.georef import place, pose_of
+from detect.georef import place
+from detect.standpoints import pose_of
 from flightplan.camera import rotation
 from flightplan.cameras import camera_named
 from flightplan.errors import CaptureError

@@ -12,9 +12,10 @@ from scipy.spatial.transform import Rotation
 
 from detect.captures import Capture, read_capture
 from detect.evaluate_georef import evaluate_georef, evaluate_tie_points
-from detect.georef import Pose, footprint, ground_to_pixel, place, pose_of, sight_lines
+from detect.georef import Pose, footprint, ground_to_pixel, place, sight_lines
 from detect.pose_errors import PoseErrors
 from detect.raycast import Placement, cast
+from detect.standpoints import pose_of
 from flightplan.camera import Camera, rotation
 from flightplan.cameras import camera_named
 from flightplan.ellipsoid import horizon_axes, to_geocentric, to_geodetic

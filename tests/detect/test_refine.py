@@ -13,9 +13,11 @@ from PIL import Image
 from detect.captures import Capture
 from detect.evaluate_georef import evaluate_flight
 from detect.findings import YAW_FLIPPED, with_repairs
-from detect.georef import place, pose_of
+from detect.georef import place
 from detect.pose_errors import PoseErrors
-from detect.refine import GROUND_SCALE, POSE_FIELDS, REFINED, YAW_TURNED, refine
+from detect.refine import POSE_FIELDS, REFINED, refine
+from detect.refine_findings import GROUND_SCALE, YAW_TURNED
+from detect.standpoints import pose_of
 from flightplan.camera import rotation
 from flightplan.cameras import camera_named
 from flightplan.errors import GeoreferenceError

@@ -11,9 +11,10 @@ from counts.audit import verify
 from counts.census import Census
 from counts.store import StoredCapture, read_captures, read_footprints, read_repairs
 from detect.evaluate_georef import evaluate_tie_points
-from detect.georef import place, pose_of
+from detect.georef import place
 from detect.pose_errors import PoseErrors
 from detect.refine import POSE_FIELDS, REFINED
+from detect.standpoints import pose_of
 from overfly.cli import main
 
 
