@@ -239,7 +239,7 @@ def _register(
     near = distance <= gate
     if near.sum() < 2:
         return None
-    tried = np.vstack([np.zeros((1, 2)), _peaks(offset[near], float(np.sqrt(np.trace(own[near].mean(axis=0)) / 2)))])
+    tried = np.vstack([np.zeros((1, 2)), peaks(offset[near], float(np.sqrt(np.trace(own[near].mean(axis=0)) / 2)))])
     inverse = np.linalg.inv(prior)
     against = min(-2 * np.log(max(1 - c.detection, 1e-3)), gate / 2)
     best, score, agreed = np.zeros(2), 0.0, _Agreed(0.0, 0)
@@ -291,7 +291,7 @@ def _sure(agreed: _Agreed, chance: float, c: Component) -> bool:
     return bool(alike * (1 + MOST_OFFSETS_TRIED) <= CHANCE_LIKENESS)
 
 
-def _peaks(offsets: Floats, sigma_m: float) -> Floats:
+def peaks(offsets: Floats, sigma_m: float) -> Floats:
     """Offsets (K, 2) on which many pairs agree within `sigma_m`: the true one is shared by most, others by chance."""
     low = offsets.min(axis=0)
     step = max(sigma_m, float((offsets.max(axis=0) - low).max()) / _FINEST_GRID, 1e-6)

@@ -38,6 +38,7 @@ from counts.observed import Observed
 from counts.passes import Passes, Tracks, join
 from counts.resting import Rested, at_rest, rested
 from counts.steady import steady
+from counts.two_frames import in_two_frames, match_two
 from flightplan.errors import EstimateError
 from flightplan.frames import Floats
 
@@ -146,7 +147,7 @@ def _walking(
 ) -> tuple[Ints, Bools, Bools, Pairs]:
     """Tracks of animals that may walk, sightings untold and left, and the pairs that could be one animal."""
     first, second, cost = _candidates(s, options.gate, longest_gap_s)
-    track, place, spread = _tracks(s, first, second, cost, options)
+    track, place, spread = _tracks(s, first, second, cost, options, placed=passes is not None)
     pairs = Pairs(first, second, cost, *_probability(s, first, second, cost))
     untold = left = np.zeros(len(s), dtype=np.bool_)
     if passes is not None:
@@ -212,10 +213,12 @@ def _candidates(s: Observed, gate: float, longest_gap_s: float) -> tuple[Ints, I
     return first, second, d2
 
 
-def _tracks(s: Observed, first: Ints, second: Ints, cost: Floats, options: _Options) -> tuple[Ints, Floats, Floats]:
+def _tracks(
+    s: Observed, first: Ints, second: Ints, cost: Floats, options: _Options, *, placed: bool
+) -> tuple[Ints, Floats, Floats]:
     """One track number per sighting (in the fixed order), where its animal stood, and how sure that is.
 
-    Where several animals were followed together the frames' errors are taken out of both.
+    Where several animals were followed together the frames' errors are taken out of both, if they are to be `placed`.
     """
     component = components(len(s), first, second)
     density = density_within(s.points, s.layers)
@@ -229,7 +232,14 @@ def _tracks(s: Observed, first: Ints, second: Ints, cost: Floats, options: _Opti
     alone = simple[component] | (size[component] <= 2)
     spread[alone] /= np.bincount(track, minlength=len(s))[track][alone, None, None]
     bounds = np.concatenate([[0], np.cumsum(size)])
-    for index in np.flatnonzero(~simple & (size > 2)):
+    several = ~simple & (size > 2)
+    if not placed:
+        two, before = in_two_frames(s.frames[ordered], bounds, several)
+        rows = ordered[np.repeat(two, size)]
+        one, other = match_two(s, density, rows, before[two], (size - before)[two], options.gate)
+        track[other] = one
+        several &= ~two
+    for index in np.flatnonzero(several):
         inside = ordered[bounds[index] : bounds[index + 1]]
         own = s.own[inside]
         followed = follow(
