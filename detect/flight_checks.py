@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from detect.captures import Capture
 from detect.clock_checks import CLOCK_OFFSET, CLOCK_RESET, CLOCK_STEP, check_clock
@@ -30,11 +31,18 @@ KINDS = (
 """The kinds of finding that can come with a repair."""
 
 
-def check_captures(captures: Iterable[Capture], *, terrain: Terrain | None = None) -> list[PoseFinding]:
-    """Put captures into flights and check each; `terrain` is for heights against the ground."""
-    return [finding for flight in flights_of(captures) for finding in check_flight(flight, terrain=terrain)]
+def check_captures(
+    captures: Iterable[Capture], *, terrain: Terrain | None = None, planned: Any = None
+) -> list[PoseFinding]:
+    """Put captures into flights and check each.
+
+    `terrain` is for heights against the ground; `planned` is the planned lines as one geographic geometry, for what
+    between them was not to be photographed.
+    """
+    return [f for flight in flights_of(captures) for f in check_flight(flight, terrain=terrain, planned=planned)]
 
 
-def check_flight(flight: Flight, *, terrain: Terrain | None = None) -> list[PoseFinding]:
+def check_flight(flight: Flight, *, terrain: Terrain | None = None, planned: Any = None) -> list[PoseFinding]:
     """Check one flight: clock and frames, yaw, heights; in this order."""
-    return [*check_clock(flight), *check_sequence(flight), *check_yaw(flight), *check_heights(flight, terrain)]
+    frames = check_sequence(flight, planned=planned)
+    return [*check_clock(flight), *frames, *check_yaw(flight), *check_heights(flight, terrain)]

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
+import shapely
 
 from detect.findings import PoseFinding
 from detect.flights import Flight
+from flightplan.frames import LocalFrame
+from flightplan.messages import Message, Value, message, plural_message, some_of
 
 FRAMES_MISSING = "frames-missing"
 """Pictures that were taken, or should have been, and are not there."""
@@ -18,9 +23,13 @@ _LEAST_STEPS = 5
 _GAP, _DOUBLE = 1.6, 0.3
 
 
-def check_sequence(flight: Flight) -> list[PoseFinding]:
-    """Name the gaps in a flight, and the pictures it has too many; the captures named are those beside a gap."""
-    return [*_missing_numbers(flight), *_uneven(flight)]
+def check_sequence(flight: Flight, *, planned: Any = None) -> list[PoseFinding]:
+    """Name the gaps in a flight, and the pictures it has too many; the captures named are those beside a gap.
+
+    `planned` is the planned lines as one geographic geometry (WGS 84), None where no plan is known: a gap between two
+    of their parts, as over an exclusion, is no gap.
+    """
+    return [*_missing_numbers(flight), *_uneven(flight, planned)]
 
 
 def _missing_numbers(flight: Flight) -> list[PoseFinding]:
@@ -40,14 +49,18 @@ def _missing_numbers(flight: Flight) -> list[PoseFinding]:
     if len(missing) > len(flight):
         return []  # numbers that belong to something else
     agreed = _gaps_agree(flight, gaps, step)
-    few = ", ".join(missing[:8]) + (f" and {len(missing) - 8} more" if len(missing) > 8 else "")
-    verb = "is" if len(missing) == 1 else "are"
     rows = np.unique(np.concatenate([gaps, gaps + 1]))
-    text = f"{flight.name}: by the numbers of their names {len(missing)} pictures {verb} missing ({few}){agreed}"
-    return [PoseFinding(FRAMES_MISSING, flight.hashes(rows), text)]
+    text = plural_message(
+        "by the numbers of their names {count} pictures is missing ({numbers}){agreed}",
+        "by the numbers of their names {count} pictures are missing ({numbers}){agreed}",
+        len(missing),
+        numbers=some_of(missing, 8),
+        agreed=agreed,
+    )
+    return [PoseFinding(FRAMES_MISSING, flight.hashes(rows), flight.told(text))]
 
 
-def _gaps_agree(flight: Flight, gaps: npt.NDArray[np.int64], step: npt.NDArray[np.int64]) -> str:
+def _gaps_agree(flight: Flight, gaps: npt.NDArray[np.int64], step: npt.NDArray[np.int64]) -> Value:
     """Whether the ground left out is as long as the missing pictures would make it."""
     apart = np.hypot(*np.diff(flight.position_m, axis=0).T)
     same = (flight.line[1:] == flight.line[:-1]) & (flight.line[1:] >= 0)
@@ -58,11 +71,11 @@ def _gaps_agree(flight: Flight, gaps: npt.NDArray[np.int64], step: npt.NDArray[n
     each = float(np.median(apart[plain]))
     fits = np.abs(apart[wide] / each - step[wide]) < 0.5 * step[wide] ** 0.5
     if fits.all():
-        return f"; the gaps on lines are as long as that, at {each:.1f} m a picture"
-    return f"; the gaps on lines are not as long as that, at {each:.1f} m a picture"
+        return message("; the gaps on lines are as long as that, at {each:.1f} m a picture", each=each)
+    return message("; the gaps on lines are not as long as that, at {each:.1f} m a picture", each=each)
 
 
-def _uneven(flight: Flight) -> list[PoseFinding]:
+def _uneven(flight: Flight, planned: Any) -> list[PoseFinding]:
     """Steps along a line that are a multiple of the usual one, or a small part of it."""
     apart = np.hypot(*np.diff(flight.position_m, axis=0).T)
     interval = np.diff(flight.time_s)
@@ -75,28 +88,56 @@ def _uneven(flight: Flight) -> list[PoseFinding]:
     numbered = (flight.number[1:] >= 0) & (flight.number[:-1] >= 0)
     told = numbered & (np.diff(flight.number) > 1)
     gaps = np.flatnonzero(same & (apart > _GAP * usual_m) & ~told)
+    lost = np.array([_not_taken(flight, int(gap), usual_m, planned) for gap in gaps], dtype=np.int64)
+    gaps, lost = gaps[lost > 0], lost[lost > 0]
     # A drone that slows down keeps its distance or its interval: only what keeps neither is a picture too many.
     soon = ~(interval >= _DOUBLE * usual_s) if np.isfinite(usual_s) else np.ones(len(apart), dtype=np.bool_)
     doubles = np.flatnonzero(same & (apart < _DOUBLE * usual_m) & soon) + 1
     findings = []
     if len(gaps):
-        missing = int(np.maximum(1, np.round(apart[gaps] / usual_m) - 1).sum())
+        missing = int(lost.sum())
         rows = np.unique(np.concatenate([gaps, gaps + 1]))
-        text = (
-            f"{flight.name}: on its lines a picture comes every {usual_m:.1f} m, and about {missing} "
-            f"{'is' if missing == 1 else 'are'} missing or never taken: gaps of {_metres(apart[gaps])} beside "
-            f"{flight.names(rows)}"
+        text = plural_message(
+            "on its lines a picture comes every {usual:.1f} m, and about {count} is missing or never taken: gaps of"
+            " {lengths} beside {pictures}",
+            "on its lines a picture comes every {usual:.1f} m, and about {count} are missing or never taken: gaps of"
+            " {lengths} beside {pictures}",
+            missing,
+            usual=usual_m,
+            lengths=_metres(apart[gaps]),
+            pictures=flight.names(rows),
         )
-        findings.append(PoseFinding(FRAMES_MISSING, flight.hashes(rows), text))
+        findings.append(PoseFinding(FRAMES_MISSING, flight.hashes(rows), flight.told(text)))
     if len(doubles):
-        text = (
-            f"{flight.name}: on its lines a picture comes every {usual_m:.1f} m, and {len(doubles)} came only "
-            f"{_metres(apart[doubles - 1])} after the one before: {flight.names(doubles)}"
+        text = plural_message(
+            "on its lines a picture comes every {usual:.1f} m, and {count} came only {lengths} after the one before",
+            "on its lines a picture comes every {usual:.1f} m, and {count} came only {lengths} after the one before",
+            len(doubles),
+            usual=usual_m,
+            lengths=_metres(apart[doubles - 1]),
         )
-        findings.append(PoseFinding(FRAMES_SURPLUS, flight.hashes(doubles), text))
+        findings.append(PoseFinding(FRAMES_SURPLUS, flight.hashes(doubles), flight.told(text, doubles)))
     return findings
 
 
-def _metres(lengths: npt.NDArray[np.float64]) -> str:
-    few = ", ".join(f"{length:.1f}" for length in lengths[:6].tolist())
-    return f"{few} m" + (" and more" if len(lengths) > 6 else "")
+def _not_taken(flight: Flight, before: int, usual_m: float, planned: Any) -> int:
+    """How many pictures the gap after a capture leaves out, of those that the plan, where it is known, asks for."""
+    ends = np.array([[c.longitude_deg, c.latitude_deg] for c in flight.captures[before : before + 2]], dtype=np.float64)
+    frame = LocalFrame(*ends[0].tolist())
+    start, end = frame.to_local(ends)
+    count = max(1, round(float(np.hypot(*(end - start))) / usual_m) - 1)
+    if planned is None:
+        return count
+    lines = shapely.transform(planned, frame.to_local)
+    near = 0.5 * usual_m
+    if not shapely.dwithin(lines, shapely.points([start, end]), near).all():
+        return count  # not flown by this plan
+    share = np.arange(1, count + 1)[:, None] / (count + 1)
+    return int(shapely.dwithin(lines, shapely.points(start + share * (end - start)), near).sum())
+
+
+def _metres(lengths: npt.NDArray[np.float64]) -> Message:
+    few = tuple(lengths[:6].tolist())
+    if len(lengths) > 6:
+        return message("{lengths:.1f} m and more", lengths=few)
+    return message("{lengths:.1f} m", lengths=few)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from shapely.geometry import MultiPolygon, Polygon
+import shapely
+from shapely.geometry import MultiLineString, MultiPolygon, Polygon
 
 from flightplan.areas import StudyArea
 from flightplan.camera import Camera
@@ -105,6 +106,11 @@ class SurveyPlan:
         """The return height above home that is safe for every sortie; None when no elevation is known."""
         heights = [s.return_height_m for s in self.sorties if s.return_height_m is not None]
         return max(heights) if heights and len(heights) == len(self.sorties) else None
+
+    @property
+    def lines(self) -> MultiLineString:
+        """What is flown on effort: the parts of all transects, geographic."""
+        return shapely.MultiLineString([part for s in self.strata for t in s.transects for part in t.segments])
 
     @property
     def length_m(self) -> float:

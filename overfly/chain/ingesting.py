@@ -123,6 +123,7 @@ def ingest(
     repairs: list[Repair] = []
     of_hash: dict[str, Path] = {}
     records = [read_log(log) for log in logs]
+    planned = None if plan is None else plan.lines
     for _, folder in groupby(paths, lambda path: path.parent):
         captures: list[Capture] = []
         looks: dict[str, PictureLook] = {}
@@ -142,7 +143,11 @@ def ingest(
         # A flight is checked with what its log knows: where it was, and when.
         logged, filled = repaired(captures, matched)
         once = _each_once(logged)
-        checked = [*check_captures(once, terrain=terrain), *_check_flown(once, flown), *check_pictures(once, looks)]
+        checked = [
+            *check_captures(once, terrain=terrain, planned=planned),
+            *_check_flown(once, flown),
+            *check_pictures(once, looks),
+        ]
         found = [*matched, *checked]
         mended, mends = repaired(logged, checked, kinds=repair)
         changes = not_refined_away([*filled, *mends], refined)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -308,6 +309,22 @@ def test_frames_that_were_never_taken_are_told_from_distances_alone() -> None:
     finding = only(check_captures(renumbered), FRAMES_MISSING)
     assert "about 2 are missing or never taken" in finding.text
     assert named(finding) == [3, 6]
+
+
+def test_a_gap_that_was_planned_is_none() -> None:
+    captures = fly(3, 10)
+    taken = [c for i, c in enumerate(captures) if i not in (4, 5, 23)]
+    renumbered = [replace(c, path=Path("card", f"DJI_{i:04d}.JPG")) for i, c in enumerate(taken)]
+    place = [(c.longitude_deg, c.latitude_deg) for c in captures]
+    planned = shapely.MultiLineString(
+        [(place[0], place[3]), (place[6], place[9]), (place[10], place[19]), (place[20], place[29])]
+    )
+    finding = only(check_captures(renumbered, planned=planned), FRAMES_MISSING)
+    assert "about 1 is missing or never taken" in finding.text, "the lines ask for the picture of the third line alone"
+    assert named(finding) == [22, 24]
+    elsewhere = shapely.MultiLineString([[(35.0, -2.0), (35.0, -2.1)]])
+    finding = only(check_captures(renumbered, planned=elsewhere), FRAMES_MISSING)
+    assert "about 3 are missing" in finding.text, "a plan that was not flown by says nothing"
 
 
 def test_a_double_trigger_is_surplus() -> None:
