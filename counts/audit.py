@@ -65,6 +65,12 @@ _ADDED_LATER: Mapping[str, Mapping[str, frozenset[str]]] = {
         "individuals": frozenset({"herd"}),
     },
     "r0010": {"captures": frozenset({"georeference"})},
+    "r0011": {"flight_findings": frozenset({"message"}), "plan_warnings": frozenset({"message"})},
+    "r0012": {
+        "effort": frozenset({"stratum_id"}),
+        "sample_frames": frozenset({"part"}),
+        "verification_samples": frozenset({"part"}),
+    },
 }
 """Columns that tables got after the audit began, by the schema's revision: in no digest of an entry written before."""
 

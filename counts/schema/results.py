@@ -59,13 +59,17 @@ class Sighting(Base):
 
 
 class VerificationSample(Base):
-    """What a person counted in the core zone of a sampled frame, beside what the census has there. Append-only."""
+    """What a person counted in the core zone of a sampled frame, beside what the census has there. Append-only.
+
+    `part` is the number of the part of a mosaic that was checked, 0 for a frame.
+    """
 
     __tablename__ = "verification_samples"
-    __table_args__ = (UniqueConstraint("identity_run_id", "capture_id", "species", "who"),)
+    __table_args__ = (UniqueConstraint("identity_run_id", "capture_id", "part", "species", "who"),)
     fid: Mapped[Key]
     identity_run_id: Mapped[int] = parent("identity_runs")
     capture_id: Mapped[int] = parent("captures", index=True)
+    part: Mapped[int] = mapped_column(server_default="0")
     sample_stratum: Mapped[str]
     species: Mapped[str]
     true_count: Mapped[int]
@@ -87,13 +91,18 @@ class EstimateRun(Base):
 
 
 class Effort(Base):
-    """What was really searched along one transect; NULL where masks or gaps were not measured."""
+    """What was really searched along one transect; NULL where masks or gaps were not measured.
+
+    What mosaics show belongs to no line: of that there is one row for a stratum, or one with neither where the survey
+    has no area.
+    """
 
     __tablename__ = "effort"
     __table_args__ = (UniqueConstraint("estimate_run_id", "transect_id"),)
     fid: Mapped[Key]
     estimate_run_id: Mapped[int] = parent("estimate_runs")
-    transect_id: Mapped[int] = parent("transects", index=True)
+    transect_id: Mapped[int | None] = parent("transects", index=True)
+    stratum_id: Mapped[int | None] = parent("strata", index=True)
     area_searched_m2: Mapped[float]
     length_m: Mapped[float]
     captures: Mapped[int]

@@ -130,13 +130,17 @@ class Sample(Base):
 
 
 class SampleFrame(Base):
-    """A frame of a sample, in the order of drawing; `zone_px` is the part to count in, rings of [x, y] in pixels."""
+    """A frame of a sample, in the order of drawing; `zone_px` is what to count in, rings of [x, y] in pixels.
+
+    Of a mosaic many parts are drawn, each a frame with a number `part`; 0 is a picture that is one frame.
+    """
 
     __tablename__ = "sample_frames"
-    __table_args__ = (UniqueConstraint("sample_id", "capture_id"),)
+    __table_args__ = (UniqueConstraint("sample_id", "capture_id", "part"),)
     fid: Mapped[Key]
     sample_id: Mapped[int] = parent("samples")
     capture_id: Mapped[int] = parent("captures", index=True)
+    part: Mapped[int] = mapped_column(server_default="0")
     position: Mapped[int]
     sample_stratum: Mapped[str]
     zone_px: Mapped[list[Any] | None]

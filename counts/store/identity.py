@@ -60,13 +60,17 @@ class IndividualTable:
 
 @dataclass(frozen=True)
 class VerificationEntry:
-    """What somebody counted of one species in the core zone of one frame, beside what the census has there."""
+    """What somebody counted of one species in the core zone of one frame, beside what the census has there.
+
+    `part` is the number of a part of a mosaic, 0 for a frame.
+    """
 
     capture_id: int
     sample_stratum: str
     species: str
     true_count: int
     census_count: int
+    part: int = 0
 
 
 def add_identity_run(
@@ -147,7 +151,7 @@ def add_verification(
     """Write what a person counted in sampled frames. Append-only: what is there already is not written twice."""
     known = set(
         session.execute(
-            select(VerificationSample.capture_id, VerificationSample.species).where(
+            select(VerificationSample.capture_id, VerificationSample.part, VerificationSample.species).where(
                 VerificationSample.identity_run_id == identity_run_id, VerificationSample.who == who
             )
         )
@@ -156,6 +160,7 @@ def add_verification(
         {
             "identity_run_id": identity_run_id,
             "capture_id": int(e.capture_id),
+            "part": e.part,
             "sample_stratum": e.sample_stratum,
             "species": e.species,
             "true_count": int(e.true_count),
@@ -164,7 +169,7 @@ def add_verification(
             "time_utc": time_utc,
         }
         for e in entries
-        if (e.capture_id, e.species) not in known
+        if (e.capture_id, e.part, e.species) not in known
     ]
     if rows:
         session.execute(insert(VerificationSample), rows)
@@ -178,7 +183,7 @@ def read_verification(session: Session, identity_run_id: int) -> tuple[Verificat
         .order_by(VerificationSample.fid)
     )
     return tuple(
-        VerificationEntry(r.capture_id, r.sample_stratum, r.species, r.true_count, r.census_count) for r in rows
+        VerificationEntry(r.capture_id, r.sample_stratum, r.species, r.true_count, r.census_count, r.part) for r in rows
     )
 
 

@@ -25,15 +25,17 @@ class EffortEntry:
     """What was really searched along one transect.
 
     Of `planned_area_m2` some is masked (water, cloud) and some no picture shows; None where that was not measured.
+    What mosaics show belongs to no transect: it is told by `stratum`, or by neither where the survey has no area.
     """
 
-    transect: str
+    transect: str | None
     area_searched_m2: float
     length_m: float
     captures: int
     planned_area_m2: float | None = None
     masked_area_m2: float | None = None
     gap_area_m2: float | None = None
+    stratum: str | None = None
 
 
 @dataclass(frozen=True)
@@ -227,15 +229,18 @@ def read_estimate_run(session: Session, estimate_run_id: int) -> EstimateRunInfo
 
 
 def read_effort(session: Session, estimate_run_id: int) -> tuple[EffortEntry, ...]:
-    """Return the effort of each transect, in the order it was written."""
+    """Return the effort of each transect, of each stratum for mosaics, in the order it was written."""
     rows = session.execute(
-        select(Effort, Transect.identifier)
-        .join(Transect, Effort.transect_id == Transect.fid)
+        select(Effort, Transect.identifier, Stratum.name)
+        .outerjoin(Transect, Effort.transect_id == Transect.fid)
+        .outerjoin(Stratum, Effort.stratum_id == Stratum.fid)
         .where(Effort.estimate_run_id == estimate_run_id)
         .order_by(Effort.fid)
     )
-    names = [f.name for f in dataclasses.fields(EffortEntry) if f.name != "transect"]
-    return tuple(EffortEntry(transect, **{n: getattr(row, n) for n in names}) for row, transect in rows)
+    names = [f.name for f in dataclasses.fields(EffortEntry) if f.name not in ("transect", "stratum")]
+    return tuple(
+        EffortEntry(transect, **{n: getattr(row, n) for n in names}, stratum=stratum) for row, transect, stratum in rows
+    )
 
 
 def read_gaps(session: Session, estimate_run_id: int) -> tuple[GapEntry, ...]:
@@ -274,12 +279,20 @@ def read_estimates(session: Session, estimate_run_id: int) -> tuple[EstimateEntr
 
 
 def _add_effort(session: Session, run_id: int, survey_id: int, efforts: tuple[EffortEntry, ...]) -> None:
-    ids = _transect_ids(session, survey_id, [e.transect for e in efforts])
+    ids = _transect_ids(session, survey_id, [e.transect for e in efforts if e.transect is not None])
+    strata = _stratum_ids(session, survey_id, [e.stratum for e in efforts if e.stratum is not None])
     rows = []
     for entry in efforts:
         document = _document(entry)
-        transect_id = ids[document.pop("transect")]
-        rows.append({**document, "estimate_run_id": run_id, "transect_id": transect_id})
+        transect, stratum = document.pop("transect"), document.pop("stratum")
+        rows.append(
+            {
+                **document,
+                "estimate_run_id": run_id,
+                "transect_id": None if transect is None else ids[transect],
+                "stratum_id": None if stratum is None else strata[stratum],
+            }
+        )
     if rows:
         session.execute(insert(Effort), rows)
 
@@ -309,13 +322,18 @@ def _transect_ids(session: Session, survey_id: int, wanted: Iterable[str]) -> di
     return ids
 
 
+def _stratum_ids(session: Session, survey_id: int, wanted: Iterable[str]) -> dict[str, int]:
+    ids = dict(session.execute(select(Stratum.name, Stratum.fid).where(Stratum.survey_id == survey_id)).all())
+    missing = [name for name in wanted if name not in ids]
+    if missing:
+        raise CensusError(f"the survey has no stratum {missing[0]!r}", hint="Add the survey with its plan first")
+    return ids
+
+
 def _add_estimates(
     session: Session, run_id: int, survey_id: int, numbers: tuple[EstimateEntry, ...], inputs_hash: str
 ) -> None:
-    ids = dict(session.execute(select(Stratum.name, Stratum.fid).where(Stratum.survey_id == survey_id)).all())
-    missing = [e.stratum for e in numbers if e.stratum is not None and e.stratum not in ids]
-    if missing:
-        raise CensusError(f"the survey has no stratum {missing[0]!r}", hint="Add the survey with its plan first")
+    ids = _stratum_ids(session, survey_id, [e.stratum for e in numbers if e.stratum is not None])
     rows = []
     for entry in numbers:
         if (entry.lower is None or entry.upper is None) and not entry.limits_reason:

@@ -16,11 +16,15 @@ from flightplan.errors import CensusError
 
 @dataclass(frozen=True)
 class SampleFrameEntry:
-    """A frame that was drawn, and the part of it to count in: rings of (x, y) in pixels, None for the whole frame."""
+    """A frame that was drawn, and what of it to count in: rings of (x, y) in pixels, None for the whole frame.
+
+    `part` is the number of a part of a mosaic, 0 for a picture that is one frame.
+    """
 
     capture_id: int
     sample_stratum: str
     zone_px: Sequence[Sequence[Sequence[float]]] | None = None
+    part: int = 0
 
 
 @dataclass(frozen=True)
@@ -85,6 +89,7 @@ def add_sample(
         {
             "sample_id": row.fid,
             "capture_id": int(frame.capture_id),
+            "part": frame.part,
             "position": position,
             "sample_stratum": frame.sample_stratum,
             "zone_px": None if frame.zone_px is None else [[list(p) for p in ring] for ring in frame.zone_px],
@@ -104,9 +109,12 @@ def latest_sample(session: Session, survey_id: int) -> int | None:
 def read_frames(session: Session, sample_id: int) -> tuple[StoredFrame, ...]:
     """Return the frames of a sample in the order of drawing."""
     rows = session.scalars(select(SampleFrame).where(SampleFrame.sample_id == sample_id).order_by(SampleFrame.position))
-    return tuple(
-        StoredFrame(r.fid, r.position, SampleFrameEntry(r.capture_id, r.sample_stratum, r.zone_px)) for r in rows
-    )
+    return tuple(_stored(row) for row in rows)
+
+
+def _stored(row: SampleFrame) -> StoredFrame:
+    entry = SampleFrameEntry(row.capture_id, row.sample_stratum, row.zone_px, row.part)
+    return StoredFrame(row.fid, row.position, entry)
 
 
 def assign(session: Session, sample_id: int, who: str, *, turn: int, time_utc: datetime, frames: int) -> int:
@@ -138,9 +146,7 @@ def frames_to_do(session: Session, sample_id: int, who: str) -> tuple[StoredFram
         .where(SampleFrame.sample_id == sample_id, SampleAssignment.who == who, SampleFrame.fid.not_in(done))
         .order_by(SampleFrame.position)
     )
-    return tuple(
-        StoredFrame(r.fid, r.position, SampleFrameEntry(r.capture_id, r.sample_stratum, r.zone_px)) for r in rows
-    )
+    return tuple(_stored(row) for row in rows)
 
 
 def frames_left(session: Session, sample_id: int) -> dict[int, int]:
@@ -164,9 +170,7 @@ def frames_given(session: Session, sample_id: int, who: str) -> tuple[StoredFram
         .where(SampleFrame.sample_id == sample_id, SampleAssignment.who == who)
         .order_by(SampleFrame.position)
     )
-    return tuple(
-        StoredFrame(r.fid, r.position, SampleFrameEntry(r.capture_id, r.sample_stratum, r.zone_px)) for r in rows
-    )
+    return tuple(_stored(row) for row in rows)
 
 
 def own_marks(session: Session, frame_id: int, who: str) -> dict[str, list[list[float]]] | None:
