@@ -13,13 +13,13 @@ from itertools import groupby, pairwise
 from math import hypot
 
 import numpy as np
-import shapely
 
 from flightplan.areas import StudyArea
 from flightplan.drones import Drone
 from flightplan.energy import Wind, fly_legs
 from flightplan.errors import PlanError
 from flightplan.frames import Floats
+from flightplan.homes import Homes
 from flightplan.hovering import Hover
 from flightplan.operations import Limits
 from flightplan.ordering import Run
@@ -90,7 +90,6 @@ def cut_sorties(
     same area. Raises PlanError when even a short piece cannot be reached.
     """
     ways = ways or Ways(airspace)
-    homes = tuple(fixed_homes)
     costs = _Costs(
         area,
         airspace,
@@ -100,7 +99,7 @@ def cut_sorties(
         transit_speed_mps,
         altitude_agl_m,
         wind_share,
-        homes,
+        Homes(area, airspace, tuple(fixed_homes)),
         wind,
         limits or Limits(),
         hover,
@@ -151,15 +150,13 @@ class _Costs:
     transit_speed_mps: float
     altitude_agl_m: float
     wind_share: float
-    fixed_homes: tuple[Floats, ...]
+    homes: Homes
     wind: Wind | None
     limits: Limits
     hover: Hover | None = None
     known: dict[bytes, tuple[float, float, int]] = field(default_factory=dict)
     _alone: dict[tuple[str, bytes], _Taken] = field(default_factory=dict)
     _pieces: dict[tuple[str, bytes, int], list[Run]] = field(default_factory=dict)
-    _parts: dict[bytes, int] = field(default_factory=dict)
-    _rim_homes: dict[bytes, tuple[Floats, int]] = field(default_factory=dict)
     _nearest: dict[bytes, list[tuple[float, int, Floats]]] = field(default_factory=dict)
 
     def look_ahead(self, runs: Sequence[Run]) -> None:
@@ -169,16 +166,11 @@ class _Costs:
         """
         likely = [self.pieces(run, self._least_pieces(run)) for run in runs]
         alone = [piece for pieces in likely for piece in pieces]
-        starts, ends = (np.stack([run.ends[i] for run in alone]) for i in (0, 1))
-        unknown = self.airspace.part_of(starts).tolist()
-        self._parts.update({start.tobytes(): part for start, part in zip(starts, unknown, strict=True)})
-        if not self.fixed_homes:
-            # A flight over one piece, and over two that follow each other.
-            self._near_rim(np.concatenate([starts, ends, (starts + ends) / 2, (starts[:-1] + ends[1:]) / 2]))
+        self.homes.look_ahead(alone)
         if self.ways.run_in_m or self.airspace.turning is not None:
             return
         between = [[a[-1].ends[1], b[0].ends[0]] for a, b in pairwise(likely) if len(a) == len(b) == 1]
-        homes = [self._nearest_homes((run,))[0][2] for run in alone] if not self.fixed_homes else []
+        homes = [self._nearest_homes((run,))[0][2] for run in alone] if not self.homes.fixed else []
         outer = [[home, end] for run, home in zip(alone, homes, strict=False) for end in run.ends]
         self.airspace.look_straight(between + outer)
 
@@ -308,7 +300,7 @@ class _Costs:
     def _sorted_homes(self, runs: Sequence[Run]) -> list[tuple[float, int, Floats]]:
         start, end = runs[0].ends[0].tolist(), runs[-1].ends[1].tolist()
         found = []
-        for i, home in enumerate(self._homes(runs[0], runs[-1])):
+        for i, home in enumerate(self.homes.of(runs[0], runs[-1])):
             least_s = 0.0
             if self.wind is None:
                 x, y = home.tolist()
@@ -354,47 +346,6 @@ class _Costs:
         ways = [self.ways.out(home, runs[0]), *between, self.ways.back(runs[-1], home)]
         points = np.concatenate([*ways, *(run.ends for run in runs)])
         return bool(np.hypot(*(points - home).T).max() <= most_m)
-
-    def _homes(self, first: Run, last: Run) -> Sequence[Floats]:
-        start, end = first.ends[0], last.ends[1]
-        key = start.tobytes()
-        if key not in self._parts:
-            self._parts[key] = int(self.airspace.part_of(start)[0])
-        part = self._parts[key]
-        if self.fixed_homes:
-            reachable = [h for h, where in zip(self.fixed_homes, self._home_parts, strict=True) if where == part]
-            if not reachable:
-                raise PlanError(
-                    f"no launch site has a legal way to transect {first.transect}",
-                    where=self.area.name,
-                    hint="Add one in that part of the area",
-                )
-            return reachable
-        near = self._near_rim((start, end, (start + end) / 2))
-        return [home for home, where in near if where == part] or [start]
-
-    def _near_rim(self, points: Sequence[Floats] | Floats) -> list[tuple[Floats, int]]:
-        """Return the legal place nearest to where the area's boundary is nearest to each point, and its part."""
-        keys = [point.tobytes() for point in points]
-        missing = {key: point for key, point in zip(keys, points, strict=True) if key not in self._rim_homes}
-        if missing:
-            where = shapely.points(np.stack(list(missing.values())))
-            rims = shapely.get_coordinates(shapely.shortest_line(self._rim, where))[::2]
-            homes = self.airspace.all_nearest(rims)
-            parts = self.airspace.part_of(homes).tolist()
-            self._rim_homes.update(zip(missing, zip(homes, parts, strict=True), strict=True))
-        return [self._rim_homes[key] for key in keys]
-
-    @cached_property
-    def _home_parts(self) -> list[int]:
-        return [int(part) for part in self.airspace.part_of(np.stack(self.fixed_homes))]
-
-    @cached_property
-    def _rim(self) -> shapely.MultiLineString:
-        land = shapely.union_all([self.area.localise(s.polygon) for s in self.area.strata])
-        rim = shapely.MultiLineString([p.exterior for p in shapely.get_parts(land)])
-        shapely.prepare(rim)
-        return rim
 
 
 def _pieces(run: Run, costs: _Costs) -> list[Run]:
