@@ -29,6 +29,15 @@ class Airframe:
         """Return a clean survey multirotor: 14° of lean at 12 m/s, 19 A hovering on six cells."""
         return cls(drag_linear=0.06, drag_quadratic=0.012, hover_current_a=19.0)
 
+    @property
+    def idle_current_a(self) -> float:
+        """What the motors draw on the ground, in amperes."""
+        return 0.1 * self.hover_current_a
+
+    def current_a(self, thrust_ratio: float, climb_mps: float) -> float:
+        """Return what they draw in flight, in amperes, with so many times the thrust of a hover."""
+        return float(self.hover_current_a * thrust_ratio**0.53 * (1.0 + 0.02 * climb_mps))
+
 
 class Body:
     """The true state of the vehicle: metres north, east and up of home, m/s, and angles in radians."""

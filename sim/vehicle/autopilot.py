@@ -329,12 +329,7 @@ class SimulatedVehicle(Whereabouts):
         """Take up a changed parameter that something keeps a copy of."""
         if name == "SIM_BATT_VOLTAGE":
             self.battery.set_voltage = self.parameters[name]
-        elif name == "SIM_WIND_TURB":
-            self.air.gust(self.parameters[name])
-        elif name == "SIM_WIND_SPD":
-            self.air.speed_mps = self.parameters[name]
-        elif name == "SIM_WIND_DIR":
-            self.air.from_deg = self.parameters[name]
+        self.air.parameter_changed(name, self.parameters[name])
         self.flight.configure()
 
     # --- time -----------------------------------------------------------------------------------------------------
@@ -389,11 +384,9 @@ class SimulatedVehicle(Whereabouts):
             body.rest()
 
     def _current_a(self) -> float:
-        frame = self.frame
         if self.flight.landed:
-            return 0.1 * frame.hover_current_a
-        climb = 1.0 + 0.02 * self.body.vu
-        return float(frame.hover_current_a * self.body.thrust_ratio**0.53 * climb)
+            return self.frame.idle_current_a
+        return self.frame.current_a(self.body.thrust_ratio, self.body.vu)
 
     def _items_changed(self, kind: int) -> None:
         if kind == FENCE:

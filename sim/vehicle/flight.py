@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from sim.vehicle.airframe import wrap_pi
 from sim.vehicle.control import PositionController
 from sim.vehicle.items import Item
-from sim.vehicle.manoeuvres import LIFT_S, SPOOL_S, Brakes, Plumb, stand
+from sim.vehicle.manoeuvres import LIFT_S, SPOOL_S, Brakes, Nose, Plumb, stand
 from sim.vehicle.modes import AUTO, BRAKE, GUIDED, LAND, RTL, STABILIZE
 from sim.vehicle.rally import return_point
 from sim.vehicle.waypoints import Point, WaypointFlight
@@ -38,8 +37,7 @@ class Flight:
         self._top_u = 0.0
         self._plumb = Plumb(vehicle.parameters, self.control)
         self._brakes = Brakes(vehicle.parameters, self.control)
-        self._yaw = vehicle.body.yaw
-        self._yaw_fixed = False
+        self._nose = Nose(vehicle.parameters, vehicle.body.yaw)
         self._until_s = math.inf
         self._idle_since_s = 0.0
         self._target: Point = (0.0, 0.0, 0.0)
@@ -99,8 +97,7 @@ class Flight:
         self.mode = mode
         self.blind = mode == LAND and not vehicle.position_ok
         self.control.configure(vehicle.parameters)
-        self._yaw_fixed = False
-        self._yaw = vehicle.body.yaw
+        self._nose.hold(vehicle.body.yaw)
         self.waypoints.active = self.waypoints.paused = False
         if self.landed:
             self.stage = IDLE
@@ -167,7 +164,7 @@ class Flight:
             ):
                 self.waypoints.then(self._point(following))
             self.stage = WAYPOINT
-            self._yaw_fixed = False
+            self._nose.let_go()
         if item.command != 93:
             self.leg_done = False
 
@@ -230,8 +227,7 @@ class Flight:
 
     def fix_yaw(self, yaw: float, *, relative: bool, clockwise: bool) -> None:
         """Hold a heading (radians) until the next waypoint."""
-        self._yaw = wrap_pi(self._vehicle.body.yaw + (yaw if clockwise else -yaw)) if relative else wrap_pi(yaw)
-        self._yaw_fixed = True
+        self._nose.fix(self._vehicle.body.yaw + (yaw if clockwise else -yaw) if relative else yaw)
 
     def step(self, dt: float) -> None:
         """Fly for a time step."""
@@ -353,14 +349,8 @@ class Flight:
         vehicle.disarm()
 
     def _heading(self) -> float:
-        behaviour = int(self._vehicle.parameters["WP_YAW_BEHAVIOR"])
-        if self._yaw_fixed or behaviour == 0:
-            return self._yaw
-        if self.stage in (WAYPOINT, GO_LAND) or (self.stage == RTL_RETURN and behaviour in (1, 3)):
-            heading = self.waypoints.heading()
-            if heading is not None:
-                self._yaw = heading
-        return self._yaw
+        leg = self.waypoints.heading() if self.stage in (WAYPOINT, GO_LAND, RTL_RETURN) else None
+        return self._nose.wanted(leg, is_return=self.stage == RTL_RETURN)
 
     def _legs(self) -> None:
         """Go on from the waypoint reached; from where the vehicle will stop when it was called away from one."""

@@ -1,4 +1,4 @@
-"""What the simulated multirotor does without legs: climbing out, coming down, braking, standing still.
+"""What the simulated multirotor does beside its legs: climbing out, coming down, braking, standing, turning its nose.
 
 Rates are ArduCopter's; those of the take-off were measured from its recordings.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 
+from sim.vehicle.airframe import wrap_pi
 from sim.vehicle.control import PositionController, shape_speed
 from sim.vehicle.parameters import Parameters
 
@@ -85,6 +86,32 @@ class Brakes:
         else:
             control.vn = control.ve = control.an = control.ae = 0.0
         control.vu = control.au = 0.0
+
+
+class Nose:
+    """Where the nose is wanted, radians from north: along the legs as WP_YAW_BEHAVIOR says, or where it was told."""
+
+    def __init__(self, parameters: Parameters, yaw: float) -> None:
+        self._parameters, self._yaw, self._fixed = parameters, yaw, False
+
+    def let_go(self) -> None:
+        """Heed the legs again."""
+        self._fixed = False
+
+    def hold(self, yaw: float) -> None:
+        """Keep to where it points now."""
+        self._yaw, self._fixed = yaw, False
+
+    def fix(self, yaw: float) -> None:
+        """Hold a heading until the next waypoint."""
+        self._yaw, self._fixed = wrap_pi(yaw), True
+
+    def wanted(self, leg: float | None, *, is_return: bool) -> float:
+        """Return the heading to steer for on a leg of that heading, None on none; `is_return` on the way home."""
+        behaviour = int(self._parameters["WP_YAW_BEHAVIOR"])
+        if leg is not None and not self._fixed and behaviour != 0 and (not is_return or behaviour in (1, 3)):
+            self._yaw = leg
+        return self._yaw
 
 
 def stand(control: PositionController) -> None:

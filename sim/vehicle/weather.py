@@ -107,9 +107,14 @@ class Air:
         self._error.advance(dt)
         self._gusts.advance(dt)
 
-    def gust(self, sigma_mps: float) -> None:
-        """Change the strength of the gusts."""
-        self._gusts.scale((sigma_mps,) * 2)
+    def parameter_changed(self, name: str, value: float) -> None:
+        """Take up a changed parameter of the wind's; others mean nothing here."""
+        if name == "SIM_WIND_TURB":
+            self._gusts.scale((value,) * 2)
+        elif name == "SIM_WIND_SPD":
+            self.speed_mps = value
+        elif name == "SIM_WIND_DIR":
+            self.from_deg = value
 
     def wind(self, height_m: float) -> tuple[float, float]:
         """Return the air's velocity north and east at a height above home (m/s)."""
