@@ -12,6 +12,7 @@ from detect.captures import Capture
 from detect.findings import PoseFinding
 from detect.flights import Flight
 from flightplan.frames import Floats
+from flightplan.messages import Message, Value, message, plural_message
 
 CLOCK_RESET = "clock-reset"
 """A clock that started again from its first day: the date is none."""
@@ -58,18 +59,24 @@ def check_flown(captures: Sequence[Capture], started_utc: datetime, ended_utc: d
         return []
     # The shifts that bring all of them into the flight.
     low, high = np.ceil((times.max() - last) / _QUARTER_S), np.floor((times.min() - first) / _QUARTER_S)
-    text = (
-        f"{timed[0].path.parent.name}/{timed[0].path.name}: {_pictures(len(timed))} say that they were taken between "
-        f"{min(filter(None, (c.time_utc for c in timed))):%Y-%m-%d %H:%M:%S} and "
-        f"{max(filter(None, (c.time_utc for c in timed))):%H:%M:%S} UTC, and the flight went from "
-        f"{started_utc:%Y-%m-%d %H:%M:%S} to {ended_utc:%H:%M:%S}"
+    text = plural_message(
+        "{flight}: {count} picture says that it was taken between {first} and {last} UTC, and the flight went from"
+        " {started} to {ended}",
+        "{flight}: {count} pictures say that they were taken between {first} and {last} UTC, and the flight went from"
+        " {started} to {ended}",
+        len(timed),
+        flight=f"{timed[0].path.parent.name}/{timed[0].path.name}",
+        first=f"{min(filter(None, (c.time_utc for c in timed))):%Y-%m-%d %H:%M:%S}",
+        last=f"{max(filter(None, (c.time_utc for c in timed))):%H:%M:%S}",
+        started=f"{started_utc:%Y-%m-%d %H:%M:%S}",
+        ended=f"{ended_utc:%H:%M:%S}",
     )
     hashes = tuple(c.content_hash for c in timed)
     if low != high or abs(low) > _LARGEST_ZONE_S / _QUARTER_S:
         return [PoseFinding(CLOCK_OFFSET, hashes, text)]
     ahead = timedelta(seconds=float(low) * _QUARTER_S)
     times_utc = tuple(None if c.time_utc is None else c.time_utc - ahead for c in timed)
-    zone = f"{text}: a time zone of {ahead / timedelta(hours=1):+g} h is missing"
+    zone = message("{found}: a time zone of {zone:+g} h is missing", found=text, zone=ahead / timedelta(hours=1))
     return [PoseFinding(CLOCK_OFFSET, hashes, zone, {"time_utc": times_utc})]
 
 
@@ -94,10 +101,20 @@ def _reset(flight: Flight) -> list[PoseFinding]:
     proved = bool(
         (years[rows] < _LONG_AGO).all() or (len(others) and (np.abs(years[others] - years[rows[0]]) > 1).all())
     )
-    dates = ", ".join(sorted({f"{clocks[i]:%Y-%m-%d}" for i in rows.tolist()}))
-    against = f"; the other {len(others)} of the flight say {clocks[others[0]]:%Y-%m-%d}" if len(others) else ""
-    text = f"{flight.name}: {_pictures(len(rows))} from {dates}, the first day of a clock that was reset{against}"
-    named = f"{text}: {flight.names(rows)}"
+    text = plural_message(
+        "{count} picture from {dates}, the first day of a clock that was reset",
+        "{count} pictures from {dates}, the first day of a clock that was reset",
+        len(rows),
+        dates=tuple(sorted({f"{clocks[i]:%Y-%m-%d}" for i in rows.tolist()})),
+    )
+    if len(others):
+        text = message(
+            "{found}; the other {number} of the flight say {date}",
+            found=text,
+            number=len(others),
+            date=f"{clocks[others[0]]:%Y-%m-%d}",
+        )
+    named = flight.told(text, rows)
     if not given.any():
         # Read as unknown already, or known from GPS: nothing to repair.
         return [PoseFinding(CLOCK_RESET, flight.hashes(rows), named, None, proved)]
@@ -121,11 +138,20 @@ def _steps(flight: Flight, rest: npt.NDArray[np.bool_]) -> list[PoseFinding]:
         before, after = rows[: at + 1], rows[at + 1 :]
         moved, by = (before, step) if len(before) < len(after) else (after, -step)
         quarter = round(step / 900.0)
-        zone = f" ({quarter * 0.25:+g} h: a time zone)" if quarter and abs(step - quarter * 900.0) < 60.0 else ""
+        zone: Value = ""
+        if quarter and abs(step - quarter * 900.0) < 60.0:
+            zone = message(" ({hours:+g} h: a time zone)", hours=quarter * 0.25)
         a, b = (flight.captures[i].path.name for i in (rows[at], rows[at + 1]))
-        text = (
-            f"{flight.name}: the clock steps by {_spelled(step)}{zone} between {a} and {b}; the {len(moved)} pictures "
-            "on the shorter side are proposed to follow the others"
+        text = flight.told(
+            message(
+                "the clock steps by {step}{zone} between {before} and {after}; the {number} pictures on the shorter"
+                " side are proposed to follow the others",
+                step=_spelled(step),
+                zone=zone,
+                before=a,
+                after=b,
+                number=len(moved),
+            )
         )
         times = tuple(_moved(flight, int(i), by) for i in moved)
         findings.append(PoseFinding(CLOCK_STEP, flight.hashes(moved), text, {"time_utc": times}))
@@ -153,8 +179,12 @@ def _stands(flight: Flight, rest: npt.NDArray[np.bool_]) -> list[PoseFinding]:
     if not standing:
         return []
     every = np.concatenate(standing)
-    text = f"{flight.name}: {_pictures(len(every))} from different places say the same moment as others: "
-    return [PoseFinding(CLOCK_STANDS, flight.hashes(every), text + flight.names(every))]
+    text = plural_message(
+        "{count} picture from another place says the same moment as others",
+        "{count} pictures from different places say the same moment as others",
+        len(every),
+    )
+    return [PoseFinding(CLOCK_STANDS, flight.hashes(every), flight.told(text, every))]
 
 
 def _per_second(interval_s: float) -> int:
@@ -171,13 +201,11 @@ def _moved(flight: Flight, row: int, by_s: float) -> object:
     return None if time is None else time + timedelta(seconds=round(by_s, 3))
 
 
-def _spelled(seconds: float) -> str:
+def _spelled(seconds: float) -> Message:
     size = abs(seconds)
     sign = "−" if seconds < 0 else "+"
     if size >= _SECONDS_PER_DAY:
-        return f"{sign}{size / _SECONDS_PER_DAY:.1f} days"
-    return f"{sign}{size / 3600:.2f} h" if size >= 3600.0 else f"{sign}{size:.0f} s"
-
-
-def _pictures(count: int) -> str:
-    return "1 picture" if count == 1 else f"{count} pictures"
+        return message("{sign}{days:.1f} days", sign=sign, days=size / _SECONDS_PER_DAY)
+    if size >= 3600.0:
+        return message("{sign}{hours:.2f} h", sign=sign, hours=size / 3600.0)
+    return message("{sign}{seconds:.0f} s", sign=sign, seconds=size)

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from flightplan.frames import Floats
+from flightplan.messages import Message, message
 
 Ints = npt.NDArray[np.int64]
 
@@ -43,7 +44,7 @@ class ClockOffset:
 class NoOffset:
     """Why no offset was chosen, in one sentence, and the rivals between which something else may choose."""
 
-    reason: str
+    reason: Message
     rivals: tuple[ClockOffset, ...] = ()
 
 
@@ -56,10 +57,20 @@ def find_offset(picture_s: Floats, shot_s: Floats, *, whole_seconds: bool = Fals
     """
     pictures, shots = (np.sort(np.asarray(times, dtype=np.float64)) for times in (picture_s, shot_s))
     if min(len(pictures), len(shots)) < LEAST_MATCHES:
-        return NoOffset(f"{len(pictures)} pictures and {len(shots)} shots are too few to tell an offset by")
+        return NoOffset(
+            message(
+                "{pictures} pictures and {shots} shots are too few to tell an offset by",
+                pictures=len(pictures),
+                shots=len(shots),
+            )
+        )
     usual_s = float(np.median(np.diff(shots)))
     if whole_seconds and usual_s < _LEAST_WHOLE_S:
-        return NoOffset(f"the camera writes whole seconds, and shots {usual_s:.1f} s apart cannot be told by them")
+        return NoOffset(
+            message(
+                "the camera writes whole seconds, and shots {apart:.1f} s apart cannot be told by them", apart=usual_s
+            )
+        )
     # A clock that shows whole seconds shows on average half a second less.
     pictures = pictures + (0.5 if whole_seconds else 0.0)
     spread_s = 0.3 if whole_seconds else 0.12
@@ -69,8 +80,13 @@ def find_offset(picture_s: Floats, shot_s: Floats, *, whole_seconds: bool = Fals
     needed = max(LEAST_MATCHES, round(_LEAST_SHARE * min(len(pictures), len(shots))))
     if len(best.picture) < needed:
         return NoOffset(
-            f"no offset lays the pictures on the log: at best {len(best.picture)} of {len(pictures)} pictures fall on "
-            f"one of {len(shots)} shots"
+            message(
+                "no offset lays the pictures on the log: at best {number} of {all} pictures fall on one of {shots}"
+                " shots",
+                number=len(best.picture),
+                all=len(pictures),
+                shots=len(shots),
+            )
         )
     order_p, order_s = np.argsort(picture_s, kind="stable"), np.argsort(shot_s, kind="stable")
 
@@ -79,10 +95,19 @@ def find_offset(picture_s: Floats, shot_s: Floats, *, whole_seconds: bool = Fals
 
     rivals = [t for t in tried[1:] if abs(t.offset_s - best.offset_s) > 2.0 * spread_s]
     if rivals and best.score - rivals[0].score < _LEAD:
-        told = " or ".join(f"{t.offset_s:+.1f} s ({len(t.picture)} of {len(pictures)})" for t in (best, rivals[0]))
         return NoOffset(
-            f"the pattern of exposures fits more than one offset of the camera's clock: {told}; their likelihoods are "
-            f"1 to {np.exp(best.score - rivals[0].score):.0f}, and 1 to {np.exp(_LEAD):.0f} is asked for",
+            message(
+                "the pattern of exposures fits more than one offset of the camera's clock: {one:+.1f} s ({of_one} of"
+                " {all}) or {other:+.1f} s ({of_other} of {all}); their likelihoods are 1 to {less:.0f}, and 1 to"
+                " {asked:.0f} is asked for",
+                one=float(best.offset_s),
+                of_one=len(best.picture),
+                other=float(rivals[0].offset_s),
+                of_other=len(rivals[0].picture),
+                all=len(pictures),
+                less=float(np.exp(best.score - rivals[0].score)),
+                asked=float(np.exp(_LEAD)),
+            ),
             tuple(told_as(t) for t in (best, *rivals) if len(t.picture) >= needed),
         )
     return told_as(best)

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from detect.captures import Capture
 from detect.poses import rotation_matrix
 from flightplan.frames import Floats, LocalFrame
+from flightplan.messages import Message, Value, message, some_of
 
 Ints = npt.NDArray[np.int64]
 
@@ -61,11 +62,15 @@ class Flight:
         """The content hashes of captures by row."""
         return tuple(self.captures[int(row)].content_hash for row in rows)
 
-    def names(self, rows: Iterable[int], most: int = 6) -> str:
+    def names(self, rows: Iterable[int], most: int = 6) -> Value:
         """The file names of captures by row, as they are told in a sentence."""
-        every = [self.captures[int(row)].path.name for row in rows]
-        more = f" and {len(every) - most} more" if len(every) > most else ""
-        return ", ".join(every[:most]) + more
+        return some_of([self.captures[int(row)].path.name for row in rows], most)
+
+    def told(self, what: Value, rows: Iterable[int] | None = None) -> Message:
+        """A sentence about this flight, and the captures by row that it is about."""
+        if rows is None:
+            return message("{flight}: {what}", flight=self.name, what=what)
+        return message("{flight}: {what}: {pictures}", flight=self.name, what=what, pictures=self.names(rows))
 
 
 def flights_of(captures: Iterable[Capture]) -> tuple[Flight, ...]:

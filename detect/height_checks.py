@@ -10,6 +10,7 @@ from detect.flights import Flight
 from flightplan.errors import TerrainError
 from flightplan.frames import Floats, HeightDatum
 from flightplan.geoid import geoid_height_m
+from flightplan.messages import Message, message
 from flightplan.terrain import Terrain
 
 HEIGHT_OUTLIER = "height-outlier"
@@ -79,9 +80,12 @@ def _wrong_signs(flight: Flight, heights: dict[str, Floats]) -> list[PoseFinding
     rows = np.flatnonzero(heights[_MSL] < _LOWEST_LAND_M)
     if not len(rows):
         return []
-    text = (
-        f"{flight.name}: the height above sea level is as low as {heights[_MSL][rows].min():.0f} m, and no land is: "
-        f"its sign is wrong: {flight.names(rows)}"
+    text = flight.told(
+        message(
+            "the height above sea level is as low as {lowest:.0f} m, and no land is: its sign is wrong",
+            lowest=float(heights[_MSL][rows].min()),
+        ),
+        rows,
     )
     heights[_MSL][rows] *= -1.0
     values = tuple(round(float(h), 3) for h in heights[_MSL][rows])
@@ -109,12 +113,21 @@ def _outliers(flight: Flight, heights: dict[str, Floats]) -> list[PoseFinding]:
                 heights[other][i] + np.median(steady) if len(steady) and np.isfinite(heights[other][i]) else None
             )
             repair.append(round(float(heights[name][i] - away[name][i] if from_other is None else from_other), 3))
+        jumps = tuple(f"{a:+.0f} m" for a in away[name][rows][:6])
         if len(steady):
-            why = f"; the height {_said(other)} goes on as before"
+            said = message(
+                "the height {which} is {jumps} off its neighbours'; the height {other} goes on as before",
+                which=_said(name),
+                jumps=jumps,
+                other=_said(other),
+            )
         else:
-            why = " (no other height is written to compare with)"
-        jumps = ", ".join(f"{a:+.0f} m" for a in away[name][rows][:6])
-        text = f"{flight.name}: the height {_said(name)} is {jumps} off its neighbours'{why}: {flight.names(rows)}"
+            said = message(
+                "the height {which} is {jumps} off its neighbours' (no other height is written to compare with)",
+                which=_said(name),
+                jumps=jumps,
+            )
+        text = flight.told(said, rows)
         findings.append(PoseFinding(HEIGHT_OUTLIER, flight.hashes(rows), text, {name: tuple(repair)}))
     return findings
 
@@ -162,9 +175,14 @@ def _jumps(flight: Flight, heights: dict[str, Floats]) -> list[PoseFinding]:
     jumped = max(own, key=lambda n: own[n])
     moved = rows[bad]
     by = -off[bad] if jumped == name else off[bad]
-    text = (
-        f"{flight.name}: the height {_said(jumped)} steps by {', '.join(f'{s:+.0f} m' for s in step[at][:4])} against "
-        f"the height {_said(_TAKEOFF if jumped == name else name)}: {flight.names(moved)}"
+    text = flight.told(
+        message(
+            "the height {which} steps by {steps} against the height {other}",
+            which=_said(jumped),
+            steps=tuple(f"{s:+.0f} m" for s in step[at][:4]),
+            other=_said(_TAKEOFF if jumped == name else name),
+        ),
+        moved,
     )
     repair = tuple(round(float(h), 3) for h in heights[jumped][moved] + by)
     return [PoseFinding(HEIGHT_JUMP, flight.hashes(moved), text, {jumped: repair})]
@@ -186,18 +204,20 @@ def _two_names(
         return []
     usual = float(np.median(between[rows]))
     if geoid_m is not None and abs(usual - geoid_m) > _GEOID_M:
-        text = (
-            f"the heights above the ellipsoid are {usual:+.1f} m from those above sea level, and the geoid is "
-            f"{geoid_m:+.1f} m there: one of them is not what it is called"
+        text = message(
+            "the heights above the ellipsoid are {apart:+.1f} m from those above sea level, and the geoid is"
+            " {geoid:+.1f} m there: one of them is not what it is called",
+            apart=usual,
+            geoid=geoid_m,
         )
     elif geoid_m is None and abs(usual) < _SAME_M:
-        text = (
-            "the heights above the ellipsoid and above sea level are the same number: one of them is not what it is "
-            "called (no geoid is installed to say which)"
+        text = message(
+            "the heights above the ellipsoid and above sea level are the same number: one of them is not what it is"
+            " called (no geoid is installed to say which)"
         )
     else:
         return []
-    return [PoseFinding(HEIGHT_DATUM, flight.hashes(rows), f"{flight.name}: {text}")]
+    return [PoseFinding(HEIGHT_DATUM, flight.hashes(rows), flight.told(text))]
 
 
 # Against the ground ---------------------------------------------------------------------------------------------------
@@ -225,8 +245,10 @@ def _against_ground(
             return [_offset(flight, heights, rows, name, stands_on, off, relief, geoid_m)]
     if len(below):
         deepest = float((ground - heights[name])[below].max())
-        text = f"{flight.name}: by the height {_said(name)} the camera is up to {deepest:.0f} m below the ground"
-        return [PoseFinding(HEIGHT_OFFSET, flight.hashes(below), f"{text}: {flight.names(below)}")]
+        text = message(
+            "by the height {which} the camera is up to {depth:.0f} m below the ground", which=_said(name), depth=deepest
+        )
+        return [PoseFinding(HEIGHT_OFFSET, flight.hashes(below), flight.told(text, below))]
     return []
 
 
@@ -241,10 +263,21 @@ def _offset(
     geoid_m: float | None,
 ) -> PoseFinding:
     """The absolute height of a whole flight is off: by the geoid, which is a mix-up of datums, or by anything."""
-    told = (
-        f"{flight.name}: the ground at take-off ({stands_on_m:.0f} m by the elevation model) and the height above "
-        f"take-off put the camera {abs(off_m):.0f} m {'lower' if off_m > 0 else 'higher'} than the height {_said(name)}"
+    lower = message(
+        "the ground at take-off ({ground:.0f} m by the elevation model) and the height above take-off put the camera"
+        " {apart:.0f} m lower than the height {which}",
+        ground=stands_on_m,
+        apart=abs(off_m),
+        which=_said(name),
     )
+    higher = message(
+        "the ground at take-off ({ground:.0f} m by the elevation model) and the height above take-off put the camera"
+        " {apart:.0f} m higher than the height {which}",
+        ground=stands_on_m,
+        apart=abs(off_m),
+        which=_said(name),
+    )
+    told = lower if off_m > 0 else higher
     other = _MSL if name == _ELLIPSOID else _ELLIPSOID
     expected = None if geoid_m is None else (-geoid_m if name == _ELLIPSOID else geoid_m)
     unnamed = ~np.isfinite(heights[other][rows])
@@ -256,15 +289,26 @@ def _offset(
         and unnamed.all()
     ):
         values = tuple(round(float(h), 3) for h in heights[name][rows])
-        text = f"{told}; the geoid is {geoid_m:+.1f} m there: it is the height {_said(other)}"
+        text = flight.told(
+            message(
+                "{found}; the geoid is {geoid:+.1f} m there: it is the height {other}",
+                found=told,
+                geoid=float(geoid_m or 0.0),
+                other=_said(other),
+            )
+        )
         return PoseFinding(HEIGHT_DATUM, flight.hashes(rows), text, {name: (None,) * len(rows), other: values})
     values = tuple(round(stands_on_m + float(h), 3) for h in heights[_TAKEOFF][rows])
-    text = f"{told}; the ground there varies by {relief_m:.0f} m"
+    text = flight.told(message("{found}; the ground there varies by {relief:.0f} m", found=told, relief=relief_m))
     return PoseFinding(HEIGHT_OFFSET, flight.hashes(rows), text, {name: values})
 
 
-def _said(name: str) -> str:
-    return {_TAKEOFF: "above take-off", _MSL: "above sea level", _ELLIPSOID: "above the ellipsoid"}[name]
+def _said(name: str) -> Message:
+    return {
+        _TAKEOFF: message("above take-off"),
+        _MSL: message("above sea level"),
+        _ELLIPSOID: message("above the ellipsoid"),
+    }[name]
 
 
 def _column(flight: Flight, name: str) -> Floats:

@@ -22,6 +22,7 @@ from detect.logged_shots import LoggedShot
 from detect.poses import ROLL_OF_ORIENTATION, looking_down, wrap_deg
 from detect.sequence_checks import FRAMES_MISSING, FRAMES_SURPLUS
 from flightplan.frames import Floats, LocalFrame
+from flightplan.messages import Message, Value, message, plural_message, some_of
 
 LOG_MATCHED = "log-matched"
 """Captures that were found in a flight log: what they did not know is filled in from it."""
@@ -53,30 +54,31 @@ def match_logs(captures: Iterable[Capture], records: Sequence[FlightRecord]) -> 
 
 def _match_group(group: list[Capture], records: Sequence[FlightRecord]) -> list[PoseFinding]:
     timed = [c for c in group if _clock_s(c) is not None]
-    name = f"{group[0].path.parent.name or '.'}: "
+    name = group[0].path.parent.name or "."
     lacking = len(group) - len(timed)
     if not timed:
-        text = f"{name}{_pictures(len(group))} cannot be found in a log by time, for their files tell none"
-        return [PoseFinding(LOG_UNMATCHED, tuple(c.content_hash for c in group), text)]
+        return [PoseFinding(LOG_UNMATCHED, tuple(c.content_hash for c in group), _untimed(name, len(group)))]
     with_gps = [r for r in records if r.is_utc]
     tries = [with_gps] if with_gps else []
     tries += [[r] for r in records if not r.is_utc]
-    reasons = []
+    reasons: list[Message] = []
     for logs in tries:
         found = _match(timed, logs, name)
-        if isinstance(found, str):
+        if isinstance(found, Message):
             reasons.append(found)
             continue
         if lacking:
             untimed = tuple(c.content_hash for c in group if _clock_s(c) is None)
-            text = f"{name}{_pictures(lacking)} cannot be found in a log by time, for their files tell none"
-            found.append(PoseFinding(LOG_UNMATCHED, untimed, text))
+            found.append(PoseFinding(LOG_UNMATCHED, untimed, _untimed(name, lacking)))
         return found
-    text = f"{name}no log fits: {'; '.join(dict.fromkeys(reasons))}"
+    why, *more = dict.fromkeys(reasons)
+    for reason in more:
+        why = message("{first}; {second}", first=why, second=reason)
+    text = message("{flight}: no log fits: {why}", flight=name, why=why)
     return [PoseFinding(LOG_UNMATCHED, tuple(c.content_hash for c in timed), text)]
 
 
-def _match(captures: list[Capture], logs: list[FlightRecord], name: str) -> list[PoseFinding] | str:
+def _match(captures: list[Capture], logs: list[FlightRecord], name: str) -> list[PoseFinding] | Message:
     shots = [shot for log in logs for shot in log.shots]
     log_of = [log for log in logs for _ in log.shots]
     picture_s = np.array([_clock_s(c) for c in captures], dtype=np.float64)
@@ -86,12 +88,16 @@ def _match(captures: list[Capture], logs: list[FlightRecord], name: str) -> list
     if isinstance(offset, NoOffset):
         chosen = _by_position(captures, shots, offset.rivals)
         if chosen is None:
-            return f"{every}: {offset.reason}"
+            return message("{logs}: {reason}", logs=every, reason=offset.reason)
         offset = chosen
     called = ", ".join(dict.fromkeys(log_of[int(j)].path.name for j in offset.shot))
     apart_m = _apart_m([captures[i] for i in offset.picture], [shots[j] for j in offset.shot])
     if apart_m is not None and apart_m > _APART_M:
-        return f"{called}: the pictures' own positions lie {apart_m:.0f} m (median) from where it says they were taken"
+        return message(
+            "{logs}: the pictures' own positions lie {apart:.0f} m (median) from where it says they were taken",
+            logs=called,
+            apart=apart_m,
+        )
     findings = [_filled(captures, shots, log_of, offset, name, called, apart_m)]
     return [*findings, *_left_over(captures, shots, offset, name, called)]
 
@@ -121,12 +127,21 @@ def _filled(
     sources = dict.fromkeys(repair, source) | {
         field: f"{source}, {attitude}" for field in (*_ANGLES, "airframe_yaw_deg") if field in repair
     }
-    clock = "the log's GPS time" if is_utc else "the log's own clock, which is not UTC"
-    agreed = "" if apart_m is None else f"; the pictures' own positions agree to {apart_m:.1f} m (median)"
-    filled = ", ".join(repair) or "nothing that the pictures do not know themselves"
-    text = (
-        f"{name}{len(pairs)} of {len(captures)} pictures are shots of {called}: the camera's clock is "
-        f"{offset.offset_s:+.1f} s from {clock} (scatter {offset.scatter_s:.2f} s){agreed}; from the log: {filled}"
+    agreed: Value = ""
+    if apart_m is not None:
+        agreed = message("; the pictures' own positions agree to {apart:.1f} m (median)", apart=apart_m)
+    text = message(
+        "{flight}: {number} of {all} pictures are shots of {logs}: the camera's clock is {offset:+.1f} s from {clock}"
+        " (scatter {scatter:.2f} s){agreed}; from the log: {filled}",
+        flight=name,
+        number=len(pairs),
+        all=len(captures),
+        logs=called,
+        offset=float(offset.offset_s),
+        clock=message("the log's GPS time") if is_utc else message("the log's own clock, which is not UTC"),
+        scatter=float(offset.scatter_s),
+        agreed=agreed,
+        filled=tuple(repair) or message("nothing that the pictures do not know themselves"),
     )
     hashes = tuple(capture.content_hash for capture, _ in pairs)
     return PoseFinding(LOG_MATCHED, hashes, text, repair or None, is_proved=True, sources=sources)
@@ -167,17 +182,26 @@ def _left_over(
     if between > len(rank):
         lost = np.setdiff1d(np.arange(rank.min(), rank.max() + 1), rank)
         beside = _beside(lost, rank, offset.picture)
-        few = ", ".join(f"{datetime.fromtimestamp(shots[int(order[n])].time_s, UTC):%H:%M:%S}" for n in lost[:6])
-        more = f" and {len(lost) - 6} more" if len(lost) > 6 else ""
-        text = f"{name}{len(lost)} of {between} shots of {called} have no picture, at {few}{more} UTC"
+        text = message(
+            "{flight}: {number} of {all} shots of {logs} have no picture, at {times} UTC",
+            flight=name,
+            number=len(lost),
+            all=between,
+            logs=called,
+            times=some_of((f"{datetime.fromtimestamp(shots[int(order[n])].time_s, UTC):%H:%M:%S}" for n in lost), 6),
+        )
         hashes = tuple(captures[int(i)].content_hash for i in beside)
         findings.append(PoseFinding(FRAMES_MISSING, hashes, text))
     odd = np.setdiff1d(np.arange(len(captures)), offset.picture)
     if len(odd):
-        few = ", ".join(captures[int(i)].path.name for i in odd[:6]) + (
-            f" and {len(odd) - 6} more" if len(odd) > 6 else ""
+        text = plural_message(
+            "{flight}: {count} picture at no shot of {logs}: {pictures}",
+            "{flight}: {count} pictures at no shot of {logs}: {pictures}",
+            len(odd),
+            flight=name,
+            logs=called,
+            pictures=some_of((captures[int(i)].path.name for i in odd), 6),
         )
-        text = f"{name}{_pictures(len(odd))} at no shot of {called}: {few}"
         findings.append(PoseFinding(FRAMES_SURPLUS, tuple(captures[int(i)].content_hash for i in odd), text))
     return findings
 
@@ -226,5 +250,10 @@ def _clock_s(capture: Capture) -> float | None:
     return None if capture.time_utc is None else capture.time_utc.timestamp()
 
 
-def _pictures(count: int) -> str:
-    return "1 picture" if count == 1 else f"{count} pictures"
+def _untimed(name: str, count: int) -> Message:
+    return plural_message(
+        "{flight}: {count} picture cannot be found in a log by time, for its file tells none",
+        "{flight}: {count} pictures cannot be found in a log by time, for their files tell none",
+        count,
+        flight=name,
+    )

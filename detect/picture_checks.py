@@ -21,6 +21,7 @@ from detect.images import MAX_PIXELS, ends_properly, refuse_missing_data
 from detect.metadata import noted_warnings, open_header
 from flightplan.errors import CaptureError
 from flightplan.frames import Floats
+from flightplan.messages import Message, message, plural_message
 
 PICTURE_BLURRED = "picture-blurred"
 """Pictures with less fine detail than the others of their flight, or than any sharp picture has."""
@@ -42,6 +43,7 @@ _GREY_SHARE = 0.02
 _BLURRED_ANYWHERE, _BLURRED_HERE, _SPREADS = 0.36, 0.8, 5.0
 _WHITE_SHARE, _BLACK_SHARE, _STOPS = 0.3, 0.7, 1.5
 _LEAST = 5
+_SHARP = 0.5
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ def look_at(path: Path, data: bytes) -> PictureLook | None:
         scale *= 2
     if image.format == "JPEG":
         if not ends_properly(data):
-            return PictureLook(cut_short="its data never end")
+            return PictureLook(cut_short=message("its data never end"))
         image.draft("L", (image.width // scale, image.height // scale))
     try:
         grey = np.asarray(image.convert("L"))
@@ -117,14 +119,20 @@ def _check_flight(flight: Flight, looks: Mapping[str, PictureLook]) -> list[Pose
     findings = []
     if cut.any():
         rows = np.flatnonzero(cut)
-        why = ", ".join(sorted({look.cut_short for look in seen if look is not None and look.cut_short is not None}))
-        text = f"{flight.name}: {_are(rows, 'cut short')} ({why}): {flight.names(rows)}"
-        findings.append(PoseFinding(PICTURE_CUT_SHORT, flight.hashes(rows), text))
+        why = tuple(sorted({look.cut_short for look in seen if look is not None and look.cut_short is not None}))
+        text = plural_message(
+            "{count} picture is cut short ({why})", "{count} pictures are cut short ({why})", len(rows), why=why
+        )
+        findings.append(PoseFinding(PICTURE_CUT_SHORT, flight.hashes(rows), flight.told(text, rows)))
     if grey.any():
         rows = np.flatnonzero(grey)
-        shares = ", ".join(f"{look.grey_rows:.0%}" for look in (seen[i] for i in rows[:6]) if look is not None)
-        text = f"{flight.name}: the last rows of {len(rows)} pictures are one colour ({shares} of the picture)"
-        findings.append(PoseFinding(PICTURE_GREY, flight.hashes(rows), f"{text}: {flight.names(rows)}"))
+        text = plural_message(
+            "the last rows of {count} picture are one colour ({shares:.0%} of the picture)",
+            "the last rows of {count} pictures are one colour ({shares:.0%} of the picture)",
+            len(rows),
+            shares=tuple(look.grey_rows for look in (seen[i] for i in rows[:6]) if look is not None),
+        )
+        findings.append(PoseFinding(PICTURE_GREY, flight.hashes(rows), flight.told(text, rows)))
     whole = ~cut & ~grey
     return [*findings, *_blurred(flight, seen, whole), *_badly_exposed(flight, seen, whole)]
 
@@ -143,12 +151,17 @@ def _blurred(flight: Flight, seen: list[PictureLook | None], whole: npt.NDArray[
     rows = np.flatnonzero(blurred)
     if not len(rows):
         return []
-    values = ", ".join(f"{s:.2f}" for s in sharpness[rows[:6]])
-    text = (
-        f"{flight.name}: {_are(rows, 'blurred')}: {values} of fine to coarse detail, where the flight has {usual:.2f} "
-        f"and a sharp picture 0.5: {flight.names(rows)}"
+    text = plural_message(
+        "{count} picture is blurred: {values:.2f} of fine to coarse detail, where the flight has {usual:.2f} and a"
+        " sharp picture {sharp:.1f}",
+        "{count} pictures are blurred: {values:.2f} of fine to coarse detail, where the flight has {usual:.2f} and a"
+        " sharp picture {sharp:.1f}",
+        len(rows),
+        values=tuple(float(s) for s in sharpness[rows[:6]]),
+        usual=usual,
+        sharp=_SHARP,
     )
-    return [PoseFinding(PICTURE_BLURRED, flight.hashes(rows), text)]
+    return [PoseFinding(PICTURE_BLURRED, flight.hashes(rows), flight.told(text, rows))]
 
 
 def _badly_exposed(flight: Flight, seen: list[PictureLook | None], whole: npt.NDArray[np.bool_]) -> list[PoseFinding]:
@@ -164,16 +177,47 @@ def _badly_exposed(flight: Flight, seen: list[PictureLook | None], whole: npt.ND
     unlike = np.abs(away) > max(_STOPS, _SPREADS * spread) if known.sum() >= _LEAST else np.zeros(len(flight), np.bool_)
     findings = []
     for bad, words in (
-        (known & (white > _WHITE_SHARE), "over-exposed (a third of the picture is white)"),
-        (known & (black > _BLACK_SHARE), "under-exposed (most of the picture is black)"),
-        (known & unlike & (away > 0) & ~(white > _WHITE_SHARE), "far brighter than the others of the flight"),
-        (known & unlike & (away < 0) & ~(black > _BLACK_SHARE), "far darker than the others of the flight"),
+        (known & (white > _WHITE_SHARE), _over_exposed),
+        (known & (black > _BLACK_SHARE), _under_exposed),
+        (known & unlike & (away > 0) & ~(white > _WHITE_SHARE), _brighter),
+        (known & unlike & (away < 0) & ~(black > _BLACK_SHARE), _darker),
     ):
         rows = np.flatnonzero(bad)
         if len(rows):
-            text = f"{flight.name}: {_are(rows, words)}: {flight.names(rows)}"
-            findings.append(PoseFinding(PICTURE_EXPOSURE, flight.hashes(rows), text))
+            findings.append(PoseFinding(PICTURE_EXPOSURE, flight.hashes(rows), flight.told(words(len(rows)), rows)))
     return findings
+
+
+def _over_exposed(count: int) -> Message:
+    return plural_message(
+        "{count} picture is over-exposed (a third of the picture is white)",
+        "{count} pictures are over-exposed (a third of the picture is white)",
+        count,
+    )
+
+
+def _under_exposed(count: int) -> Message:
+    return plural_message(
+        "{count} picture is under-exposed (most of the picture is black)",
+        "{count} pictures are under-exposed (most of the picture is black)",
+        count,
+    )
+
+
+def _brighter(count: int) -> Message:
+    return plural_message(
+        "{count} picture is far brighter than the others of the flight",
+        "{count} pictures are far brighter than the others of the flight",
+        count,
+    )
+
+
+def _darker(count: int) -> Message:
+    return plural_message(
+        "{count} picture is far darker than the others of the flight",
+        "{count} pictures are far darker than the others of the flight",
+        count,
+    )
 
 
 # One picture ----------------------------------------------------------------------------------------------------------
@@ -214,7 +258,3 @@ def _shifted(level: npt.NDArray[np.int16], rows: slice, columns: slice, down: in
 def _column(seen: list[PictureLook | None], of: Callable[[PictureLook], float | None]) -> Floats:
     values = (None if look is None else of(look) for look in seen)
     return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
-
-
-def _are(rows: npt.NDArray[np.int64], what: str) -> str:
-    return f"1 picture is {what}" if len(rows) == 1 else f"{len(rows)} pictures are {what}"

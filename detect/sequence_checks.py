@@ -51,7 +51,7 @@ def _missing_numbers(flight: Flight) -> list[PoseFinding]:
     agreed = _gaps_agree(flight, gaps, step)
     rows = np.unique(np.concatenate([gaps, gaps + 1]))
     text = plural_message(
-        "by the numbers of their names {count} pictures is missing ({numbers}){agreed}",
+        "by the numbers of their names {count} picture is missing ({numbers}){agreed}",
         "by the numbers of their names {count} pictures are missing ({numbers}){agreed}",
         len(missing),
         numbers=some_of(missing, 8),

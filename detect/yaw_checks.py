@@ -16,6 +16,7 @@ import numpy.typing as npt
 from detect.findings import YAW_FLIPPED, PoseFinding
 from detect.flights import Flight, mean_direction_deg, turn_deg
 from flightplan.frames import Floats
+from flightplan.messages import Message, Value, message, plural_message
 
 YAW_OUTLIER = "yaw-outlier"
 """A lone capture looks another way than the others of its line, by less than half a turn."""
@@ -86,21 +87,31 @@ def _lone(flight: Flight) -> list[PoseFinding]:
                 rows,
                 np.full(len(rows), 180.0),
                 YAW_FLIPPED,
-                f"{_count(rows)} turned by 180° against the others of {_its(rows)} line and the way it was flown"
-                f"{_nose(flight, rows)}",
+                plural_message(
+                    "{count} picture is turned by 180° against the others of its line and the way it was flown{nose}",
+                    "{count} pictures are turned by 180° against the others of their line and the way it was"
+                    " flown{nose}",
+                    len(rows),
+                    nose=_nose(flight, rows),
+                ),
             )
         )
     rows = np.flatnonzero((off != 0.0) & ~flipped)
     if len(rows):
-        angles = ", ".join(f"{angle:+.0f}°" for angle in off[rows][:6])
+        angles = tuple(f"{angle:+.0f}°" for angle in off[rows][:6])
         findings.append(
             _turned(
                 flight,
                 rows,
                 -off[rows],
                 YAW_OUTLIER,
-                f"{_count(rows)} turned by {angles} against the other pictures of {_its(rows)} line"
-                f"{_nose(flight, rows)}",
+                plural_message(
+                    "{count} picture is turned by {angles} against the other pictures of its line{nose}",
+                    "{count} pictures are turned by {angles} against the other pictures of their line{nose}",
+                    len(rows),
+                    angles=angles,
+                    nose=_nose(flight, rows),
+                ),
             )
         )
     return findings
@@ -131,7 +142,7 @@ def _usual_deg(angles: Floats) -> float:
     return mean_direction_deg(angles[near])[0]
 
 
-def _nose(flight: Flight, rows: npt.NDArray[np.int64]) -> str:
+def _nose(flight: Flight, rows: npt.NDArray[np.int64]) -> Value:
     """What the aircraft's own yaw says of these captures."""
     nose = turn_deg(flight.airframe_deg[rows], flight.course_deg[rows])
     camera = turn_deg(flight.azimuth_deg[rows], flight.airframe_deg[rows])
@@ -141,9 +152,9 @@ def _nose(flight: Flight, rows: npt.NDArray[np.int64]) -> str:
         return ""
     apart = np.abs(turn_deg(camera, _usual_deg(usual[np.isfinite(usual)])))
     if (apart > _OUTLIER_DEG).all():
-        return "; the aircraft's own yaw went on along the line"
+        return message("; the aircraft's own yaw went on along the line")
     if (apart < _OUTLIER_DEG).all():
-        return "; the aircraft's own yaw says the same as the camera's"
+        return message("; the aircraft's own yaw says the same as the camera's")
     return ""
 
 
@@ -172,16 +183,26 @@ def _whole_lines(flight: Flight, rest: npt.NDArray[np.bool_]) -> list[PoseFindin
         return []
     rows = np.flatnonzero(known & np.isin(flight.line, sorted(set().union(*fitting) if odd is None else odd)))
     if odd is None:
-        text = f"{len(rows)} pictures are on two lines one of which is turned by 180° against the others; which is open"
-        return [PoseFinding(YAW_FLIPPED, flight.hashes(rows), f"{flight.name}: {text}: {flight.names(rows)}")]
+        text = message(
+            "{number} pictures are on two lines one of which is turned by 180° against the others; which is open",
+            number=len(rows),
+        )
+        return [PoseFinding(YAW_FLIPPED, flight.hashes(rows), flight.told(text, rows))]
     return [
         _turned(
             flight,
             rows,
             np.full(len(rows), 180.0),
             YAW_FLIPPED,
-            f"{_count(rows)} turned by 180° against the relation of yaw and track that the other "
-            f"{len(lines) - len(odd)} lines keep{_nose(flight, rows)}; a line flown backwards looks the same",
+            plural_message(
+                "{count} picture is turned by 180° against the relation of yaw and track that the other {lines} lines"
+                " keep{nose}; a line flown backwards looks the same",
+                "{count} pictures are turned by 180° against the relation of yaw and track that the other {lines} lines"
+                " keep{nose}; a line flown backwards looks the same",
+                len(rows),
+                lines=len(lines) - len(odd),
+                nose=_nose(flight, rows),
+            ),
         )
     ]
 
@@ -217,22 +238,30 @@ def _offset(flight: Flight, rest: npt.NDArray[np.bool_]) -> list[PoseFinding]:
     offset = mean_direction_deg(relative[rows])[0]
     quarter = min(_QUARTERS_DEG, key=lambda q: abs(offset - q))
     every = np.flatnonzero(np.isfinite(flight.azimuth_deg))
-    said = f"on lines flown both ways ({len(rows)} pictures){_nose_offset(flight, rows)}"
+    said = message(
+        "on lines flown both ways ({number} pictures){nose}", number=len(rows), nose=_nose_offset(flight, rows)
+    )
     if abs(offset - quarter) >= _LEAST_OFFSET_DEG:
-        text = f"the camera's yaw differs from the track by {offset:+.1f}° {said}: the compass, or how it is mounted"
+        text = message(
+            "the camera's yaw differs from the track by {offset:+.1f}° {where}: the compass, or how it is mounted",
+            offset=float(offset),
+            where=said,
+        )
         return [_turned(flight, every, np.full(len(every), quarter - offset), YAW_OFFSET, text)]
     if abs(quarter) == 180.0:
-        text = f"the top of every picture points back along the track {said}"
+        text = message("the top of every picture points back along the track {where}", where=said)
         return [_turned(flight, every, np.full(len(every), 180.0), YAW_REVERSED, text)]
     return []
 
 
-def _nose_offset(flight: Flight, rows: npt.NDArray[np.int64]) -> str:
+def _nose_offset(flight: Flight, rows: npt.NDArray[np.int64]) -> Value:
     nose = turn_deg(flight.airframe_deg[rows], flight.course_deg[rows])
     nose = nose[np.isfinite(nose)]
     if not len(nose):
         return ""
-    return f"; the aircraft's own yaw differs from it by {mean_direction_deg(nose)[0]:+.1f}°"
+    return message(
+        "; the aircraft's own yaw differs from it by {offset:+.1f}°", offset=float(mean_direction_deg(nose)[0])
+    )
 
 
 # Pictures saved by another program ------------------------------------------------------------------------------------
@@ -246,26 +275,41 @@ def _rewritten(flight: Flight) -> list[PoseFinding]:
     if not edited.any():
         return []
     rows, rest = np.flatnonzero(edited), np.flatnonzero(~edited)
-    which = ", ".join(sorted({programs[i] for i in rows.tolist()}))
-    others = f"; the other {len(rest)} are as the camera wrote them ({usual})" if len(rest) and usual else ""
-    text = f"{len(rows)} of {len(flight)} pictures were saved by {which}{others}"
-    findings = [
-        PoseFinding(
-            PICTURE_REWRITTEN,
-            flight.hashes(rows),
-            f"{flight.name}: {text}: {flight.names(rows)}. Such a program can turn or cut a picture, and leaves the "
-            "angles of the unturned one",
+    which = tuple(sorted({programs[i] for i in rows.tolist()}))
+    others: Value = ""
+    if len(rest) and usual:
+        others = message(
+            "; the other {number} are as the camera wrote them ({program})", number=len(rest), program=usual
         )
-    ]
+    text = message(
+        "{flight}: {number} of {all} pictures were saved by {programs}{others}: {pictures}. Such a program can turn or"
+        " cut a picture, and leaves the angles of the unturned one",
+        flight=flight.name,
+        number=len(rows),
+        all=len(flight),
+        programs=which,
+        others=others,
+        pictures=flight.names(rows),
+    )
+    findings = [PoseFinding(PICTURE_REWRITTEN, flight.hashes(rows), text)]
     seen, unseen = flight.azimuth_deg[rows], flight.azimuth_deg[rest]
     if len(rest) < 2 or not np.isfinite(seen).all() or not np.isfinite(unseen).all():
         return findings
     (one, steady), (other, steady_rest) = mean_direction_deg(seen), mean_direction_deg(unseen)
     if min(steady, steady_rest) > _STEADY and abs(float(turn_deg(one, other))) > _FLIPPED_DEG:
-        text = (
-            f"{_count(rows)} said to face {one % 360:.0f}°, the others {other % 360:.0f}°, and exactly those "
-            f"{len(rows)} of {len(flight)} were saved by {which}: they were turned by 180° to look the same way up, "
-            "and their yaw was left as flown"
+        text = plural_message(
+            "{count} picture is said to face {one:.0f}°, the others {other:.0f}°, and exactly those {number} of {all}"
+            " were saved by {programs}: they were turned by 180° to look the same way up, and their yaw was left as"
+            " flown",
+            "{count} pictures are said to face {one:.0f}°, the others {other:.0f}°, and exactly those {number} of {all}"
+            " were saved by {programs}: they were turned by 180° to look the same way up, and their yaw was left as"
+            " flown",
+            len(rows),
+            one=float(one % 360),
+            other=float(other % 360),
+            number=len(rows),
+            all=len(flight),
+            programs=which,
         )
         findings.append(_turned(flight, rows, np.full(len(rows), 180.0), YAW_FLIPPED, text))
     return findings
@@ -274,20 +318,11 @@ def _rewritten(flight: Flight) -> list[PoseFinding]:
 # Sentences ------------------------------------------------------------------------------------------------------------
 
 
-def _turned(flight: Flight, rows: npt.NDArray[np.int64], by_deg: Floats, kind: str, text: str) -> PoseFinding:
+def _turned(flight: Flight, rows: npt.NDArray[np.int64], by_deg: Floats, kind: str, text: Message) -> PoseFinding:
     """A finding that proposes to turn captures by an angle each."""
     yaws = []
     for row, by in zip(rows.tolist(), by_deg.tolist(), strict=True):
         yaw = flight.captures[row].yaw_deg
         assert yaw is not None
         yaws.append(round(float(turn_deg(yaw + by, 0.0)), 6))
-    named = f"{flight.name}: {text}: {flight.names(rows)}"
-    return PoseFinding(kind, flight.hashes(rows), named, {"yaw_deg": tuple(yaws)})
-
-
-def _count(rows: npt.NDArray[np.int64]) -> str:
-    return "1 picture is" if len(rows) == 1 else f"{len(rows)} pictures are"
-
-
-def _its(rows: npt.NDArray[np.int64]) -> str:
-    return "its" if len(rows) == 1 else "their"
+    return PoseFinding(kind, flight.hashes(rows), flight.told(text, rows), {"yaw_deg": tuple(yaws)})

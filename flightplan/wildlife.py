@@ -10,6 +10,7 @@ import difflib
 from dataclasses import dataclass
 
 from flightplan.errors import PlanError
+from flightplan.messages import message
 
 _BENNITT = "Bennitt et al. 2019, Scientific Reports 9: 2142 (PMC6375938), Moremi, two multirotors"
 _HARTMANN = "Hartmann, Fishlock & Leslie 2021, Koedoe 63(1): a1687, Malawi, one quadcopter"
@@ -41,7 +42,7 @@ class Species:
     width_m: float
     source: str
     rules: tuple[str, ...] = ()
-    evidence: str = "lower, most react"
+    evidence: str = message("lower, most react")
 
     def size_px(self, gsd_cm: float) -> tuple[float, float]:
         """Return the length and width of an adult in pixels at a ground sampling distance."""
@@ -94,7 +95,7 @@ _TABLE = (
             f"40 m above them was enough for multirotors, 60 m for fixed wings; never straight at them, and no sudden"
             f" climb, descent or turn near them ({_MCEVOY})",
         ),
-        "lower, flocks swim away or fly up",
+        message("lower, flocks swim away or fly up"),
     ),
     Species(
         "geese",
@@ -104,7 +105,7 @@ _TABLE = (
         0.3,
         _BECH_HANSEN,
         (f"take off 500 m away from them; they are watchful from about 300 m ({_BECH_HANSEN})",),
-        "lower, flocks fly up more often",
+        message("lower, flocks fly up more often"),
     ),
     Species(
         "colonial waterbirds",
@@ -114,7 +115,7 @@ _TABLE = (
         0.3,
         _BARR,
         (f"laughing gulls are touchier than the rest of a mixed colony ({_BARR})",),
-        "at 46 m nesting birds were disturbed half as much again",
+        message("at 46 m nesting birds were disturbed half as much again"),
     ),
     Species(
         "grey crowned crane",
@@ -124,7 +125,7 @@ _TABLE = (
         0.35,
         _DEMMER,
         (f"large flocks move off sooner; on a nest the angle of approach matters ({_DEMMER})",),
-        "only above 50 m do flocks hardly react",
+        message("only above 50 m do flocks hardly react"),
     ),
     Species(
         "chinstrap penguin",
@@ -133,7 +134,7 @@ _TABLE = (
         0.7,
         0.3,
         _KRAUSE,
-        evidence="at 30 m they were as without a drone; lower, they reacted more",
+        evidence=message("at 30 m they were as without a drone; lower, they reacted more"),
     ),
     Species(
         "Antarctic fur seal",
@@ -142,7 +143,7 @@ _TABLE = (
         1.5,
         0.5,
         _KRAUSE,
-        evidence="at 30 m they were as without a drone; lower, they reacted more",
+        evidence=message("at 30 m they were as without a drone; lower, they reacted more"),
     ),
     Species(
         "leopard seal",
@@ -151,7 +152,7 @@ _TABLE = (
         3.0,
         0.8,
         _KRAUSE,
-        evidence="at 30 m they were as without a drone; lower, they reacted more",
+        evidence=message("at 30 m they were as without a drone; lower, they reacted more"),
     ),
     Species(
         "beluga",
@@ -161,7 +162,7 @@ _TABLE = (
         1.0,
         _AUBIN,
         (f"approach larger groups with care: most sudden dives were at a drone's first approach ({_AUBIN})",),
-        "below 23 m they dive",
+        message("below 23 m they dive"),
     ),
     Species(
         "whale",
@@ -170,7 +171,7 @@ _TABLE = (
         12.0,
         3.0,
         _AUBIN,
-        evidence="of all cetaceans studied, hardly any were disturbed above 30 m",
+        evidence=message("of all cetaceans studied, hardly any were disturbed above 30 m"),
     ),
     Species(
         "bottlenose dolphin",
@@ -180,7 +181,7 @@ _TABLE = (
         0.6,
         _RAMOS,
         (f"single animals and small groups react most ({_RAMOS})",),
-        "they react at 11 to 30 m",
+        message("they react at 11 to 30 m"),
     ),
     Species(
         "Antillean manatee",
@@ -190,10 +191,19 @@ _TABLE = (
         0.9,
         _RAMOS,
         (f"do not follow or circle them: those that reacted fled ({_RAMOS})",),
-        "many react strongly, at any height up to 104 m",
+        message("many react strongly, at any height up to 104 m"),
     ),
-    Species("feral horse", "Equus caballus", 120.0, 2.4, 0.6, _LENZI, (), "none fled at 120 m, and no other was flown"),
-    Species("bison", "Bison bison", 120.0, 3.0, 1.0, _LENZI, (), "none fled at 120 m, and no other was flown"),
+    Species(
+        "feral horse",
+        "Equus caballus",
+        120.0,
+        2.4,
+        0.6,
+        _LENZI,
+        (),
+        message("none fled at 120 m, and no other was flown"),
+    ),
+    Species("bison", "Bison bison", 120.0, 3.0, 1.0, _LENZI, (), message("none fled at 120 m, and no other was flown")),
     Species(
         "guanaco",
         "Lama guanicoe",
@@ -202,7 +212,7 @@ _TABLE = (
         0.5,
         _SCHROEDER,
         (f"large groups react from further away than small ones: 344 m for mixed groups ({_SCHROEDER})",),
-        "the boldest, single animals, react from 154 m away",
+        message("the boldest, single animals, react from 154 m away"),
     ),
 )
 
