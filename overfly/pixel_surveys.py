@@ -27,6 +27,7 @@ from flightplan.errors import DesignError
 from flightplan.plain_values import to_plain
 from flightplan.plan import SurveyPlan
 from overfly.chain import Counted, FrameToCheck, Verifier, count_survey, detect_survey, ingest
+from sim.camera import AnimalLabel
 from sim.flights import FrameTruth, render_flight
 from sim.photographs import Shot
 from sim.shots import planned_shots
@@ -141,12 +142,17 @@ def checked_by(truths: Mapping[str, FrameTruth]) -> Verifier:
         for frame in frames:
             counts = answers.setdefault(frame.capture_id, {})
             for animal in truths[f"{frame.path.parent.name}/{frame.path.name}"].animals:
-                x_min, y_min, x_max, y_max = animal.box_px
-                if shapely.contains_xy(frame.zone_px, (x_min + x_max) / 2, (y_min + y_max) / 2):
+                # Not that of what shows of it, or one that the side of the picture cuts off would count too often.
+                if shapely.contains_xy(frame.zone_px, *_middle(animal)):
                     counts[animal.species] = counts.get(animal.species, 0) + 1
         return answers
 
     return check
+
+
+def _middle(animal: AnimalLabel) -> tuple[float, float]:
+    x_min, y_min, x_max, y_max = animal.box_px
+    return animal.middle_px or ((x_min + x_max) / 2, (y_min + y_max) / 2)
 
 
 def _sorties(plan: SurveyPlan) -> Callable[[Shot], str]:

@@ -37,6 +37,12 @@ class Mask:
     top: int
     coverage: Reals
 
+    @property
+    def middle_px(self) -> tuple[float, float]:
+        """The middle of the patch, to a pixel that of the body."""
+        height, width = self.coverage.shape
+        return self.left + width / 2, self.top + height / 2
+
 
 def shape_of_thing(things: Things, row: int, place: Place) -> tuple[Mask, Reals]:
     """Coverage and light of one dome of clutter: a lumpy ellipse, lit from the sun's side."""

@@ -40,7 +40,9 @@ from sim.view import Pose, View
 from sim.world import Positions, World
 
 _GRID_STEP_PX = 4
-_BODY_HEIGHT_SHARE = 0.55
+BODY_HEIGHT_SHARE = 0.55
+"""Where the outline of a body is widest, as a share of its height: a picture shows it that high above the ground."""
+
 _LARGEST_THING_M = 8.0
 
 
@@ -49,7 +51,8 @@ class AnimalLabel:
     """One animal in one frame: the box around what shows of it, and which animal it is.
 
     `visible_share` is the part of the body that is in the frame and not under a canopy. `stratum` is None for an
-    animal that lives outside the study area. The position is that of the ground under the animal.
+    animal that lives outside the study area. The position is that of the ground under the animal. `middle_px` is that
+    of the whole body, in the picture or not; None in truth that was written before it was told.
     """
 
     animal: int
@@ -59,6 +62,7 @@ class AnimalLabel:
     visible_share: float
     longitude_deg: float
     latitude_deg: float
+    middle_px: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -205,7 +209,7 @@ def _animals(
         feet = np.column_stack([now.local_m[rows], view.heights_m(now.local_m[rows])])
         rows = rows[~view.hides(now.local_m[rows], view.project(feet))]
     tall = np.array([kind.height_m for kind in world.species])
-    heights = _BODY_HEIGHT_SHARE * tall[world.animals.species[rows]] * world.animals.size[rows]
+    heights = BODY_HEIGHT_SHARE * tall[world.animals.species[rows]] * world.animals.size[rows]
     directions = np.pi / 2 - np.radians(now.heading_deg[rows])
     return [int(row) for row in rows], _placed(view, now.local_m[rows], heights, directions, sun)
 
@@ -287,6 +291,7 @@ def _labels(world: World, canopy: Reals, shown: list[tuple[int, Mask]], now: Pos
             visible_share=round(share, 4),
             longitude_deg=float(longitude),
             latitude_deg=float(latitude),
+            middle_px=mask.middle_px,
         )
 
 

@@ -159,7 +159,10 @@ def read_truth(path: Path) -> list[FrameTruth]:
         try:
             fields = json.loads(line)
             animals = tuple(
-                AnimalLabel(**{**animal, "box_px": tuple(animal["box_px"])}) for animal in fields["animals"]
+                AnimalLabel(
+                    **{**animal, **{k: tuple(animal[k]) for k in ("box_px", "middle_px") if animal.get(k) is not None}}
+                )
+                for animal in fields["animals"]
             )
             truths.append(FrameTruth(fields["frame"], fields["key"], fields["time_s"], animals))
         except (ValueError, KeyError, TypeError) as error:

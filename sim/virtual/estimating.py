@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from counts.estimators import EncounterVariance, Estimate, LimitForm
 from counts.population import Estimation, estimate_population
 from counts.verification import Correction
@@ -20,6 +22,7 @@ ESTIMATORS: Mapping[str, str] = {
     "plain spread": "the same, the error of sampling multiplied by the correction's factor alone",
     "card": "the count times the precision over the recall of the detector's card; no frames are checked",
     "not corrected": "the count as it is: Jolly 2, log-normal limits",
+    "all seen": "what a detector without a fault would have left to do: Jolly 2 of the animals in the strips",
 }
 """What is scored, and what each is."""
 
@@ -73,6 +76,15 @@ def _by_card(survey: Counted, one: SpeciesCount, kind: Inhabitants) -> Estimate:
     return _total(survey, one, card)
 
 
+def _all_seen(survey: Counted, one: SpeciesCount) -> SpeciesCount:
+    """The same survey, had it found every animal in the strips once and nothing else."""
+    classes = one.availability
+    if classes is not None:
+        strata = np.array([classes.names.index(name) for name in survey.drawn.lines.strata], dtype=np.int64)
+        classes = replace(classes, of=strata[one.in_strips])
+    return replace(one, transect=one.in_strips, availability=classes)
+
+
 _ESTIMATORS: Mapping[str, Callable[[Counted, SpeciesCount, Inhabitants], Estimate]] = {
     CHOSEN: lambda survey, one, _: _total(survey, one, one.correction),
     "t limits": lambda survey, one, _: _total(survey, one, one.correction, Estimation(form=LimitForm.T)),
@@ -80,4 +92,5 @@ _ESTIMATORS: Mapping[str, Callable[[Counted, SpeciesCount, Inhabitants], Estimat
     "plain spread": lambda survey, one, _: _total(survey, one, replace(one.correction, response=None)),
     "card": _by_card,
     "not corrected": lambda survey, one, _: _total(survey, one, None),
+    "all seen": lambda survey, one, _: _total(survey, _all_seen(survey, one), None),
 }

@@ -31,7 +31,8 @@ class Exposures:
     """Every frame of a survey in the order it is taken, as planned.
 
     `centres_m` (F, 2) in the area's frame, `times_s` (F,), `headings_deg` (F,) clockwise from the frame's north,
-    `sortie` (F,). A frame covers `across_m` by `along_m` of ground, and the share `overlap` of the next one's.
+    `sortie` (F,). A frame covers `across_m` by `along_m` of ground, and the share `overlap` of the next one's. Seen
+    from `height_m`, tall animals lean outwards; from None they do not.
     """
 
     centres_m: Floats
@@ -41,6 +42,7 @@ class Exposures:
     across_m: float
     along_m: float
     overlap: float = 0.0
+    height_m: float | None = None
 
     def __len__(self) -> int:
         return len(self.times_s)
@@ -95,6 +97,7 @@ class Flying:
     front_overlap: float
     allowance_m: float
     buffer_m: float
+    altitude_agl_m: float | None = None
 
     @classmethod
     def of(cls, plan: SurveyPlan) -> Flying:
@@ -110,6 +113,7 @@ class Flying:
             sorties=tuple(s.transects for s in plan.sorties),
             allowance_m=default_allowance_m(width_m) if plan.allowance_m is None else plan.allowance_m,
             buffer_m=DEFAULT_BUFFER_M if plan.buffer_m is None else plan.buffer_m,
+            altitude_agl_m=plan.altitude_agl_m,
         )
 
     @classmethod
@@ -126,6 +130,7 @@ class Flying:
         allowance_m: float | None = None,
         buffer_m: float = DEFAULT_BUFFER_M,
         lines_per_sortie: int = 5,
+        altitude_agl_m: float | None = None,
     ) -> Flying:
         """Take a design that no sorties were planned for: then each flies `lines_per_sortie` lines."""
         if design.kind == FULL:
@@ -139,7 +144,7 @@ class Flying:
             sorties = [names[i : i + lines_per_sortie] for i in range(0, len(names), lines_per_sortie)]
         room_m = default_allowance_m(design.strip_width_m) if allowance_m is None else allowance_m
         each = tuple(tuple(s) for s in sorties)
-        return cls(area, design, strata, each, trigger_m, speed_mps, front_overlap, room_m, buffer_m)
+        return cls(area, design, strata, each, trigger_m, speed_mps, front_overlap, room_m, buffer_m, altitude_agl_m)
 
     def draw(self, seed: int | None = None) -> Drawn:
         """Lay the lines: those of the plan, or with a `seed` those of another draw of its design."""
@@ -185,4 +190,5 @@ class Flying:
             self.design.strip_width_m,
             self.trigger_m / (1 - self.front_overlap),
             self.front_overlap,
+            self.altitude_agl_m,
         )

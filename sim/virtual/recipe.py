@@ -18,7 +18,7 @@ class Inhabitants:
     `herd_mean` − 1, shape `herd_shape`), `herd_spacing_m` apart. `cluster_herds` is the mean number of herds in a
     cluster, which lie around its middle with a standard deviation of `cluster_radius_m`; at 1 herds lie independently.
     `cover_preference` is as in `sim.species`. `speed_mps` are the slowest and fastest walk of the share of herds that
-    move. `recall` and `precision` are the detector's here, `stated_recall` and `stated_precision` what its card says,
+    move. `recall` (of animals that no border cuts off) and `precision` are the detector's here, `stated_recall` and `stated_precision` what its card says,
     measured in another world; None is the same. The survey is told the availability with a standard error of
     `availability_se`, and what it is told is off by as much. `body` names the shape that pictures show, `behaviour` is
     what animals do in them by the hour; surveys without pictures have it in `availability`.
@@ -79,13 +79,14 @@ class DetectorErrors:
 
     Whether an animal is found is a probit with the species' recall on average and normal effects: of its herd (all in
     the shade), of its frame (glare, blur), and of the animal itself, the same in every frame that shows it. The spreads
-    are standard deviations on the probit scale. False alarms are Poisson in each frame, log-normal between frames with
+    are standard deviations on the probit scale; that of animals is what the shipped detector has in pictures
+    (docs/simulate.md). False alarms are Poisson in each frame, log-normal between frames with
     `alarm_frame_spread`; the share `alarms_lasting` of them (a rock) is taken for an animal in the next frame too.
     """
 
     herd_spread: float = 0.0
     frame_spread: float = 0.0
-    animal_spread: float = 0.3
+    animal_spread: float = 1.4
     alarm_frame_spread: float = 0.0
     alarms_lasting: float = 0.5
 

@@ -23,7 +23,7 @@ from sim.virtual.surveys import Setting, Surveyor
 Row = dict[str, dict[str, Result]]
 """One survey: species, then estimator, then its estimate beside the truth."""
 
-_FORMAT = "overfly virtual surveys, version 1"
+_FORMAT = "overfly virtual surveys, version 2"
 _CHUNK = 4
 
 
@@ -59,7 +59,7 @@ class WithoutPictures:
             asdict(flying.design),
             [[t.identifier, t.segments] for s in flying.strata for t in s.transects],
             flying.sorties,
-            [flying.trigger_m, flying.speed_mps, flying.front_overlap],
+            [flying.trigger_m, flying.speed_mps, flying.front_overlap, flying.altitude_agl_m],
             asdict(setting.recipe),
             [setting.redraw, setting.one_world],
         ]

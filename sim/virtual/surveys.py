@@ -21,7 +21,7 @@ from counts.identity import Individuals, resolve
 from counts.population import Classes, on_land, verified_correction
 from counts.verification import Correction, Sample, draw_sample
 from flightplan.frames import Floats
-from sim.virtual.detecting import Seen, detect, visible_in
+from sim.virtual.detecting import Seen, Visible, detect, visible_in
 from sim.virtual.flights import Drawn, Exposures, Flying
 from sim.virtual.populations import Ground, populate
 from sim.virtual.recipe import Inhabitants, WorldRecipe
@@ -53,7 +53,7 @@ class SpeciesCount:
     """What a survey found of one species, before anything is estimated.
 
     `truth` is by stratum. `transect` (M,) is that of each individual on land, `seen` the animals a person saw in the
-    checked frames by stratum, `in_strips` how many were in the strips at all.
+    checked frames by stratum, `in_strips` (K,) the transect of each animal that was in the strips at all.
     """
 
     name: str
@@ -61,7 +61,7 @@ class SpeciesCount:
     transect: Ints
     correction: Correction
     seen: Mapping[str, float]
-    in_strips: int
+    in_strips: Ints
     availability: Classes | None
 
 
@@ -158,7 +158,7 @@ def _count(
     recipe: WorldRecipe,
     drawn: Drawn,
     flown: Flown,
-    visible: Seen,
+    visible: Visible,
     boxes: Seen,
     scores: Floats,
     rng: np.random.Generator,
@@ -199,7 +199,8 @@ def _count(
         )
         seen = {s.name: float(true_counts[sample.captures][of_sampled == s.name].sum()) for s in drawn.strata}
         classes = _classes(kind, strata_of_lines[unit], [s.name for s in drawn.strata], rng)
-        counts.append(SpeciesCount(kind.name, truth[kind.name], unit, by, seen, int(true_counts.sum()), classes))
+        in_strips = np.repeat(assignment.transect, true_counts).astype(np.int64)
+        counts.append(SpeciesCount(kind.name, truth[kind.name], unit, by, seen, in_strips, classes))
     return Counted(seed, drawn, flown.effort, frames, sample, tuple(counts))
 
 

@@ -16,10 +16,13 @@ from flightplan.plan import SurveyPlan
 from flightplan.plan_files import save_plan
 from flightplan.planning import plan_survey
 from flightplan.request import PlanRequest
+from overfly.chain import FrameToCheck
 from overfly.cli import main
 from overfly.expected import expected_from_census
-from overfly.pixel_surveys import WithPictures
+from overfly.pixel_surveys import WithPictures, checked_by
 from overfly.workspace import Workspace
+from sim.camera import AnimalLabel
+from sim.flights import FrameTruth
 from sim.virtual import Counting, Inhabitants, WorldRecipe
 from sim.virtual.flights import Flying
 from sim.virtual.runs import WithoutPictures, run_seeds, run_surveys
@@ -153,6 +156,23 @@ def test_with_pictures_the_worlds_are_those_of_the_fast_path(plan: SurveyPlan, t
     assert kind.density_in("plain") * 0.36 == pytest.approx(seen["elephant"]["chosen"].value, rel=0.01)
     assert 0.5 < kind.recall <= 1.0
     assert 1.0 < kind.herd_mean < 8.0
+
+
+def test_who_checks_a_frame_counts_the_animals_whose_own_middle_lies_in_its_zone() -> None:
+    def animal(box: tuple[float, float, float, float], middle: tuple[float, float] | None) -> AnimalLabel:
+        return AnimalLabel(1, "zebra", "plain", box, 0.4, 34.8, -2.3, middle)
+
+    zone = shapely.box(0, 100, 800, 500)
+    animals = (
+        animal((10, 200, 30, 210), (20.0, 205.0)),
+        animal((0, 300, 8, 310), (-3.0, 305.0)),  # more than half of it is beyond the side
+        animal((0, 400, 12, 410), (2.0, 405.0)),
+        animal((10, 90, 30, 104), (20.0, 97.0)),  # the next frame's
+        animal((40, 200, 60, 210), None),  # of a truth file that does not tell: the box has to do
+    )
+    truths = {"sortie-01/a.jpg": FrameTruth("a.jpg", "", 0.0, animals)}
+    frame = FrameToCheck(7, Path("images/sortie-01/a.jpg"), "", zone)
+    assert checked_by(truths)([frame]) == {7: {"zebra": 3}}
 
 
 def test_pictures_need_a_body_and_show_every_animal(plan: SurveyPlan) -> None:

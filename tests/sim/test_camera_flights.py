@@ -99,6 +99,30 @@ def test_every_frame_of_the_truth_holds_the_animal_it_was_aimed_at(
         assert int(truth.frame[1]) in {animal.animal for animal in truth.animals}
 
 
+def test_the_middle_of_an_animal_is_told_though_the_border_cuts_it_off(tmp_path: Path, world: World) -> None:
+    row = int(np.flatnonzero(world.animals.speed_mps == 0)[0])
+    kind = world.species[world.animals.species[row]]
+    gsd_m = 0.24
+    half_m = gsd_m * 160 / 2
+    seen = {}
+    for off_m in (-1.0, 0.0, 0.2 * kind.width_m):
+        # Looking from so far west that the animal stands `off_m` beyond the picture's right side.
+        at = world.positions(NOON_S, np.array([row])).local_m[0] - np.array([half_m + off_m, 0.0])
+        longitude, latitude = world.area.frame.to_lonlat(at)[0]
+        pose = Pose(float(longitude), float(latitude), 80.0, 0.0, -90.0, 0.0)
+        shot = Shot("a.jpg", NOON_S, pose, pose, None, 1.0)
+        folder = tmp_path / str(off_m)
+        render_flight(world, [shot], CAMERA, folder, jobs=1)
+        (truth,) = read_truth(folder / TRUTH_FILE)
+        (seen[off_m],) = [a for a in truth.animals if a.animal == row]
+    for off_m, label in seen.items():
+        assert label.middle_px is not None
+        # It leans outwards by what its body is above the ground: a few pixels at most here.
+        assert label.middle_px[0] == pytest.approx(160 + off_m / gsd_m, abs=2.5)
+        assert label.box_px[2] <= 160
+    assert seen[0.2 * kind.width_m].visible_share < 0.5 < seen[-1.0].visible_share
+
+
 def test_a_truth_file_that_is_none_is_refused(tmp_path: Path) -> None:
     (tmp_path / TRUTH_FILE).write_text('{"frame": "a.jpg"}\n')
     with pytest.raises(UnreadableFileError, match="line 1"):

@@ -2,7 +2,7 @@
 
 import json
 import warnings
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,7 @@ from flightplan.frames import LocalFrame
 from flightplan.paths import Airspace
 from flightplan.request import DesignRequest
 from sim.virtual.detecting import detect, visible_in
-from sim.virtual.estimating import CHOSEN, ESTIMATORS, Result
+from sim.virtual.estimating import CHOSEN, ESTIMATORS, Result, estimate_all
 from sim.virtual.flights import Flying
 from sim.virtual.populations import Ground, populate
 from sim.virtual.recipe import Counting, DetectorErrors, Inhabitants, Placing, WorldRecipe
@@ -25,6 +25,7 @@ from sim.virtual.runs import Journal, WithoutPictures, run_seeds, run_surveys
 from sim.virtual.scores import score
 from sim.virtual.surveys import Setting, Surveyor, on_lines
 from sim.virtual.world_file import check_strata, read_world
+from sim.world import World
 
 WIDTH_M, TRIGGER_M, OVERLAP = 96.0, 57.6, 0.2
 ZEBRA = Inhabitants("zebra", {"west": 60.0, "east": 120.0}, herd_mean=4.0, recall=0.8, precision=0.8)
@@ -162,8 +163,68 @@ def test_a_frame_shows_what_stands_in_its_rectangle_when_it_is_taken(heading_deg
     for frame, time_s in enumerate(flown.times_s.tolist()):
         where = world.positions(time_s).local_m
         expected |= {(frame, row) for row in np.flatnonzero(shapely.contains_xy(outlines[frame], where)).tolist()}
-    assert set(zip(seen.frame.tolist(), seen.animal.tolist(), strict=True)) == expected
+    # An animal shows by half or more where its middle is in the frame; a corner takes half of a half.
+    shown = set(zip(seen.frame.tolist(), seen.animal.tolist(), strict=True))
+    assert expected <= shown
+    inside = np.array([pair in expected for pair in zip(seen.frame.tolist(), seen.animal.tolist(), strict=True)])
+    assert (seen.share[inside] >= 0.25).all()
+    assert (seen.share[~inside] <= 0.5).all()
     assert len(expected) > 50
+    assert 0 < (~inside).sum() < 0.2 * len(expected)
+
+
+def standing(world: World, at_m: list[tuple[float, float]], headings_deg: list[float]) -> World:
+    """The same world with a few grown animals that stand where they are told, and no others."""
+    animals = world.animals
+    rows = np.zeros(len(at_m), dtype=np.int64)
+    few = type(animals)(**{f.name: getattr(animals, f.name)[rows] for f in fields(animals)})
+    none, one = np.zeros(len(rows)), np.ones(len(rows))
+    placed = replace(few, home_m=np.array(at_m), heading_deg=np.array(headings_deg), size=one, speed_mps=none)
+    return replace(world, animals=placed)
+
+
+def test_of_an_animal_that_the_border_cuts_off_the_box_is_around_what_shows() -> None:
+    flown, frame = flying().draw().exposures, 3
+    here, side = flown.centres_m[frame], WIDTH_M / 2
+    length = 2.3  # of a grown zebra
+    world = populate(Ground.of(box_area()), RECIPE, 1)
+    # Facing across the border: the middle inside by a quarter of its length, on the border, outside by a quarter.
+    spots = [(here[0] + side + offset, here[1]) for offset in (-length / 4, 0.0, length / 4, length)]
+    seen = visible_in(standing(world, spots, [90.0] * 4), flown, flown.centres_m, np.ones(4, dtype=bool))
+    mine = seen.frame == frame
+    assert seen.animal[mine].tolist() == [0, 1, 2]
+    # Of a circle cut at half of its radius 0.8045 of the area is left; an ellipse has the same.
+    assert seen.share[mine] == pytest.approx([0.8045, 0.5, 0.1955], abs=1e-3)
+    assert seen.points_m[mine] == pytest.approx(np.array(spots[:3]))
+    moved = (seen.points_m - seen.shown_m)[mine]
+    assert moved[:, 0] == pytest.approx([length / 8, length / 4, 3 * length / 8])
+    assert moved[:, 1] == pytest.approx(0.0, abs=1e-9)
+
+
+def test_a_tall_animal_leans_out_of_the_picture() -> None:
+    flown = replace(flying().draw().exposures, height_m=80.0)
+    here = flown.centres_m[3]
+    aside = here + np.array([40.0, 0.0])
+    tall = WorldRecipe((Inhabitants("elephant", {"": 10.0}),))
+    world = standing(populate(Ground.of(box_area()), tall, 1), [tuple(here), tuple(aside)], [0.0, 0.0])
+    seen = visible_in(world, flown, flown.centres_m, np.ones(2, dtype=bool))
+    # The outline of an elephant of 2.9 m is 0.55 of that above the ground: 40 m away it seems 40 · 80 / 78.405 m away.
+    away = (seen.points_m - here)[seen.frame == 3]
+    assert away == pytest.approx(np.array([[0.0, 0.0], [40.0 * 80.0 / (80.0 - 0.55 * 2.9), 0.0]]))
+
+
+def test_a_survey_that_missed_nothing_has_only_the_error_of_its_lines() -> None:
+    counted = Surveyor(Setting(flying(), RECIPE)).count(4)
+    (one,) = counted.species
+    found = estimate_all(counted, RECIPE)["zebra"]["all seen"]
+    searched, strata = counted.effort.area_m2, np.array(counted.drawn.lines.strata)
+    animals = np.bincount(one.in_strips, minlength=len(strata))
+    expected = sum(
+        s.area_m2 * animals[strata == s.name].sum() / searched[strata == s.name].sum() for s in counted.drawn.strata
+    )
+    assert found.value == pytest.approx(expected)
+    assert found.lower is not None
+    assert found.lower < expected
 
 
 def test_the_share_found_is_the_recall_however_errors_go_together() -> None:
@@ -176,7 +237,12 @@ def test_the_share_found_is_the_recall_however_errors_go_together() -> None:
         world = populate(Ground.of(box_area(hole=True)), recipe, seed)
         seen = visible_in(world, flown, flown.centres_m, np.ones(len(world.animals), dtype=bool))
         boxes, scores = detect(world, recipe, flown, flown.centres_m, seen, rng)
-        found, shown, false = found + (boxes.animal >= 0).sum(), shown + len(seen), false + (boxes.animal < 0).sum()
+        # Half of what a border cuts in half is found, so that shares count as what they are.
+        found, shown, false = (
+            found + (boxes.animal >= 0).sum(),
+            shown + seen.share.sum(),
+            false + (boxes.animal < 0).sum(),
+        )
         assert len(scores) == len(boxes)
     assert found / shown == pytest.approx(0.8, abs=0.03)
     assert found / (found + false) == pytest.approx(0.8, abs=0.03)
