@@ -18,10 +18,11 @@ class Inhabitants:
     `herd_mean` − 1, shape `herd_shape`), `herd_spacing_m` apart. `cluster_herds` is the mean number of herds in a
     cluster, which lie around its middle with a standard deviation of `cluster_radius_m`; at 1 herds lie independently.
     `cover_preference` is as in `sim.species`. `speed_mps` are the slowest and fastest walk of the share of herds that
-    move. `recall` (of animals that no border cuts off) and `precision` are the detector's here, `stated_recall` and `stated_precision` what its card says,
-    measured in another world; None is the same. The survey is told the availability with a standard error of
-    `availability_se`, and what it is told is off by as much. `body` names the shape that pictures show, `behaviour` is
-    what animals do in them by the hour; surveys without pictures have it in `availability`.
+    move. `recall` (of animals that no border cuts off) and `precision` are the detector's here, `stated_recall` and
+    `stated_precision` what its card says, measured in another world; None is the same. The survey is told the
+    availability with a standard error of `availability_se`, and what it is told is off by as much. `body` names the
+    shape that pictures show, `behaviour` is what animals do in them by the hour; surveys without pictures have it in
+    `availability`.
     """
 
     name: str
