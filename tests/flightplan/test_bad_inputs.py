@@ -4,19 +4,13 @@ Each case runs the verb itself, on a file made here. It ends with 1 (refused) or
 listed, on stderr, and writes nothing.
 """
 
-import io
+import importlib.util
 import json
-import zipfile
-from collections.abc import Callable
 from pathlib import Path
 
 import click
-import numpy as np
-import pyogrio
 import pytest
-import rasterio
 import shapely
-from affine import Affine
 from click.testing import CliRunner
 
 from flightplan.commands.convert import convert_command
@@ -24,89 +18,34 @@ from flightplan.commands.design import design_command
 from flightplan.commands.mend import mend_command
 from flightplan.commands.plan import plan_command
 
-Content = str | bytes | Callable[[Path], object]
+_spec = importlib.util.spec_from_file_location("area_files", Path(__file__).with_name("area_files.py"))
+area_files = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(area_files)
+BOW_TIE, Content, SQUARE, archive, features = (
+    area_files.BOW_TIE,
+    area_files.Content,
+    area_files.SQUARE,
+    area_files.archive,
+    area_files.features,
+)
+kml, kml_polygon, moved, point, polygon = (
+    area_files.kml,
+    area_files.kml_polygon,
+    area_files.moved,
+    area_files.point,
+    area_files.polygon,
+)
+raster, shapefile = area_files.raster, area_files.shapefile
+
+
 Case = tuple[str, Content, list[str]]
 
-SQUARE = [[34.0, -2.0], [34.02, -2.0], [34.02, -1.98], [34.0, -1.98], [34.0, -2.0]]
+
 GOOD = json.dumps({"type": "Polygon", "coordinates": [SQUARE]})
 
 
-def polygon(*rings, **members) -> str:
-    return json.dumps({"type": "Polygon", "coordinates": [list(map(list, r)) for r in rings], **members})
-
-
-def features(*pairs) -> str:
-    members = [{"type": "Feature", "properties": p, "geometry": json.loads(g)} for g, p in pairs]
-    return json.dumps({"type": "FeatureCollection", "features": members})
-
-
-def point(x: float, y: float) -> str:
-    return json.dumps({"type": "Point", "coordinates": [x, y]})
-
-
-def moved(east: float, north: float = 0.0) -> list[list[float]]:
-    return [[x + east, y + north] for x, y in SQUARE]
-
-
-def kml(body: str) -> str:
-    return f'<kml xmlns="http://www.opengis.net/kml/2.2"><Document>{body}</Document></kml>'
-
-
-def kml_polygon(coordinates: str) -> str:
-    ring = f"<LinearRing><coordinates>{coordinates}</coordinates></LinearRing>"
-    return kml(f"<Placemark><Polygon><outerBoundaryIs>{ring}</outerBoundaryIs></Polygon></Placemark>")
-
-
-def archive(**members: str | bytes) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as file:
-        for name, data in members.items():
-            file.writestr(name.replace("__", "."), data)
-    return buffer.getvalue()
-
-
-def shapefile(crs: str | None, geometry: shapely.Geometry) -> Callable[[Path], object]:
-    def write(path: Path) -> None:
-        pyogrio.raw.write(
-            path,
-            geometry=np.array([shapely.to_wkb(geometry)], dtype=object),
-            field_data=[np.array(["a"])],
-            fields=np.array(["name"]),
-            geometry_type=geometry.geom_type,
-            crs=crs or "EPSG:4326",
-        )
-        if crs is None:
-            path.with_suffix(".prj").unlink()
-
-    return write
-
-
-def raster(height_m: float = 1500.0, *, bands: int = 1, crs: str | None = "EPSG:4326", **where: float) -> Content:
-    west, north, cell, side = (
-        where.get(k, v) for k, v in (("west", 33.9), ("north", -1.9), ("cell", 0.002), ("side", 120))
-    )
-
-    def write(path: Path) -> None:
-        grid = np.full((bands, int(side), int(side)), height_m, dtype=np.float32)
-        with rasterio.open(
-            path,
-            "w",
-            driver="GTiff",
-            width=int(side),
-            height=int(side),
-            count=bands,
-            dtype="float32",
-            crs=crs,
-            transform=Affine(cell, 0, west, 0, -cell, north),
-            nodata=-9999.0,
-        ) as file:
-            file.write(grid)
-
-    return write
-
-
-BOW_TIE = [[34.0, -2.0], [34.02, -1.98], [34.02, -2.0], [34.0, -1.98], [34.0, -2.0]]
 POLY_CUT = "park\n1\n 34 -2\n 34.1 -2\n 34.1 -1.9\nEND\n"
+
 
 AREAS: list[Case] = [
     ("missing.geojson", lambda path: None, ["missing.geojson", "no such file"]),

@@ -1,135 +1,32 @@
 """The preflight table: what is known, what fails, and what to do about it."""
 
+import importlib.util
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
-import numpy as np
-import pyproj
 import pytest
 
 from flightplan.drones import drone_named
 from flightplan.errors import PreflightError
-from flightplan.mission import FencePolygon, Mission, MissionItem
+from flightplan.mission import MissionItem
 from flightplan.plan import Sortie
-from flightplan.terrain import Terrain
-from flightplan.vehicle.autopilots import Dialect
-from flightplan.vehicle.checks import Check, Preflight, Status
+from flightplan.vehicle.checks import Status
 from flightplan.vehicle.items import FENCE, MISSION
-from flightplan.vehicle.messages import CommandAnswer
-from flightplan.vehicle.preflight import is_ready, run_preflight
-from flightplan.vehicle.setup import FlightSetup
+from flightplan.vehicle.preflight import is_ready
 from flightplan.vehicle.transfer import Holding, TransferEnd
 
-PREARM = 1 << 28
-HOME = (34.8333, -2.3333)
-SAFE = {
-    "FS_GCS_ENABLE": 1.0,
-    "FS_GCS_TIMEOUT": 5.0,
-    "FS_OPTIONS": 16.0,
-    "MAV_GCS_SYSID": 255.0,
-    "BATT_FS_LOW_ACT": 2.0,
-    "BATT_LOW_VOLT": 10.5,
-    "FENCE_ENABLE": 1.0,
-    "FENCE_TYPE": 4.0,
-    "FENCE_ACTION": 1.0,
-    "RTL_ALT": 1500.0,
-    "CAM1_TYPE": 1.0,
-    "CAM1_INTRVAL_MIN": 0.0,
-    "CAM1_TRIGG_DIST": 0.0,
-    "ARMING_CHECK": 1.0,
-}
-PLAN = Mission(
-    (
-        MissionItem(22, 3, longitude_deg=HOME[0], latitude_deg=HOME[1], altitude_m=80.0),
-        MissionItem(178, 2, (1, 10, -1, 0)),
-        MissionItem(16, 3, longitude_deg=HOME[0], latitude_deg=HOME[1] + 0.001, altitude_m=80.0),
-        MissionItem(206, 2, (25.0, 0, 1, 0)),
-        MissionItem(16, 3, longitude_deg=HOME[0], latitude_deg=HOME[1] + 0.004, altitude_m=80.0),
-        MissionItem(206, 2),
-    ),
-    home=HOME,
-    fence=(FencePolygon(((34.8, -2.4), (34.9, -2.4), (34.9, -2.3)), True),),
+_spec = importlib.util.spec_from_file_location("standing_vehicle", Path(__file__).with_name("standing_vehicle.py"))
+standing_vehicle = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(standing_vehicle)
+HELD, HOME, PLAN, SAFE, Standing = (
+    standing_vehicle.HELD,
+    standing_vehicle.HOME,
+    standing_vehicle.PLAN,
+    standing_vehicle.SAFE,
+    standing_vehicle.Standing,
 )
-HELD = {MISSION: TransferEnd(Holding.EXACTLY), FENCE: TransferEnd(Holding.EXACTLY)}
-
-
-class Standing:
-    """A vehicle on the ground, as its messages tell."""
-
-    signing, vehicle_signs, is_doubled, system_id = None, False, False, 1
-    listener = staticmethod(lambda message: None)
-
-    def __init__(
-        self,
-        *,
-        flags: int = 831,
-        health: int = PREARM,
-        battery: int = 98,
-        parameters=None,
-        home=HOME,
-        vehicle_type: int = 2,
-        autopilot: int = 3,
-        complaints=(),
-        answers=None,
-        **latest,
-    ) -> None:
-        self.dialect = Dialect.of(SimpleNamespace(type=vehicle_type, autopilot=autopilot))
-        self.is_ardupilot = self.dialect.is_ardupilot
-        self.clock = SimpleNamespace(now_s=lambda: 1.8e9)
-        self.latest = {
-            "EKF_STATUS_REPORT": SimpleNamespace(flags=flags),
-            "SYS_STATUS": SimpleNamespace(
-                onboard_control_sensors_present=PREARM,
-                onboard_control_sensors_health=health,
-                battery_remaining=battery,
-            ),
-            "HOME_POSITION": SimpleNamespace(longitude=round(home[0] * 1e7), latitude=round(home[1] * 1e7)),
-            "SYSTEM_TIME": SimpleNamespace(time_unix_usec=1.8e15 + 3e6),
-            **latest,
-        }
-        self.commands = []
-        self._parameters = SAFE if parameters is None else parameters
-        self._complaints, self._answers = complaints, answers or {}
-
-    def listen(self, listener):
-        self.listener = listener
-        return lambda: None
-
-    def wait_until(self, predicate, timeout_s: float) -> bool:
-        return predicate()
-
-    def ask_again(self) -> None:
-        """All that is told has been told."""
-
-    def pause(self, seconds: float) -> None:
-        for text in self._complaints:
-            self.listener(SimpleNamespace(text=text, get_type=lambda: "STATUSTEXT"))
-
-    def command(self, command: int, *params: float, **_) -> CommandAnswer:
-        """Answer; what comes with an answer comes before it."""
-        self.commands.append((command, params))
-        result, told = self._answers.get(command, (3, None))
-        if told is not None:
-            self.latest[told.get_type()] = told
-            self.listener(told)
-        return CommandAnswer(result)
-
-    def parameters(self, names) -> dict[str, float]:
-        return {n: v for n, v in self._parameters.items() if n in names}
-
-
-def table(
-    vehicle: Standing, *, transfers=HELD, energy_share: float | None = 0.6, plan: Mission = PLAN, **setup
-) -> Preflight:
-    return run_preflight(vehicle, plan, transfers, setup=FlightSetup(**setup), energy_share=energy_share)
-
-
-def status(preflight: Preflight) -> dict[str, Status]:
-    return {c.name: c.status for c in preflight.checks}
-
-
-def line(preflight: Preflight, name: str) -> Check:
-    return next(c for c in preflight.checks if c.name == name)
+line, status, table = standing_vehicle.line, standing_vehicle.status, standing_vehicle.table
 
 
 def test_a_vehicle_in_order_passes_and_flies() -> None:
@@ -375,82 +272,6 @@ def test_the_vehicles_own_complaints_are_told() -> None:
     )
     assert line(table(vehicle), "prearm").text == "Compass not calibrated"
     assert (401, ()) in vehicle.commands
-
-
-def told(kind: str, **fields):
-    return SimpleNamespace(get_type=lambda: kind, **fields)
-
-
-@pytest.mark.parametrize(
-    ("answers", "stands", "words"),
-    [
-        ({203: (0, told("CAMERA_FEEDBACK"))}, Status.PASS, "reported"),
-        ({203: (0, told("CAMERA_IMAGE_CAPTURED"))}, Status.PASS, "reported"),
-        ({203: (0, told("CAMERA_TRIGGER"))}, Status.PASS, "fired the trigger"),
-        ({203: (0, None)}, Status.FAIL, "nothing came back"),
-        ({2000: (0, told("CAMERA_IMAGE_CAPTURED"))}, Status.PASS, "reported"),
-        ({}, Status.FAIL, "not triggered: unsupported"),
-    ],
-)
-def test_the_camera_answers_a_test_trigger(answers, stands: Status, words: str) -> None:
-    check = line(table(Standing(answers=answers), test_camera=True), "camera")
-    assert (check.status, words in check.text) == (stands, True)
-
-
-def test_no_picture_is_taken_unasked() -> None:
-    vehicle = Standing(answers={203: (0, told("CAMERA_FEEDBACK"))})
-    assert line(table(vehicle), "camera").status is Status.UNKNOWN
-    assert 203 not in [c for c, _ in vehicle.commands]
-
-
-@pytest.mark.parametrize(
-    ("card", "stands", "words"),
-    [
-        ({"status": 2, "available_capacity": 900.0}, Status.PASS, "944 MB are free, the pictures take 900 MB"),
-        ({"status": 2, "available_capacity": 800.0}, Status.FAIL, "839 MB are free"),
-        ({"status": 0, "available_capacity": 0.0}, Status.FAIL, "empty"),
-        ({"status": 3, "available_capacity": 0.0}, Status.UNKNOWN, "does not tell"),
-    ],
-)
-def test_the_card_holds_what_the_plan_will_write(card, stands: Status, words: str) -> None:
-    vehicle = Standing(answers={512: (0, told("STORAGE_INFORMATION", **card))})
-    check = line(table(vehicle, sortie=Sortie("S1", (), PLAN, 0.0, 0.0, 0.6, storage_mb=900.0)), "storage")
-    assert (check.status, words in check.text) == (stands, True)
-
-
-def hill(top_m: float) -> Terrain:
-    """Ground at 1500 m with a ridge across the mission, 200 to 300 m north of home; cells of about 11 m."""
-    grid = np.full((120, 20), 1500.0)
-    north_deg = HOME[1] + 0.008
-    rows = [round((north_deg - (HOME[1] + d / 111_000)) / 1e-4) for d in (300, 200)]
-    grid[rows[0] : rows[1]] = top_m
-    return Terrain(grid_m=grid, crs=pyproj.CRS("EPSG:4326"), transform=(1e-4, 0, HOME[0] - 1e-3, 0, -1e-4, north_deg))
-
-
-@pytest.mark.parametrize(
-    ("top_m", "home", "stands", "words"),
-    [
-        (1540.0, HOME, Status.PASS, "40 m above ground or higher"),
-        (1570.0, HOME, Status.FAIL, "10 m above ground, at -2.33"),
-        # Standing on the ridge, the whole mission is as much higher.
-        (
-            1570.0,
-            (HOME[0], HOME[1] + 0.00225),
-            Status.PASS,
-            "80 m above ground or higher; the vehicle stands 70 m higher",
-        ),
-    ],
-)
-def test_the_mission_is_above_the_ground_from_where_the_vehicle_stands(top_m, home, stands, words) -> None:
-    check = line(table(Standing(home=home), terrain=hill(top_m)), "terrain")
-    assert (check.status, words in check.text) == (stands, True), check.text
-
-
-def test_ground_that_is_not_known_is_said() -> None:
-    short = replace(hill(1500.0), grid_m=hill(1500.0).grid_m.copy())
-    short.grid_m[:60] = np.nan
-    check = line(table(Standing(), terrain=short), "terrain")
-    assert (check.status, "of it the ground is not" in check.text) == (Status.UNKNOWN, True)
 
 
 def test_a_fence_that_is_unknown_is_never_flown_either() -> None:
