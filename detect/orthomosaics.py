@@ -116,6 +116,12 @@ def valid_ground(capture: Capture) -> Polygon:
     return polygon
 
 
+def outline_error_m(capture: Capture) -> float:
+    """How far the outline of `valid_ground` may lie from the last valid pixels, in metres on the ground."""
+    shrink = max(1.0, float(np.sqrt(capture.width_px * capture.height_px / _MASK_PX)))
+    return 1.5 * shrink * _georeference(capture).gsd_cm / 100.0
+
+
 def place_in_mosaic(capture: Capture, points_px: npt.ArrayLike) -> Placed:
     """Place points (N, 2) of an orthomosaic on the ground; 0, 0 is the outer corner of its first pixel.
 

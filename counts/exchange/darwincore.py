@@ -97,17 +97,20 @@ def event_id(records: SurveyRecords, *parts: str) -> str:
 
 def _events(records: SurveyRecords) -> tuple[list[_Row], list[_Row]]:
     root = event_id(records)
-    effort = {e.transect: e for e in records.effort}
+    effort = {e.transect: e for e in records.effort if e.transect is not None}
     area = None if records.area is None else shapely.union_all([s.polygon for s in records.area.strata])
     whole = None if area is None else sum(s.area_m2 for s in records.strata)
-    survey = _event(records, root, None, "Survey", records.times, area, list(effort.values()))
+    every = list(records.effort)
+    survey = _event(records, root, None, "Survey", records.times, area, every)
     events = [{**survey, "locality": records.survey.protected_area}]
-    humboldt = [_inventory(root, None if not effort else len(effort), whole, list(effort.values()))]
+    humboldt = [_inventory(root, len(every) or None, whole, every)]
     polygons = {s.name: s.polygon for s in records.area.strata} if records.area else {}
     times = _times(records)
     for stratum in records.strata:
         key = event_id(records, "stratum", stratum.name)
         own = [effort[line.identifier] for line in stratum.transects if line.identifier in effort]
+        # What mosaics show belongs to no line.
+        own += [e for e in records.effort if e.transect is None and e.stratum == stratum.name]
         span = _span(times[line.identifier] for line in stratum.transects if line.identifier in times)
         event = _event(records, key, root, "Stratum", span, polygons.get(stratum.name), own)
         events.append({**event, "locality": stratum.name})
@@ -234,15 +237,18 @@ def _present(records: SurveyRecords, names: Names) -> Iterable[_Row]:
 
 def _absent(records: SurveyRecords, names: Names) -> Iterable[_Row]:
     seen = {(a.transect, a.species) for a in records.individuals}
-    searched = [e.transect for e in records.effort if e.area_searched_m2 > 0]
+    searched = [e for e in records.effort if e.area_searched_m2 > 0]
     for species in records.species if searched else ():
         if species in records.sensitive:
             if not any(a.species == species for a in records.individuals):
                 yield _absence(records, names, species, event_id(records), "survey")
             continue
-        for transect in searched:
+        for transect in (e.transect for e in searched if e.transect is not None):
             if (transect, species) not in seen:
                 yield _absence(records, names, species, event_id(records, "transect", transect), transect)
+        # An animal in a mosaic stands in the whole survey's event, and so does it when there is none.
+        if any(e.transect is None for e in searched) and (None, species) not in seen:
+            yield _absence(records, names, species, event_id(records), "survey")
 
 
 def _absence(records: SurveyRecords, names: Names, species: str, event: str, where: str) -> _Row:

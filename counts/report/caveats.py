@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from counts.marks import CAMERAS
 from counts.marks import NAME as MARKS
 from counts.report.facts import Facts, mean_and_spread
+from counts.report.mosaics import mosaic_caveats
 from counts.report.spread import spreads
 from counts.report.words import Words
 from counts.store.surveys import hash_plan
@@ -20,14 +21,14 @@ BESIDE = frozenset((MARKS, CAMERAS))
 
 def caveats(facts: Facts, say: Words, plan: SurveyPlan | None = None) -> tuple[str, ...]:
     """Return what to keep in mind, each thing once; what the plan warned of before take-off comes last."""
-    parts = (_gaps, _few, _not_measured, _of_estimates, _leaning, _of_corrections)
+    parts = (mosaic_caveats, _gaps, _few, _not_measured, _of_estimates, _leaning, _of_corrections)
     found = [text for part in parts for text in part(facts, say)]
     return tuple(dict.fromkeys([*found, *_of_plan(facts, say, plan)]))
 
 
 def gravest(facts: Facts, say: Words) -> tuple[str, ...]:
     """Return those of the caveats that change how a number may be used at all, for a page with room for few."""
-    parts = (_not_measured, _leaning, _few)
+    parts = (mosaic_caveats, _not_measured, _leaning, _few)
     return tuple(dict.fromkeys(text for part in parts for text in part(facts, say)))
 
 
@@ -40,7 +41,7 @@ def _gaps(facts: Facts, say: Words) -> Iterator[str]:
         yield say._("Not flown to the end: {sorties}.", sorties=say.listed(missing))
     searched = {e.transect for e in facts.effort if e.area_searched_m2 > 0}
     blind = [t.identifier for s in facts.strata for t in s.transects if t.identifier not in searched]
-    if facts.effort and blind:
+    if facts.effort and blind and facts.mosaics is None:
         yield say.ngettext(
             "{count} transect without any area searched: {transects}.",
             "{count} transects without any area searched: {transects}.",
@@ -71,7 +72,7 @@ def _gaps(facts: Facts, say: Words) -> Iterator[str]:
 
 
 def _few(facts: Facts, say: Words) -> Iterator[str]:
-    for stratum in facts.strata:
+    for stratum in facts.strata if facts.mosaics is None else ():
         lines = len(stratum.transects)
         if facts.estimates and facts.survey.design_kind != "full" and lines < FEW_TRANSECTS:
             yield say.ngettext(

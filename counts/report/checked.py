@@ -47,8 +47,12 @@ def detector_section(facts: Facts, say: Words) -> Iterator[Section]:
     if facts.verification:
         frames = sum(facts.verification.frames.values())
         who = say.listed([say.stored_value(name) for name in facts.verification.who])
-        items.append((say._("Frames checked"), say._("{number} by {who}", number=say.whole(frames), who=who)))
-        if facts.captures.on_effort:
+        checked = say._("Frames checked") if facts.mosaics is None else say._("Parts checked")
+        items.append((checked, say._("{number} by {who}", number=say.whole(frames), who=who)))
+        if facts.mosaics is not None:
+            share = frames / facts.mosaics.parts if facts.mosaics.parts else None
+            items.append((say._("Share of parts checked"), say.percent(share)))
+        elif facts.captures.on_effort:
             items.append((say._("Share of frames checked"), say.percent(frames / facts.captures.on_effort)))
     reviewing = facts.reviewing
     if reviewing is not None:

@@ -59,7 +59,7 @@ def density_grids(facts: Facts, *, sensitive: Collection[str] = ()) -> tuple[Den
         return ()
     enough = searched_km2 >= LEAST_SEARCHED * np.median(searched_km2[searched_km2 > 0])
     outline = areas_path(canvas.draw(outlines))
-    counted = np.array([t is not None for t in animals.transect])
+    counted = np.array([t is not None or facts.mosaics is not None for t in animals.transect])
     found = []
     for number, species in enumerate(facts.species):
         if species in sensitive or species in facts.signs:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from counts.report.document import Block, Column, Glance, Heading, Paragraph, Row, Section, Table
 from counts.report.doubts import doubts
 from counts.report.facts import Facts, FlownLine, mean_and_spread
+from counts.report.mosaics import shown_tables
 from counts.report.words import UNKNOWN, Words
 from counts.store import EffortEntry
 
@@ -52,10 +53,13 @@ class Flown:
 
 
 def effort_by_stratum(facts: Facts) -> tuple[StratumEffort, ...]:
-    """Return the effort in each stratum, and in all last where there are several; empty before counting."""
-    if not facts.effort:
+    """Return the effort in each stratum, and in all last where there are several; empty before counting.
+
+    Empty also where orthomosaics were counted: they follow no line.
+    """
+    if not facts.effort or facts.mosaics is not None:
         return ()
-    own: dict[str, EffortEntry] = {e.transect: e for e in facts.effort}
+    own: dict[str, EffortEntry] = {e.transect: e for e in facts.effort if e.transect is not None}
     rows = []
     for stratum in facts.strata:
         flown = [own[t.identifier] for t in stratum.transects if t.identifier in own]
@@ -103,7 +107,10 @@ def beside_plan(facts: Facts) -> Flown | None:
 
 def effort_section(facts: Facts, effort: tuple[StratumEffort, ...], say: Words) -> Section:
     """The section on effort."""
-    parts = (_by_stratum(effort, say), _flights(facts, say), _planned_and_flown(facts, say), _left_out(facts, say))
+    parts = (
+        _by_stratum(effort, say), shown_tables(facts, say), _flights(facts, say), _planned_and_flown(facts, say),
+        _left_out(facts, say),
+    )  # fmt: skip
     blocks: list[Block] = [_glance(facts, effort, say)]
     for part in (*parts, doubts(facts, say)):
         blocks += part

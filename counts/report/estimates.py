@@ -107,7 +107,8 @@ def categories_of(entry: EstimateEntry, facts: Facts) -> ReliabilityCategories |
     """The categories of the African Elephant Database: A a total count, B a sample count with 95 % limits."""
     if entry.value is None:
         return None
-    if entry.method.startswith("total count") or (facts.survey.design_kind == "full" and entry.lower is None):
+    whole = facts.survey.design_kind == "full" or facts.mosaics is not None
+    if entry.method.startswith("total count") or (whole and entry.lower is None):
         return ReliabilityCategories("A", entry.value, 0.0, 0.0)
     if entry.lower is None or entry.upper is None or abs(entry.confidence - 0.95) > 1e-9:
         return None

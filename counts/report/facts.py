@@ -105,6 +105,38 @@ class FlownLine:
 
 
 @dataclass(frozen=True)
+class Mosaic:
+    """An orthomosaic: its file's name, the size of its pixels, and the area it was counted on."""
+
+    name: str
+    gsd_cm: float | None
+    shown_m2: float
+
+
+@dataclass(frozen=True)
+class Mosaics:
+    """What orthomosaics show together; `area_m2` is None for a survey without an area, `notes` are what to know."""
+
+    mosaics: tuple[Mosaic, ...]
+    shown_m2: float
+    area_m2: float | None
+    parts: int
+    part_side_m: float
+    notes: tuple[str, ...]
+
+    @property
+    def share(self) -> float | None:
+        """Shown over whole."""
+        return self.shown_m2 / self.area_m2 if self.area_m2 else None
+
+    @classmethod
+    def of(cls, told: Mapping[str, Any]) -> Mosaics:
+        """Return what a counting wrote into its parameters."""
+        own = {f.name: told[f.name] for f in fields(cls) if f.name not in ("mosaics", "notes")}
+        return cls(tuple(Mosaic(**each) for each in told["mosaics"]), notes=tuple(told["notes"]), **own)
+
+
+@dataclass(frozen=True)
 class Facts:
     """What one survey left in the census; None or empty where it has not come that far."""
 
@@ -162,7 +194,7 @@ class Facts:
         if table is None:
             return self.detections_by_label.get(label, 0)
         own = table.species == label
-        if not self.strata:
+        if not self.strata or self.mosaics is not None:
             return int(own.sum())
         return sum(1 for i in np.flatnonzero(own).tolist() if table.transect[i] is not None)
 
@@ -172,7 +204,15 @@ class Facts:
         table = self.individuals
         if table is None:
             return None
-        return len(table) if not self.strata else sum(1 for transect in table.transect if transect is not None)
+        if not self.strata or self.mosaics is not None:
+            return len(table)
+        return sum(1 for transect in table.transect if transect is not None)
+
+    @property
+    def mosaics(self) -> Mosaics | None:
+        """What orthomosaics show, where the count is by those; None where it is by pictures, or not made yet."""
+        told = self.counting.parameters.get("mosaics") if self.counting else None
+        return Mosaics.of(told) if isinstance(told, Mapping) else None
 
     @property
     def sorties_flown(self) -> int:
@@ -318,13 +358,13 @@ def _verification(session: Session, run_id: int | None) -> Verification | None:
         return None
     sample = VerificationSample
     frames = session.execute(
-        select(sample.sample_stratum, func.count(sample.capture_id.distinct()))
+        select(sample.sample_stratum, sample.capture_id, sample.part)
         .where(sample.identity_run_id == run_id)
-        .group_by(sample.sample_stratum)
+        .distinct()
         .order_by(sample.sample_stratum)
     ).all()
     if not frames:
         return None
     who = session.scalars(select(sample.who).where(sample.identity_run_id == run_id).distinct().order_by(sample.who))
     first = session.scalars(select(func.min(sample.time_utc)).where(sample.identity_run_id == run_id)).one()
-    return Verification(tuple(who), {str(row[0]): int(row[1]) for row in frames}, first)
+    return Verification(tuple(who), dict(Counter(str(row[0]) for row in frames)), first)

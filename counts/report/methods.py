@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from counts.herds import CHAIN_M, sizes
 from counts.report.facts import Facts
+from counts.report.mosaics import mosaic_methods
 from counts.report.words import Words
 
 
@@ -28,6 +29,8 @@ def _design(facts: Facts, say: Words) -> Iterator[str]:
         area=say.square_km(sum(s.area_m2 for s in strata)),
         strata=say.listed(names),
     )
+    if facts.mosaics is not None:
+        return
     if survey.design_kind == "systematic":
         yield say._(
             "The design is parallel transects at equal spacing, with one random start in each stratum (seed {seed}).",
@@ -109,6 +112,10 @@ def _identity(facts: Facts, say: Words) -> Iterator[str]:
     if facts.identity is None or facts.individuals is None:
         return
     table = facts.individuals
+    if facts.mosaics is not None:
+        yield from mosaic_methods(facts, say)
+        yield from _merging(facts, say)
+        return
     yield say._("Detections were placed on the ground from the position and attitude of the camera.")
     yield say._(
         "Sightings of one animal in several pictures of a transect were merged ({method}).",
@@ -196,7 +203,7 @@ def _merging(facts: Facts, say: Words) -> Iterator[str]:
 
 
 def _effort(facts: Facts, say: Words) -> Iterator[str]:
-    if facts.effort:
+    if facts.effort and facts.mosaics is None:
         yield say._(
             "The area searched ({area} km²) is the ground inside the strata that the footprints of the pictures on "
             "effort really cover, each piece counted once.",

@@ -9,6 +9,7 @@ from counts.comparison import SeasonChange
 from counts.report.document import Box, Card, Cards, Column, Glance, Paragraph, Row, Scale, Table
 from counts.report.effort import StratumEffort
 from counts.report.facts import Facts
+from counts.report.mosaics import area
 from counts.report.words import UNKNOWN, Words
 from counts.store import EstimateEntry
 
@@ -111,7 +112,17 @@ def glance(facts: Facts, effort: tuple[StratumEffort, ...], say: Words) -> Glanc
         items.append((say._("Searched"), searched))
         transects = say._("{number} of {whole}", number=say.whole(whole.flown), whole=say.whole(whole.planned))
         items.append((say._("Transects"), transects))
-    items.append((say._("Pictures"), say.whole(facts.captures.total)))
+    shown = facts.mosaics
+    if shown is not None:
+        if shown.area_m2 is not None:
+            items.append((say._("Area"), area(shown.area_m2, say)))
+        seen = area(shown.shown_m2, say)
+        if shown.share is not None:
+            seen = say._("{area} ({share})", area=seen, share=say.percent(shown.share, 1))
+        items.append((say._("Shown"), seen))
+        items.append((say._("Orthomosaics"), say.whole(len(shown.mosaics))))
+    else:
+        items.append((say._("Pictures"), say.whole(facts.captures.total)))
     if facts.individuals_counted is not None:
         items.append((say._("Individuals seen"), say.whole(facts.individuals_counted)))
     return Glance(tuple(items))
@@ -204,12 +215,18 @@ def _animals(facts: Facts) -> list[EstimateEntry]:
 
 
 def _card(entry: EstimateEntry, mark: int, facts: Facts, truth: Truth | None, say: Words) -> Card:
-    seen = say.ngettext(
-        "{seen} seen on {count} transect",
-        "{seen} seen on {count} transects",
-        entry.units,
-        seen=say.whole(entry.individuals),
-    )
+    counted = say.whole(entry.individuals)
+    if facts.mosaics is None:
+        seen = say.ngettext(
+            "{seen} seen on {count} transect", "{seen} seen on {count} transects", entry.units, seen=counted
+        )
+    else:
+        seen = say.ngettext(
+            "{seen} counted in {count} orthomosaic",
+            "{seen} counted in {count} orthomosaics",
+            len(facts.mosaics.mosaics),
+            seen=counted,
+        )
     has_limits = entry.lower is not None and entry.upper is not None
     told = ""
     if has_limits:

@@ -59,6 +59,7 @@ from counts.store.surroundings import MaskEntry, add_masks, read_masks, read_sur
 from counts.store.surveys import (
     FlightInfo,
     SurveyInfo,
+    add_area,
     add_import,
     add_skips,
     add_survey,
@@ -100,6 +101,7 @@ __all__ = [
     "VerdictEntry",
     "VerificationEntry",
     "add_answer",
+    "add_area",
     "add_captures",
     "add_detections",
     "add_estimate_run",

@@ -104,6 +104,13 @@ class CaptureTable(Sequence[StoredCapture]):
         return [names[i] for i in column.tolist()]
 
     @property
+    def mosaics(self) -> npt.NDArray[np.bool_]:
+        """Which of them (N,) are orthomosaics."""
+        column = _DOCUMENTS.index("georeference")
+        kinds = np.array([value is not None for value in self.values[column]], dtype=np.bool_)
+        return np.asarray(kinds[self.shared[:, column]] if len(self) else np.empty(0), dtype=np.bool_)
+
+    @property
     def content_hashes(self) -> list[str]:
         """The content hash of each."""
         return [content_hash.decode() for content_hash in self.content_hash.tolist()]

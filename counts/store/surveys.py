@@ -124,6 +124,24 @@ def add_survey(
     return survey.fid
 
 
+def add_area(session: Session, survey_id: int, area: StudyArea) -> bool:
+    """Give a survey that was never planned the area that its mosaics are counted in; say whether it had none yet."""
+    if session.scalars(select(Stratum.fid).where(Stratum.survey_id == survey_id).limit(1)).first() is not None:
+        return False
+    survey = session.get_one(Survey, survey_id)
+    survey.protected_area_id = survey.protected_area_id or _area_id(session, area.name, area)
+    row = session.get_one(ProtectedArea, survey.protected_area_id)
+    if row.boundary is None:
+        row.boundary = _polygons(area.boundary)
+    session.add_all(Exclusion(survey_id=survey_id, polygon=_polygons(e)) for e in area.exclusions)
+    session.add_all(
+        Stratum(survey_id=survey_id, name=stratum.name, polygon=_polygons(stratum.polygon), area_m2=float(land.area))
+        for stratum, land in zip(area.strata, area.local_strata, strict=True)
+    )
+    session.flush()
+    return True
+
+
 def find_survey(session: Session, name: str) -> SurveyInfo:
     """Return a survey by name. Raises CensusError, naming those there are."""
     found = session.scalars(select(Survey).where(Survey.name == name)).one_or_none()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import shapely
@@ -15,9 +15,7 @@ from counts.availability import Availability
 from counts.census import Census
 from counts.columns import canonical_json
 from counts.effort import Effort, core_zones, measure_effort
-from counts.herds import Herds, sizes
-from counts.individuals import Counts
-from counts.movement import Movement
+from counts.herds import sizes
 from counts.population import Estimation, SampleEstimator
 from counts.segments import surface_of
 from counts.store import (
@@ -37,6 +35,7 @@ from counts.store.samples import checked_sample_of
 from counts.verification import Correction
 from flightplan.errors import CensusError
 from flightplan.terrain import Terrain
+from overfly.chain.counted import Counted
 from overfly.chain.estimating import (
     Resolved,
     availability_classes,
@@ -46,8 +45,9 @@ from overfly.chain.estimating import (
 )
 from overfly.chain.ground import SurveyGround, place_detections, read_ground
 from overfly.chain.marking import Marked, marks_classes, marks_entries, read_marked, resighted
+from overfly.chain.mosaic_ground import mosaics_shown
+from overfly.chain.mosaics import Sampling, count_mosaics
 from overfly.chain.passes_flown import LONGEST_GAP_S
-from overfly.chain.recall import Recall
 from overfly.chain.resolving import (
     herds_in,
     identity_entry,
@@ -57,7 +57,7 @@ from overfly.chain.resolving import (
     write_assignment,
     write_identity,
 )
-from overfly.chain.verifying import Verification, Verifier, checked_sample, corrections, verify
+from overfly.chain.verifying import Checkable, Verification, Verifier, checked_sample, corrections, fits, verify
 from overfly.chain.walking import SPEED_LIMIT_MPS, movement_of, walking_speeds
 
 VERIFY_POSITIVE = 80
@@ -68,49 +68,6 @@ LEAST_GAP_M2 = 1.0
 
 SLIVER_SHARE = 0.02
 """Half the width, as a share of the strip's, of what is only the weaving of a strip and no gap on a map."""
-
-
-@dataclass(frozen=True)
-class Counted:
-    """One counting: what it found, and where it is in the census.
-
-    `estimates` are per species and stratum, then per species in all; empty without a design, and `reason` says so.
-    `not_looked_at` captures wait for the detector: the run is not complete, and they are not in the area searched.
-    `merge_counts` are, by label, the individuals as chosen, with all merged that could be one, and with none merged.
-    `movement` is what walking does to them, where it was simulated; `identity` says how far off who is who may have
-    them, and `recall` how surely an animal in view is found. `pair_answers` of people about pairs were heeded,
-    but for those `pairs_contradicting` others; `ambiguous_pairs` wait for one.
-    """
-
-    survey: str
-    detection_run_id: int
-    identity_run_id: int
-    estimate_run_id: int
-    captures: int
-    on_effort: int
-    off_effort: Mapping[str, int]
-    detections: int
-    sightings: int
-    individuals: int
-    individuals_off_design: int
-    ambiguous_pairs: int
-    merge_counts: Mapping[str, tuple[int, int, int]]
-    untold: Mapping[str, int]
-    area_searched_m2: float
-    effort_notes: tuple[str, ...]
-    flown: tuple[LineAgreement, ...]
-    corrections: tuple[CorrectionEntry, ...]
-    estimates: tuple[EstimateEntry, ...]
-    verified_frames: int
-    provenance_hash: str
-    reason: str | None = None
-    not_looked_at: int = 0
-    herds: Mapping[str, Herds] = field(default_factory=dict)
-    movement: Mapping[str, Movement] = field(default_factory=dict)
-    pair_answers: int = 0
-    pairs_contradicting: int = 0
-    identity: Mapping[str, Counts] = field(default_factory=dict)
-    recall: Mapping[str, Recall] = field(default_factory=dict)
 
 
 def count_survey(
@@ -157,8 +114,20 @@ def count_survey(
         answers = answers_for(session, run.run_id)
         speeds = walking_speeds(session, sorted(set(table.labels)), speed_limit_mps)
         marked = read_marked(session, sorted(set(table.labels)))
-    sightings = place_detections(ground, table)
     names = tuple(species or dict.fromkeys((*run.detector.labels, *table.labels)))
+    if ground.by_mosaic:
+        if by_marks:
+            raise CensusError(
+                "nobody knows when a place in an orthomosaic was photographed, so no collar can be found in it",
+                where=census.where,
+                hint="Count without --marks",
+            )
+        return count_mosaics(
+            census, run, mosaics_shown(ground), table, species=names,
+            sampling=Sampling(verifier, who, verify_positive, verify_zero, seed),
+            how=how, availability=availability, left=left,
+        )  # fmt: skip
+    sightings = place_detections(ground, table)
     told = resolve_individuals(ground, sightings, speeds, answers, table.detection_id)
     individuals, members = told.individuals, told.members
     transect = transects_of(ground, individuals)
@@ -229,6 +198,7 @@ def _estimate(
     )
     per_capture = counts_by_capture(count)
     checked: Verification | None = None
+    checkable = Checkable.of_frames(ground, zones)
     if ground.planned:
         with census.writing() as session:
             earlier = checked_sample_of(session, count.run.run_id)
@@ -238,7 +208,7 @@ def _estimate(
                     count.run,
                     count.identity_run_id,
                     ground,
-                    zones,
+                    checkable,
                     count.detected,
                     per_capture,
                     verifier,
@@ -247,8 +217,8 @@ def _estimate(
                     zero=sample[1],
                     seed=seed,
                 )
-            elif earlier is not None:
-                checked = checked_sample(session, earlier, count.identity_run_id, ground, per_capture)
+            elif earlier is not None and fits(session, earlier, checkable):
+                checked = checked_sample(session, earlier, count.identity_run_id, ground, checkable, per_capture)
     factors: dict[str, Correction] = {}
     if checked is not None:
         factors = corrections(checked, count.detected, per_capture, ground.assignment.transect >= 0)

@@ -51,7 +51,7 @@ class SurveyGround:
     One row per usable capture: `captures`, `footprints` (shapely polygons in metres, None where unknown), `positions_m`
     (C, 2), `heights_agl_m` (NaN where unknown) and `assignment`. One per transect: `transects`, `lines`, `land`, the
     stratum less exclusions and masks, and `masked`, what the masks took. `strata` have the area of their habitat, whose
-    ground is in `habitat` by their names.
+    ground is in `habitat` by their names, and in `searchable` what of it could be seen.
     """
 
     info: SurveyInfo
@@ -69,6 +69,12 @@ class SurveyGround:
     masked: tuple[shapely.Geometry, ...] = ()
     standing: Standing = field(default_factory=Standing)
     habitat: Mapping[str, shapely.Geometry] = field(default_factory=dict)
+    searchable: Mapping[str, shapely.Geometry] = field(default_factory=dict)
+
+    @property
+    def by_mosaic(self) -> bool:
+        """Whether all that was looked at are orthomosaics: they show each place once, whatever lines were planned."""
+        return bool(len(self.captures)) and bool(self.captures.mosaics.all())
 
     @property
     def planned(self) -> bool:
@@ -128,6 +134,7 @@ def read_ground(
     land: tuple[shapely.Geometry, ...] = ()
     hidden: tuple[shapely.Geometry, ...] = ()
     habitat: dict[str, shapely.Geometry] = {}
+    of_stratum: dict[str, shapely.Geometry] = {}
     if area is not None:
         masks = read_masks(session, info.survey_id)
         names = [s.name for s in area.strata]
@@ -166,6 +173,7 @@ def read_ground(
         masked=hidden,
         standing=standing,
         habitat=habitat,
+        searchable=of_stratum,
     )
 
 

@@ -18,6 +18,7 @@ from counts.store import (
     CaptureEntry,
     FlightInfo,
     FootprintEntry,
+    add_area,
     add_captures,
     add_findings,
     add_import,
@@ -43,6 +44,7 @@ from detect.orthomosaics import read_mosaic, valid_ground
 from detect.picture_checks import PictureLook, check_pictures, look_at
 from detect.sources import read, real_path, shown
 from detect.standpoints import Standpoint
+from flightplan.areas import StudyArea
 from flightplan.errors import CaptureError, GeoreferenceError, Skip
 from flightplan.plan import SurveyPlan
 from flightplan.terrain import Terrain
@@ -87,6 +89,7 @@ def ingest(
     pixels: bool = False,
     refine: bool = False,
     clock_utc_offset: timedelta | None = None,
+    area: StudyArea | None = None,
     progress: Progress | None = None,
 ) -> Ingested:
     """Bring pictures into a survey, making it (with its plan, if given) when it is not there yet.
@@ -95,7 +98,8 @@ def ingest(
     place is unknown is kept, for it can still be looked at, and named. A folder named like a sortie of the plan says
     that its pictures are that sortie's. `ground_msl_m` is the level of the ground where pictures have no height above
     take-off; `clock_utc_offset` is how far the cameras' clocks run ahead of UTC, where a file names no zone.
-    A GeoTIFF is an orthomosaic: what its mask leaves valid is the ground it shows.
+    A GeoTIFF is an orthomosaic: what its mask leaves valid is the ground it shows. `area` is where it is counted if the
+    survey was never planned.
 
     Pictures are found in the flight logs `logs` by time, and get from them what they do not know themselves. The
     flights are checked, folder by folder, against the elevation model `terrain` too where it is given (on which all of
@@ -158,6 +162,8 @@ def ingest(
         entries = [CaptureEntry(capture, sortie=_sortie_of(capture.path, sorties)) for capture in mended]
         with census.writing() as session:
             result = add_captures(session, survey_id, entries)
+            if area is not None and plan is None and any(c.georeference is not None for c in mended):
+                add_area(session, survey_id, area)
             add_findings(session, survey_id, found)
             add_repairs(session, survey_id, changes)
         added, known = added + len(result.added), known + result.known

@@ -28,6 +28,8 @@ from overfly.chain.ground import Ints, Sightings, SurveyGround
 from overfly.chain.passes_flown import LONGEST_GAP_S, passes_of
 from overfly.chain.recall import ASSUMED, BELIEVED, Recall, recall_of
 
+WITHIN_TRANSECT = "gated assignment within a transect"
+
 
 def write_assignment(session: Session, ground: SurveyGround) -> None:
     """Write down which capture is on which transect, and why the others are on none."""
@@ -198,6 +200,8 @@ def write_identity(
     parameters: Mapping[str, Any],
     entry: IdentityEntry,
     pairs: Sequence[PairEntry] = (),
+    *,
+    method: str = WITHIN_TRANSECT,
 ) -> int:
     """Write the individuals as a layer, and the pairs to ask about, unless the newest layer is this one."""
     print_ = hashlib.sha256()
@@ -214,7 +218,7 @@ def write_identity(
         session,
         run.run_id,
         entry,
-        method="gated assignment within a transect",
+        method=method,
         parameters=signed,
         code_version=overfly.__version__,
     )

@@ -31,6 +31,7 @@ MOST_GAPS = 5
 MOST_OFF = 0.05
 """A count that may well be further off than this by who is who alone is said to be."""
 AUTO = "auto"
+PART = "part"
 
 
 @click.command("count", cls=OverflyCommand)
@@ -231,10 +232,13 @@ def _note_into(frames: list[FrameToCheck]) -> Verifier:
 def _write_sample(path: Path, frames: Sequence[FrameToCheck], species: Sequence[str]) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(["picture", "content_hash", "zone_px", *species])
+        # Of a mosaic each part is a frame, told from the others by its number.
+        parts = any(frame.part for frame in frames)
+        writer.writerow(["picture", "content_hash", *([PART] if parts else []), "zone_px", *species])
         for frame in frames:
             zone = frame.zone_px.simplify(1.0).wkt
-            writer.writerow([location(frame.path), frame.content_hash, zone, *([""] * len(species))])
+            number = [frame.part] if parts else []
+            writer.writerow([location(frame.path), frame.content_hash, *number, zone, *([""] * len(species))])
 
 
 def _answers(path: Path) -> Verifier:
@@ -244,8 +248,8 @@ def _answers(path: Path) -> Verifier:
             rows = list(csv.DictReader(file))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UnreadableFileError(f"the checked sample cannot be read ({error})", where=str(path)) from error
-    fixed = ("picture", "content_hash", "zone_px")
-    known: dict[str, dict[str, int]] = {}
+    fixed = ("picture", "content_hash", PART, "zone_px")
+    known: dict[tuple[str, int], dict[str, int]] = {}
     for number, row in enumerate(rows, start=2):
         if not row.get("content_hash"):
             raise UnreadableFileError(
@@ -254,12 +258,13 @@ def _answers(path: Path) -> Verifier:
         given = {k: v.strip() for k, v in row.items() if k and k not in fixed and v and v.strip()}
         try:
             if given:
-                known[row["content_hash"]] = {k: int(v) for k, v in given.items()}
+                known[row["content_hash"], int(row.get(PART) or 0)] = {k: int(v) for k, v in given.items()}
         except ValueError as error:
-            raise CensusError(f"a count is not a whole number ({error})", where=f"{path}, line {number}") from error
+            what = f"a count, or the number of a part, is not a whole number ({error})"
+            raise CensusError(what, where=f"{path}, line {number}") from error
 
     def answer(frames: Sequence[FrameToCheck]) -> Mapping[int, Mapping[str, int]]:
-        return {f.capture_id: known[f.content_hash] for f in frames if f.content_hash in known}
+        return {f.capture_id: known[f.content_hash, f.part] for f in frames if (f.content_hash, f.part) in known}
 
     return answer
 
@@ -268,7 +273,8 @@ def _document(counted: Counted) -> dict[str, Any]:
     document = asdict(counted)
     document["estimates"] = [asdict(e) for e in counted.estimates]
     document["area_searched_km2"] = document.pop("area_searched_m2") / 1e6
-    document["warnings"] = few_lines(counted)
+    shown = counted.mosaics
+    document["warnings"] = few_lines(counted) if shown is None else [*counted.effort_notes, *shown["notes"]]
     return document
 
 
@@ -283,11 +289,23 @@ def few_lines(counted: Counted) -> list[str]:
     ]
 
 
+def _searched(counted: Counted) -> str:
+    shown = counted.mosaics
+    if shown is None:
+        return (
+            f"{counted.captures} pictures, {counted.on_effort} on effort; {counted.detections} detections, "
+            f"{counted.individuals} animals counted once each, {counted.area_searched_m2 / 1e6:.2f} km² searched"
+        )
+    of_area = f", {counted.area_searched_m2 / shown['area_m2']:.1%} of the area" if shown["area_m2"] else ""
+    return (
+        f"{len(shown['mosaics'])} orthomosaics, {counted.on_effort} on effort; {counted.detections} detections, "
+        f"{counted.individuals} animals counted where they lie, {counted.area_searched_m2:.0f} m² shown{of_area}; "
+        f"{shown['parts']} parts of {shown['part_side_m']:g} m to check at random"
+    )
+
+
 def _text(counted: Counted, draw: Path | None) -> str:
-    lines = [
-        f"{counted.captures} pictures, {counted.on_effort} on effort; {counted.detections} detections, "
-        f"{counted.individuals} animals counted once each, {counted.area_searched_m2 / 1e6:.2f} km² searched",
-    ]
+    lines = [_searched(counted)]
     lines += [f"  {number} off effort: {reason}" for reason, number in counted.off_effort.items()]
     lines += _flown(counted)
     if counted.not_looked_at:

@@ -14,13 +14,14 @@ from detect.findings import PoseFinding
 from detect.flight_checks import KINDS
 from detect.sources import shown
 from detect.video import VIDEO_SUFFIXES, extract_frames
+from flightplan.areas import StudyArea, read_area
 from flightplan.console import OverflyCommand, finish, json_option, say
 from flightplan.errors import Skip
 from flightplan.plan import SurveyPlan
 from flightplan.plan_files import load_plan
 from flightplan.terrain import Terrain
 from overfly.chain import Ingested, ingest
-from overfly.commands.places import as_sources, find_places, survey_option, workspace_option
+from overfly.commands.places import Places, as_sources, find_places, survey_option, workspace_option
 from overfly.commands.progress import counted_progress
 
 _STEP = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m)")
@@ -163,6 +164,7 @@ def ingest_command(
             logs=logs,
             pixels=pixels,
             refine=refine,
+            area=_area(places),
             progress=progress,
         )
     for finding in result.findings:
@@ -224,6 +226,12 @@ def _plan(named: Path | None, of_survey: Path | None) -> SurveyPlan | None:
     if of_survey is not None and (of_survey / "plan.json").is_file():
         return load_plan(of_survey)
     return None
+
+
+def _area(places: Places) -> StudyArea | None:
+    """The workspace's area, which orthomosaics are counted in; pictures are not, without lines."""
+    workspace = places.workspace
+    return read_area(workspace.area_path) if workspace is not None and workspace.area_path.is_file() else None
 
 
 def _finding(finding: PoseFinding, result: Ingested) -> dict[str, Any]:
