@@ -68,6 +68,7 @@ def resolve(
     passes: Passes | None = None,
     same: Iterable[tuple[int, int]] = (),
     different: Iterable[tuple[int, int]] = (),
+    only: npt.ArrayLike | None = None,
 ) -> Individuals:
     """Resolve sightings into individuals within each transect and label.
 
@@ -82,7 +83,8 @@ def resolve(
     those it missed: give them wherever they are known. `common_covariance` (2, 2) is added to the individuals'
     covariances at the end. With `passes` the sightings of one transect id come from several lines over the same ground,
     and are joined as `counts.passes` and, for animals at rest, `counts.resting` say. `same` and `different` are pairs
-    of rows of which a person said so, and stand above all else.
+    of rows of which a person said so, and stand above all else. Where `only` some rows matter, herds without any of
+    them may be left as they are, each sighting an animal, and no pairs are asked about.
 
     Raises EstimateError for arrays that do not match, a position or covariance that is not finite, a covariance that is
     not positive definite, or a frame with two times.
@@ -102,7 +104,7 @@ def resolve(
         detection_probability,
     )
     if footprints is not None:
-        s = replace(s, corners=_corners(footprints, len(s))[s.order])
+        s = replace(s, corners=_corners(footprints, s))
     if passes is not None and len(s):
         s, passes = steady(s, passes)
     decided = Decided.checked(s, same, different)
@@ -112,6 +114,7 @@ def resolve(
     error: dict[str, float] = {}
     passed: dict[str, float] = {}
     resting = np.zeros(len(s), dtype=np.bool_) if passes is None else at_rest(s, passes)
+    matters = np.ones(len(s), dtype=np.bool_) if only is None or passes is not None else np.isin(s.order, only)
     if resting.any() and passes is not None:
         unit = s.groups // len(passes.corners)
         for value in np.unique(unit[resting]).tolist():
@@ -124,7 +127,9 @@ def resolve(
             pairs = pairs.with_more(_resting_pairs(s, rows, rest, options))
     rows = np.flatnonzero(~resting)
     if len(rows):
-        track[rows], untold[rows], left[rows], more = _walking(s.rows(rows), passes, longest_gap_s, options)
+        track[rows], untold[rows], left[rows], more = _walking(
+            s.rows(rows), passes, longest_gap_s, options, matters[rows]
+        )
         track[rows] = rows[track[rows]]
         pairs = pairs.with_more(replace(more, first=rows[more.first], second=rows[more.second]))
     track = decided.heeded(s, track)
@@ -143,11 +148,13 @@ def resolve(
 
 
 def _walking(
-    s: Observed, passes: Passes | None, longest_gap_s: float, options: _Options
+    s: Observed, passes: Passes | None, longest_gap_s: float, options: _Options, matters: Bools
 ) -> tuple[Ints, Bools, Bools, Pairs]:
     """Tracks of animals that may walk, sightings untold and left, and the pairs that could be one animal."""
     first, second, cost = _candidates(s, options.gate, longest_gap_s)
-    track, place, spread = _tracks(s, first, second, cost, options, placed=passes is not None)
+    track, place, spread = _tracks(s, first, second, cost, options, matters, placed=passes is not None)
+    if not matters.all():
+        first, second, cost = first[:0], second[:0], cost[:0]
     pairs = Pairs(first, second, cost, *_probability(s, first, second, cost))
     untold = left = np.zeros(len(s), dtype=np.bool_)
     if passes is not None:
@@ -214,7 +221,7 @@ def _candidates(s: Observed, gate: float, longest_gap_s: float) -> tuple[Ints, I
 
 
 def _tracks(
-    s: Observed, first: Ints, second: Ints, cost: Floats, options: _Options, *, placed: bool
+    s: Observed, first: Ints, second: Ints, cost: Floats, options: _Options, matters: Bools, *, placed: bool
 ) -> tuple[Ints, Floats, Floats]:
     """One track number per sighting (in the fixed order), where its animal stood, and how sure that is.
 
@@ -232,7 +239,7 @@ def _tracks(
     alone = simple[component] | (size[component] <= 2)
     spread[alone] /= np.bincount(track, minlength=len(s))[track][alone, None, None]
     bounds = np.concatenate([[0], np.cumsum(size)])
-    several = ~simple & (size > 2)
+    several = ~simple & (size > 2) & (np.bincount(component, weights=matters, minlength=len(size)) > 0)
     if not placed:
         two, before = in_two_frames(s.frames[ordered], bounds, several)
         rows = ordered[np.repeat(two, size)]
@@ -285,16 +292,17 @@ def _probability(s: Observed, first: Ints, second: Ints, cost: Floats) -> tuple[
     return likely_one(cost, combined, np.sqrt(density[first] * density[second]), missed)
 
 
-def _corners(footprints: npt.ArrayLike, count: int) -> Floats:
-    """Anticlockwise corners (N, 4, 2) of the least rectangle around each sighting's footprint."""
+def _corners(footprints: npt.ArrayLike, s: Observed) -> Floats:
+    """Anticlockwise corners (N, 4, 2) of the least rectangle around the footprint of each sighting's frame."""
     polygons = np.asarray(footprints, dtype=object)
-    if polygons.shape != (count,):
-        raise EstimateError(f"{count} points but {len(polygons)} footprints", where="identity")
+    if polygons.shape != (len(s),):
+        raise EstimateError(f"{len(s)} points but {len(polygons)} footprints", where="identity")
+    _, first, which = np.unique(s.frames, return_index=True, return_inverse=True)
+    polygons = polygons[s.order[first]]
     # Where a footprint is not known, every animal is taken to be in view.
     unknown = shapely.is_missing(polygons) | shapely.is_empty(polygons)
     polygons = np.where(unknown, shapely.box(-1e7, -1e7, 1e7, 1e7), polygons)
-    distinct, which = np.unique(shapely.to_wkb(polygons), return_inverse=True)
-    rings = shapely.get_exterior_ring(shapely.oriented_envelope(shapely.from_wkb(distinct)))
+    rings = shapely.get_exterior_ring(shapely.oriented_envelope(polygons))
     rings = np.where(shapely.is_ccw(rings), rings, shapely.reverse(rings))
     corners: Floats = shapely.get_coordinates(rings).reshape(-1, 5, 2)[:, :4][which]
     return corners

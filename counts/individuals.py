@@ -133,10 +133,9 @@ def individuals_of(s: Observed, told: Told, pairs: Pairs, common: npt.ArrayLike 
     """Return the individuals that tracks make; `common` (2, 2) is added to their covariances."""
     heads, number = np.unique(told.track, return_inverse=True)
     amount = len(heads)
-    weight = np.linalg.inv(s.covariances)
-    total, moment = np.zeros((amount, 2, 2)), np.zeros((amount, 2))
-    np.add.at(total, number, weight)
-    np.add.at(moment, number, (weight @ s.points[:, :, None])[:, :, 0])
+    weight = np.asarray(np.linalg.inv(s.covariances), dtype=np.float64)
+    total = _summed(number, weight, amount)
+    moment = _summed(number, (weight @ s.points[:, :, None])[:, :, 0], amount)
     spread = np.asarray(np.linalg.inv(total), dtype=np.float64)
     scores = np.full(amount, -np.inf)
     np.maximum.at(scores, number, s.scores)
@@ -160,6 +159,13 @@ def individuals_of(s: Observed, told: Told, pairs: Pairs, common: npt.ArrayLike 
     )
 
 
+def _summed(number: Ints, values: Floats, amount: int) -> Floats:
+    """Sums (M, ...) of values (N, ...) by their number."""
+    flat = values.reshape(len(values), int(np.prod(values.shape[1:])))
+    columns = [np.bincount(number, weights=flat[:, i], minlength=amount) for i in range(flat.shape[1])]
+    return np.stack(columns, axis=1).reshape(amount, *values.shape[1:]).astype(np.float64, copy=False)
+
+
 def _counts(
     s: Observed, number: Ints, pairs: Pairs, told: Told, heads: Ints, asked: tuple[AmbiguousPair, ...]
 ) -> dict[str, Counts]:
@@ -173,9 +179,10 @@ def _counts(
         if label not in told.error:
             doubt[label] += pair.probability * (1 - pair.probability)
     component = components(len(s), pairs.first, pairs.second)
-    both, per_frame = np.unique(np.column_stack([component, s.frames]), axis=0, return_counts=True)
+    width = int(s.frames.max()) + 1 if len(s) else 1
+    both, per_frame = np.unique(component * width + s.frames, return_counts=True)
     fewest = np.zeros(int(component.max()) + 1 if len(s) else 0, dtype=np.int64)
-    np.maximum.at(fewest, both[:, 0], per_frame)
+    np.maximum.at(fewest, both // width, per_frame)
     result = {}
     for label in np.unique(s.labels):
         mine = s.labels == label

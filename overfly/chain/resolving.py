@@ -14,6 +14,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 import overfly
+from counts.blocks import resolve_in_blocks
 from counts.columns import canonical_json
 from counts.herds import herds_of
 from counts.identity import Doubt, Individuals, resolve
@@ -26,7 +27,7 @@ from counts.store.pairs import DIFFERENT, SAME, PairEntry, add_pairs
 from flightplan.design import FULL
 from overfly.chain.ground import Ints, Sightings, SurveyGround
 from overfly.chain.passes_flown import LONGEST_GAP_S, passes_of
-from overfly.chain.recall import ASSUMED, BELIEVED, Recall, recall_of
+from overfly.chain.recall import ASSUMED, BELIEVED, Recall, asked_of, recall_of
 
 WITHIN_TRANSECT = "gated assignment within a transect"
 
@@ -92,31 +93,43 @@ def resolve_individuals(
     if not ground.planned or ground.info.design_kind == FULL:
         looked_at = np.where(looked_at >= 0, 0, -1) if ground.planned else np.zeros(len(looked_at), dtype=np.int64)
 
-    def told(recall: Mapping[str, float] | float, error: Mapping[str, float] | float) -> Individuals:
-        return resolve(
-            sightings.local_m[members],
-            sightings.independent_m2[members],
-            # Without a clock no animal can be said to have walked.
-            np.where(np.isfinite(times), times, 0.0),
-            sightings.capture[members],
-            unit[members],
-            sightings.labels[members],
-            sightings.scores[members],
-            speed_limit_mps=speed_limit_mps,
-            longest_gap_s=LONGEST_GAP_S,
-            detection_probability=recall,
-            detection_error=error,
-            footprints=ground.footprints[sightings.capture[members]],
-            passes=passes,
-            same=said[SAME],
-            different=said[DIFFERENT],
-        )
+    def told(
+        recall: Mapping[str, float] | float, error: Mapping[str, float] | float, only: Ints | None = None
+    ) -> Individuals:
+        def some(rows: Ints, same: Sequence[tuple[int, int]], different: Sequence[tuple[int, int]]) -> Individuals:
+            row = members[rows]
+            return resolve(
+                sightings.local_m[row],
+                sightings.independent_m2[row],
+                # Without a clock no animal can be said to have walked.
+                np.where(np.isfinite(times[rows]), times[rows], 0.0),
+                sightings.capture[row],
+                unit[row],
+                sightings.labels[row],
+                sightings.scores[row],
+                speed_limit_mps=speed_limit_mps,
+                longest_gap_s=LONGEST_GAP_S,
+                detection_probability=recall,
+                detection_error=error,
+                footprints=ground.footprints[sightings.capture[row]],
+                passes=passes,
+                same=same,
+                different=different,
+                only=None if only is None else np.flatnonzero(np.isin(rows, only)),
+            )
 
-    individuals = told(BELIEVED, 0.0)
-    recall = recall_of(ground, sightings, members, individuals, looked_at, speed_limit_mps, LONGEST_GAP_S)
+        return resolve_in_blocks(some, unit[members], sightings.labels[members], said[SAME], said[DIFFERENT])
+
+    # Who is who decides what was missed, and that decides who is who; once round is enough.
+    recall = recall_of(
+        asked_of(ground, sightings, members, looked_at, speed_limit_mps, LONGEST_GAP_S),
+        sightings.capture[members],
+        lambda rows: told(BELIEVED, 0.0, rows).individual,
+    )
     if passes is not None or any(shown.source != ASSUMED for shown in recall.values()):
-        # Who is who decides what was missed, and that decides who is who; once round is enough.
         individuals = told({k: v.value for k, v in recall.items()}, {k: v.error for k, v in recall.items()})
+    else:
+        individuals = told(BELIEVED, 0.0)
     return Told(individuals, members, passes, recall)
 
 

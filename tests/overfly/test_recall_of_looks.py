@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import shapely
 
-from overfly.chain.recall import ASSUMED, BELIEVED, OVERLAP, recall_of
+from overfly.chain.recall import ASSUMED, BELIEVED, OVERLAP, Recall, asked_of, recall_of
 
 
 def flown(animals, recall, seed=1, sigma_m=0.5):
@@ -33,11 +33,16 @@ def flown(animals, recall, seed=1, sigma_m=0.5):
     return ground, sightings, np.arange(count), individuals, np.zeros(len(stations), dtype=int)
 
 
+def recall_told(ground, sightings, members, individuals, unit, speed_mps) -> Recall:
+    asked = asked_of(ground, sightings, members, unit, speed_mps, 60.0)
+    return recall_of(asked, sightings.capture[members], lambda rows: individuals.individual)["zebra"]
+
+
 @pytest.mark.parametrize("recall", [0.5, 0.7, 0.95])
 def test_the_recall_of_animals_that_stand_alone_is_told_by_the_frames_that_looked_again(recall):
     y = np.arange(50, 2950, 70.0)
     ground, *rest = flown(np.column_stack([np.where(np.arange(len(y)) % 2, -10.0, 10.0), y]), recall)
-    told = recall_of(ground, *rest, 0.0, 60.0)["zebra"]
+    told = recall_told(ground, *rest, 0.0)
     assert told.source == OVERLAP
     assert told.looks > 100
     assert told.value == pytest.approx(recall, abs=max(3 * told.error, 0.05))
@@ -45,16 +50,16 @@ def test_the_recall_of_animals_that_stand_alone_is_told_by_the_frames_that_looke
 
 def test_frames_in_which_nothing_was_found_are_looks_too():
     ground, sightings, *rest = flown(np.array([[0.0, y] for y in range(100, 2900, 200)]), 0.4)
-    told = recall_of(ground, sightings, *rest, 0.0, 60.0)["zebra"]
+    told = recall_told(ground, sightings, *rest, 0.0)
     # By the frames that found something alone every look would have.
     assert told.value < 0.6
 
 
 def test_a_crowd_and_another_unit_say_nothing_and_that_is_said():
     ground, sightings, members, individuals, unit = flown(np.random.default_rng(3).uniform(-10, 10, (80, 2)), 0.8)
-    told = recall_of(ground, sightings, members, individuals, unit, 1.5, 60.0)["zebra"]
+    told = recall_told(ground, sightings, members, individuals, unit, 1.5)
     assert (told.source, told.value) == (ASSUMED, BELIEVED)
     lonely = flown(np.array([[0.0, y] for y in range(100, 2900, 200)]), 0.8)
     each_its_own = np.arange(len(unit))
-    alone = recall_of(*lonely[:4], each_its_own, 0.0, 60.0)["zebra"]
+    alone = recall_told(*lonely[:4], each_its_own, 0.0)
     assert (alone.source, alone.looks) == (ASSUMED, 0)
