@@ -1,10 +1,10 @@
 """Pictures that know nothing but their camera's clock find their place in a flight's log, or are refused by name."""
 
 import gzip
+import importlib.util
 import json
 import math
 import struct
-from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,152 +17,30 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pymavlink.dialects.v20 import ardupilotmega
 
-from detect.captures import Capture
-from detect.clock_offset import ClockOffset, NoOffset, find_offset
-from detect.findings import PoseFinding, repaired
+from detect.findings import repaired
 from detect.flight_logs import read_log
 from detect.log_matching import LOG_MATCHED, LOG_UNMATCHED, match_logs
 from detect.poses import looking_down
 from detect.sequence_checks import FRAMES_MISSING, FRAMES_SURPLUS
 from flightplan.errors import CaptureError
-from flightplan.frames import Floats
-from flightplan.vehicle.logs import FlightCapture, FlightLog, iso_utc
 
-START_S = datetime(2026, 7, 1, 6, 30, tzinfo=UTC).timestamp()
-CAMERA_AHEAD_S = 10_803.4
-"""Three hours of time zone and 3.4 s of a clock nobody set."""
-
-
-def survey_s(lines: int = 4, each: int = 10, seed: int = 0) -> Floats:
-    """Seconds of the shots of a flight: lines at an even pace in a little wind, and turns that differ."""
-    rng = np.random.default_rng([seed, 31])
-    gaps = 2.5 * (1 + rng.normal(0, 0.04, lines * each))
-    gaps[each::each] += rng.uniform(12, 30, lines - 1)
-    gaps[0] = 0.0
-    return START_S + np.cumsum(gaps)
-
-
-def shot(n: int) -> dict[str, float]:
-    """Where the aircraft was at a shot, and how it lay."""
-    return {
-        "lon": 34.83 + 1e-4 * n,
-        "lat": -2.33 + 2e-4 * (n % 10),
-        "msl": 1580.0 + 0.1 * n,
-        "rel": 80.0 + 0.1 * n,
-        "yaw": 10.0 if n // 10 % 2 == 0 else 190.0,
-        "pitch": -6.0,
-        "roll": 2.0,
-    }
-
-
-Extra = Callable[[Any, float, int], list[Any]]
-
-
-def tlog(path: Path, times: Floats, extra: Extra = lambda *_: [], *, utc: bool = True) -> Path:
-    """A ground station's log of a flight with CAMERA_FEEDBACK, its clock 1.7 s off."""
-    link = ardupilotmega.MAVLink(None, srcSystem=1)
-    data = b""
-    for n, time_s in enumerate(times.tolist()):
-        s = shot(n)
-        stamp = struct.pack(">Q", round((time_s + 1.7) * 1e6))
-        boot_ms = round((time_s - times[0]) * 1000) + 60_000
-        messages = [
-            link.attitude_encode(boot_ms, *(math.radians(s[k]) for k in ("roll", "pitch", "yaw")), 0, 0, 0),
-            link.gps_raw_int_encode(0, 4, 0, 0, 0, 0, 0, 0, 0, 0, h_acc=400),
-            *extra(link, s["yaw"], boot_ms),
-            link.camera_feedback_encode(
-                round(time_s * 1e6) if utc else boot_ms * 1000, 0, 0, n, round(s["lat"] * 1e7), round(s["lon"] * 1e7),
-                s["msl"], s["rel"], s["roll"], s["pitch"], s["yaw"], 0, 0,
-            ),
-        ]  # fmt: skip
-        data += b"".join(stamp + m.pack(link) for m in messages)
-    path.write_bytes(data)
-    return path
-
-
-def dataflash(path: Path, times: Floats, kinds: Sequence[str] = ("CAM",), *, mount: bool = False) -> Path:
-    """A log as ArduPilot writes it on board: formats first, then GPS time, mount and shots."""
-    formats = {
-        "FMT": (128, "BBnNZ", "Type,Length,Name,Format,Columns"),
-        "GPS": (130, "QBIH", "TimeUS,Status,GMS,GWk"),
-        "CAM": (131, "QBHIHLLeeefff", "TimeUS,I,Img,GPSTime,GPSWeek,Lat,Lng,Alt,RelAlt,GPSAlt,R,P,Y"),
-        "TRIG": (132, "QBHIHLLeeefff", "TimeUS,I,Img,GPSTime,GPSWeek,Lat,Lng,Alt,RelAlt,GPSAlt,R,P,Y"),
-        "MNT": (133, "QBffffffff", "TimeUS,I,DesRoll,Roll,DesPitch,Pitch,DesYawB,YawB,DesYawE,YawE"),
-        "GPA": (134, "QBCC", "TimeUS,I,VDop,HAcc"),
-    }
-    code = {
-        "Q": "Q",
-        "B": "B",
-        "I": "I",
-        "H": "H",
-        "L": "i",
-        "e": "i",
-        "f": "f",
-        "C": "H",
-        "n": "4s",
-        "N": "16s",
-        "Z": "64s",
-    }
-
-    def message(name: str, *values: Any) -> bytes:
-        number, form, _ = formats[name]
-        return struct.pack("<BBB", 0xA3, 0x95, number) + struct.pack("<" + "".join(code[c] for c in form), *values)
-
-    data = b""
-    for name, (number, form, columns) in formats.items():
-        length = 3 + struct.calcsize("<" + "".join(code[c] for c in form))
-        data += message("FMT", number, length, name.encode(), form.encode(), columns.encode())
-    gps_s = START_S - 315_964_800 + 18
-    week, ms = int(gps_s // 604_800), round(gps_s % 604_800 * 1000)
-    data += message("GPS", 5_000_000, 3, ms, week)
-    for n, time_s in enumerate(times.tolist()):
-        s, us = shot(n), round((time_s - START_S) * 1e6) + 5_000_000
-        data += message("GPA", us - 200, 0, 120, 35)
-        if mount:
-            data += message("MNT", us - 100, 0, 0, 0.5, -90, -88.0, 0, 0, 0, s["yaw"] + 5.0)
-        for kind in kinds:
-            data += message(
-                kind, us, 0, n, ms, week, round(s["lat"] * 1e7), round(s["lon"] * 1e7), round(s["msl"] * 100),
-                round(s["rel"] * 100), round(s["msl"] * 100), s["roll"], s["pitch"], s["yaw"],
-            )  # fmt: skip
-    path.write_bytes(data)
-    return path
-
-
-def capture_log(folder: Path, times: Floats) -> Path:
-    with FlightLog(folder) as log:
-        for n, time_s in enumerate(times.tolist()):
-            s = shot(n)
-            log.capture(
-                FlightCapture(
-                    index=n, time_utc=iso_utc(time_s), longitude_deg=s["lon"], latitude_deg=s["lat"],
-                    altitude_msl_m=s["msl"], altitude_home_m=s["rel"], roll_deg=s["roll"], pitch_deg=s["pitch"],
-                    yaw_deg=s["yaw"], item=3, transect="T1", on_line=True, reason=None, along_m=0.0,
-                    cross_track_m=0.0, source="CAMERA_FEEDBACK", camera_roll_deg=0.5, camera_pitch_deg=-88.0,
-                    camera_yaw_deg=s["yaw"] + 5.0,
-                )
-            )  # fmt: skip
-    return folder
-
-
-def pictures(times: Floats, *, ahead_s: float = CAMERA_AHEAD_S, whole: bool = True, **fields: Any) -> list[Capture]:
-    """What a camera without GPS leaves: names, and its own clock."""
-    captures = []
-    for n, time_s in enumerate(times.tolist()):
-        clock = datetime.fromtimestamp(time_s + ahead_s, UTC).replace(tzinfo=None)
-        if whole:
-            clock = clock.replace(microsecond=0)
-        captures.append(
-            Capture(
-                Path(f"card/DSC{n:05d}.JPG"), f"{n:064d}", 600, 400, camera_clock=clock,
-                time_utc=clock.replace(tzinfo=UTC), sources={"time_utc": "EXIF, taken as UTC"}, **fields,
-            )
-        )  # fmt: skip
-    return captures
-
-
-def kinds(findings: list[PoseFinding]) -> list[str]:
-    return [f.kind for f in findings]
+_spec = importlib.util.spec_from_file_location("flown_shots", Path(__file__).with_name("flown_shots.py"))
+flown_shots = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(flown_shots)
+CAMERA_AHEAD_S, Extra, START_S, capture_log, dataflash = (
+    flown_shots.CAMERA_AHEAD_S,
+    flown_shots.Extra,
+    flown_shots.START_S,
+    flown_shots.capture_log,
+    flown_shots.dataflash,
+)
+kinds, pictures, shot, survey_s, tlog = (
+    flown_shots.kinds,
+    flown_shots.pictures,
+    flown_shots.shot,
+    flown_shots.survey_s,
+    flown_shots.tlog,
+)
 
 
 # Reading logs
@@ -267,73 +145,6 @@ def test_flipped_bytes_in_a_log_are_shots_or_one_error_never_a_crash(tmp_path_fa
     except CaptureError:
         return
     assert all(math.isfinite(s.time_s) for s in record.shots)
-
-
-# The clock's offset
-
-
-@settings(max_examples=30, deadline=None)
-@given(
-    st.integers(0, 10_000),
-    st.floats(-40_000, 40_000),
-    st.floats(0, 0.3),
-    st.floats(0, 0.1),
-    st.booleans(),
-)
-def test_a_survey_with_turns_tells_the_offset_whatever_is_lost_or_added(seed, ahead_s, lost, added, whole) -> None:
-    rng = np.random.default_rng([seed, 4])
-    shots = survey_s(4, 12, seed)
-    taken = shots[rng.random(len(shots)) >= lost] + ahead_s
-    taken = taken + rng.normal(0, 0.08, len(taken))
-    odd = rng.uniform(taken.min(), taken.max(), int(added * len(taken)))
-    taken = rng.permutation(np.concatenate([taken, odd]))
-    found = find_offset(np.floor(taken) if whole else taken, shots, whole_seconds=whole)
-    if isinstance(found, NoOffset):
-        # With whole seconds and much lost it may be refused (1 in 100), never wrong.
-        assert whole
-        assert "more than one offset" in found.reason
-        return
-    assert found.offset_s == pytest.approx(ahead_s, abs=0.35 if whole else 0.1)
-    right = np.abs(taken[found.picture] - ahead_s - shots[found.shot]) < 1.2
-    assert right.mean() > 0.97
-
-
-def test_few_offsets_are_refused_with_whole_seconds_and_a_shot_in_ten_lost() -> None:
-    told = 0
-    for seed in range(40):
-        rng = np.random.default_rng([seed, 9])
-        shots = survey_s(4, 12, seed)
-        taken = np.floor(shots[rng.random(48) >= 0.1] + rng.uniform(-4e4, 4e4))
-        told += isinstance(find_offset(taken, shots, whole_seconds=True), ClockOffset)
-    assert told >= 39
-
-
-@settings(max_examples=30, deadline=None)
-@given(st.integers(0, 10_000), st.integers(6, 60), st.floats(1.5, 6.0))
-def test_shots_like_clockwork_tell_no_offset_and_both_rivals_are_named(seed, count, interval) -> None:
-    rng = np.random.default_rng([seed, 6])
-    shots = START_S + interval * np.arange(count + 3.0)
-    found = find_offset(shots[2:-1] + 77.0 + rng.normal(0, 0.03, count), shots)
-    assert isinstance(found, NoOffset)
-    assert "more than one offset" in found.reason
-    assert "1 to 403 is asked for" in found.reason
-
-
-def test_pictures_of_another_flight_are_not_laid_on_this_one() -> None:
-    found = find_offset(survey_s(4, 12, 1) + 500.0, survey_s(4, 12, 2))
-    assert isinstance(found, NoOffset)
-
-
-def test_too_few_pictures_tell_nothing() -> None:
-    assert isinstance(find_offset(survey_s()[:3], survey_s()), NoOffset)
-
-
-def test_a_thousand_pictures_of_a_day_are_laid_on_its_flights() -> None:
-    shots = np.concatenate([survey_s(9, 40, n) + 4000.0 * n for n in range(3)])
-    found = find_offset(np.floor(shots[100:] - 3600.25), shots, whole_seconds=True)
-    assert isinstance(found, ClockOffset)
-    assert found.offset_s == pytest.approx(-3600.25, abs=0.2)
-    assert (found.shot == found.picture + 100).mean() > 0.99
 
 
 # Pictures and logs

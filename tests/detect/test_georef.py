@@ -1,6 +1,7 @@
 """Pixels on the ground: exact where the truth is exact, honest about their errors, explicit about misses."""
 
 import dataclasses
+import importlib.util
 from pathlib import Path
 
 import numpy as np
@@ -10,46 +11,28 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from detect.captures import Capture, read_capture
+from detect.captures import read_capture
 from detect.evaluate_georef import evaluate_georef, evaluate_tie_points
 from detect.georef import Pose, footprint, ground_to_pixel, place, sight_lines
 from detect.pose_errors import PoseErrors
 from detect.raycast import Placement, cast
-from detect.standpoints import pose_of
-from flightplan.camera import Camera, rotation
-from flightplan.cameras import camera_named
-from flightplan.ellipsoid import horizon_axes, to_geocentric, to_geodetic
-from flightplan.errors import GeoreferenceError, TerrainError, UnreadableFileError
-from flightplan.frames import Floats, HeightDatum, LocalFrame
+from flightplan.camera import rotation
+from flightplan.ellipsoid import to_geocentric, to_geodetic
+from flightplan.errors import GeoreferenceError, UnreadableFileError
+from flightplan.frames import Floats, LocalFrame
 from flightplan.terrain import Terrain
 
-DEMO = camera_named("overfly-demo")
-PHANTOM = Camera(
-    "Phantom 4 RTK",
-    5472,
-    3648,
-    3657.02,
-    focal_length_y_px=3650.62,
-    principal_point_px=(2731.47, 1846.6),
-    distortion=(-0.267098, 0.111977, 0.000924881, 8.82056e-05, -0.0331614),
+_spec = importlib.util.spec_from_file_location("demo_camera", Path(__file__).with_name("demo_camera.py"))
+demo_camera = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(demo_camera)
+CENTRE, DEMO, LAT, LEVEL, LON = (
+    demo_camera.CENTRE,
+    demo_camera.DEMO,
+    demo_camera.LAT,
+    demo_camera.LEVEL,
+    demo_camera.LON,
 )
-LON, LAT = 34.83, -2.33
-CENTRE = [[399.5, 299.5]]
-LEVEL = Terrain.flat(0.0)
-
-
-def _metres(lonlat: Floats, lon: float = LON, lat: float = LAT) -> Floats:
-    origin = to_geocentric([[lon, lat]], [0.0])
-    offset = to_geocentric(lonlat, np.zeros(len(lonlat))) - origin
-    return offset @ horizon_axes([[lon, lat]])[0][:, [1, 0]]
-
-
-def _hills(rows: int = 81, columns: int = 81, cell_m: float = 10.0, seed: int = 1) -> Terrain:
-    rng = np.random.default_rng([seed, 77])
-    y, x = np.mgrid[0:rows, 0:columns] * cell_m
-    grid = 20 * np.sin(x / 90) * np.cos(y / 70) + rng.normal(0, 0.5, (rows, columns))
-    half_w, half_h = columns * cell_m / 2, rows * cell_m / 2
-    return Terrain(grid_m=grid, crs=LocalFrame(LON, LAT).crs, transform=(cell_m, 0.0, -half_w, 0.0, -cell_m, half_h))
+PHANTOM, make_hills, metres = demo_camera.PHANTOM, demo_camera.make_hills, demo_camera.metres
 
 
 # Exactness ------------------------------------------------------------------------------------------------------------
@@ -78,14 +61,14 @@ def test_every_category_of_the_exact_pairs_is_met_to_the_millimetres_they_are_wr
 
 def test_straight_down_the_middle_of_the_picture_is_under_the_camera():
     placed = place(DEMO, Pose(LON, LAT, 80.0, 30.0, -90.0), CENTRE, LEVEL)
-    assert _metres(placed.lonlat)[0] == pytest.approx([0, 0], abs=1e-6)
+    assert metres(placed.lonlat)[0] == pytest.approx([0, 0], abs=1e-6)
     assert placed.height_m == pytest.approx([0.0], abs=1e-6)
 
 
 @pytest.mark.parametrize(("yaw", "east", "north"), [(0, 0, 36), (90, 36, 0), (180, 0, -36), (270, -36, 0)])
 def test_the_top_of_a_nadir_picture_lies_towards_the_heading(yaw, east, north):
     placed = place(DEMO, Pose(LON, LAT, 80.0, yaw, -90.0), [[399.5, -0.5]], LEVEL)
-    assert _metres(placed.lonlat)[0] == pytest.approx([east, north], abs=0.01)
+    assert metres(placed.lonlat)[0] == pytest.approx([east, north], abs=0.01)
 
 
 @given(
@@ -109,7 +92,7 @@ def test_a_pixel_on_the_ground_projects_back_to_itself(x, y, yaw, pitch, roll, l
 @given(seed=st.integers(0, 10_000))
 def test_over_hills_the_ray_ends_at_the_first_ground_it_meets(seed):
     rng = np.random.default_rng([seed, 5])
-    hills = _hills(seed=seed % 7)
+    hills = make_hills(seed=seed % 7)
     pose = Pose(LON, LAT, float(rng.uniform(45, 120)), float(rng.uniform(0, 360)), float(rng.uniform(-80, -25)), 5.0)
     pixels = rng.uniform([0, 0], [799, 599], (20, 2))
     placed = place(DEMO, pose, pixels, hills)
@@ -151,7 +134,7 @@ def test_no_pixels_are_no_places():
     assert placed.covariance_m2.shape == (0, 2, 2)
 
 
-@pytest.mark.parametrize("ground", [_hills(), LEVEL, Terrain.flat(-30.0)], ids=["hills", "level", "lower"])
+@pytest.mark.parametrize("ground", [make_hills(), LEVEL, Terrain.flat(-30.0)], ids=["hills", "level", "lower"])
 def test_blocks_of_pixels_come_back_in_order_and_no_point_depends_on_the_others(monkeypatch, ground):
     pixels = np.random.default_rng([1]).uniform([0, 0], [799, 599], (1000, 2))
     pose = Pose(LON, LAT, np.linspace(60, 90, 1000), 10.0, -80.0)
@@ -162,7 +145,7 @@ def test_blocks_of_pixels_come_back_in_order_and_no_point_depends_on_the_others(
         assert np.array_equal(one, other, equal_nan=True)
 
 
-@pytest.mark.parametrize("ground", [_hills(), LEVEL, Terrain.flat(1500.0)], ids=["hills", "level", "higher"])
+@pytest.mark.parametrize("ground", [make_hills(), LEVEL, Terrain.flat(1500.0)], ids=["hills", "level", "higher"])
 def test_one_pose_for_all_pixels_is_that_pose_for_each(ground):
     pixels = np.random.default_rng([2]).uniform([0, 0], [5471, 3647], (200, 2))
     figures = (LON, LAT, ground.range_m[1] + 90.0, 40.0, -55.0, 3.0)
@@ -208,20 +191,20 @@ def test_a_camera_below_the_ground_is_said_to_be_there():
 
 
 def test_a_pixel_that_looks_into_a_void_is_a_void_and_never_the_ground_behind_it():
-    hills = _hills()
+    hills = make_hills()
     assert hills.grid_m is not None
     grid = hills.grid_m.copy()
     grid[:, 45:50] = np.nan
     pose = Pose(LON, LAT, 60.0, 90.0, -35.0)
     whole = place(DEMO, pose, CENTRE, hills)
-    east_m = _metres(whole.lonlat)[0, 0]
+    east_m = metres(whole.lonlat)[0, 0]
     assert 50 < east_m < 250
     holed = place(DEMO, pose, CENTRE, dataclasses.replace(hills, grid_m=grid))
     assert holed.status[0] == Placement.VOID
 
 
 def test_a_pixel_that_looks_over_the_edge_of_the_model_is_a_void():
-    placed = place(DEMO, Pose(LON, LAT, 60.0, 90.0, -5.0), CENTRE, _hills())
+    placed = place(DEMO, Pose(LON, LAT, 60.0, 90.0, -5.0), CENTRE, make_hills())
     assert placed.status[0] == Placement.VOID
 
 
@@ -262,7 +245,7 @@ def test_straight_down_the_errors_are_those_one_can_do_by_hand():
 
 
 @pytest.mark.parametrize("pitch", [-90.0, -70.0, -45.0])
-@pytest.mark.parametrize("terrain", [LEVEL, _hills()], ids=["level", "hills"])
+@pytest.mark.parametrize("terrain", [LEVEL, make_hills()], ids=["level", "hills"])
 def test_the_stated_covariance_is_the_scatter_of_poses_drawn_with_those_errors(pitch, terrain):
     errors = PoseErrors(
         horizontal_common_m=0.5,
@@ -288,10 +271,10 @@ def test_the_stated_covariance_is_the_scatter_of_poses_drawn_with_those_errors(p
     drawn = Pose(lonlat[:, 0], lonlat[:, 1], 70.0 + noise[:, 2], yaw, turned_pitch, roll)
     # A step of slope inside the scatter makes it other than normal: smooth ground only.
     smooth = terrain if terrain.is_flat else dataclasses.replace(terrain, grid_m=_smooth(terrain))
-    scatter = _metres(place(DEMO, drawn, np.tile(pixel, (n, 1)), smooth).lonlat)
+    scatter = metres(place(DEMO, drawn, np.tile(pixel, (n, 1)), smooth).lonlat)
     stated = place(DEMO, pose, [pixel], smooth, errors).covariance_m2[0]
     assert np.cov(scatter.T) == pytest.approx(stated, rel=0.1, abs=0.02 * np.trace(stated))
-    centre = _metres(place(DEMO, pose, [pixel], smooth).lonlat)[0]
+    centre = metres(place(DEMO, pose, [pixel], smooth).lonlat)[0]
     squared = np.einsum("ni,ij,nj->n", scatter - centre, np.linalg.inv(stated), scatter - centre)
     assert np.mean(squared <= 5.991) == pytest.approx(0.95, abs=0.015)
     assert np.mean(squared <= 1.0) == pytest.approx(0.393, abs=0.03)
@@ -322,7 +305,7 @@ def test_over_simulated_flights_95_percent_of_errors_lie_inside_the_95_percent_e
     stood = dataclasses.replace(believed, height_m=80 + noise[:, 2] - level)
     placed = place(DEMO, stood, pixels + noise[:, 7:9], ground, errors)
     good = truth.on_ground & placed.on_ground
-    apart = _metres(placed.lonlat[good]) - _metres(truth.lonlat[good])
+    apart = metres(placed.lonlat[good]) - metres(truth.lonlat[good])
     squared = np.einsum("ni,nij,nj->n", apart, np.linalg.inv(placed.covariance_m2[good]), apart)
     assert 0.92 <= np.mean(squared <= 5.991) <= 0.98
     assert 0.34 <= np.mean(squared <= 1.0) <= 0.45
@@ -350,10 +333,10 @@ def test_the_common_part_is_less_than_all():
 
 def test_the_footprint_of_a_nadir_picture_has_the_camera_s_width_and_length():
     outline = footprint(DEMO, Pose(LON, LAT, 80.0, 0.0, -90.0), LEVEL)
-    metres = shapely.transform(outline, lambda xy: _metres(xy))
-    west, south, east, north = metres.bounds
+    local = shapely.transform(outline, metres)
+    west, south, east, north = local.bounds
     assert (east - west, north - south) == pytest.approx((96.0, 72.0), abs=0.01)
-    assert metres.area == pytest.approx(96 * 72, rel=1e-4)
+    assert local.area == pytest.approx(96 * 72, rel=1e-4)
 
 
 def test_across_the_antimeridian_a_footprint_stays_in_one_piece():
@@ -366,75 +349,6 @@ def test_across_the_antimeridian_a_footprint_stays_in_one_piece():
 def test_a_picture_with_sky_has_no_footprint():
     with pytest.raises(GeoreferenceError, match="horizon"):
         footprint(DEMO, Pose(LON, LAT, 80.0, 0.0, -5.0), LEVEL)
-
-
-# Which height ---------------------------------------------------------------------------------------------------------
-
-
-def _capture(**fields: object) -> Capture:
-    known = {
-        "longitude_deg": LON,
-        "latitude_deg": LAT,
-        "yaw_deg": 10.0,
-        "pitch_deg": -90.0,
-        "roll_deg": 0.0,
-        "camera": DEMO,
-    }
-    return Capture(Path("a.jpg"), "0" * 64, 800, 600, **{**known, **fields})
-
-
-def test_without_an_elevation_model_the_take_off_ground_is_the_plane():
-    standpoint = pose_of(_capture(altitude_takeoff_m=80.0, altitude_msl_m=1625.0))
-    assert standpoint.terrain.height_m == 0.0
-    assert standpoint.terrain.datum is HeightDatum.TAKEOFF
-    assert standpoint.pose.height_m == 80.0
-
-
-def test_with_one_the_camera_stands_on_the_terrain_at_take_off():
-    hills = _hills()
-    standpoint = pose_of(_capture(altitude_takeoff_m=80.0, altitude_msl_m=1625.0), terrain=hills, takeoff=(LON, LAT))
-    assert standpoint.pose.height_m == pytest.approx(80.0 + hills.heights_m([[LON, LAT]])[0])
-
-
-def test_without_a_height_above_take_off_the_absolute_one_is_used_if_the_ground_is_known():
-    capture = _capture(altitude_msl_m=1625.0)
-    with pytest.raises(GeoreferenceError, match="height above the ground is unknown"):
-        pose_of(capture)
-    standpoint = pose_of(capture, ground_msl_m=1545.0)
-    assert standpoint.pose.height_m - standpoint.terrain.range_m[0] == 80.0
-
-
-def test_heights_of_different_datums_meet_through_the_geoid(monkeypatch):
-    monkeypatch.setattr("detect.georef.geoid_height_m", lambda lonlat: np.array([-17.0]))
-    sea = dataclasses.replace(_hills(), datum=HeightDatum.MEAN_SEA_LEVEL)
-    ellipsoid = dataclasses.replace(_hills(), datum=HeightDatum.ELLIPSOID)
-    assert pose_of(_capture(altitude_ellipsoid_m=1610.0), terrain=sea).pose.height_m == 1627.0
-    assert pose_of(_capture(altitude_msl_m=1627.0), terrain=ellipsoid).pose.height_m == 1610.0
-    assert pose_of(_capture(altitude_msl_m=1627.0), terrain=sea).pose.height_m == 1627.0
-
-
-def test_heights_of_different_datums_are_never_mixed_without_a_geoid(monkeypatch):
-    def none_here(lonlat: object) -> None:
-        raise TerrainError("no geoid is here", hint="Install one")
-
-    monkeypatch.setattr("detect.georef.geoid_height_m", none_here)
-    sea = dataclasses.replace(_hills(), datum=HeightDatum.MEAN_SEA_LEVEL)
-    with pytest.raises(GeoreferenceError, match=r"a\.jpg: no geoid is here\. Install one"):
-        pose_of(_capture(altitude_ellipsoid_m=1610.0), terrain=sea)
-    with pytest.raises(GeoreferenceError, match="its height above sea level"):
-        pose_of(_capture(), terrain=sea)
-
-
-def test_a_take_off_point_in_a_void_is_refused():
-    with pytest.raises(GeoreferenceError, match="void at the take-off point"):
-        pose_of(_capture(altitude_takeoff_m=80.0), terrain=_hills(), takeoff=(10.0, 50.0))
-
-
-@pytest.mark.parametrize("field", ["longitude_deg", "latitude_deg", "yaw_deg", "pitch_deg", "roll_deg"])
-def test_an_unknown_position_or_angle_is_refused_with_its_reason(field):
-    capture = _capture(altitude_takeoff_m=80.0, **{field: None}, unknown={field: "the gimbal wrote nothing"})
-    with pytest.raises(GeoreferenceError, match=r"a\.jpg: .* is unknown \(the gimbal wrote nothing\)"):
-        pose_of(capture)
 
 
 # Evaluation -----------------------------------------------------------------------------------------------------------
@@ -451,21 +365,6 @@ def test_a_file_that_holds_no_pairs_is_refused(tmp_path, text):
 def test_a_folder_without_tie_points_is_refused(tmp_path):
     with pytest.raises(UnreadableFileError, match="not a table of tie points"):
         evaluate_georef(tmp_path)
-
-
-# Errors of a capture ----------------------------------------------------------------------------------------------
-
-
-def test_a_stated_accuracy_is_what_the_position_s_errors_add_up_to():
-    errors = PoseErrors.of(_capture(horizontal_accuracy_m=0.03))
-    assert np.hypot(errors.horizontal_common_m, errors.horizontal_m) == pytest.approx(0.03)
-
-
-def test_an_airframe_s_attitude_is_less_certain_than_a_gimbal_s():
-    gimbal = PoseErrors.of(_capture(sources={"yaw_deg": "XMP drone-dji camera angles"}))
-    airframe = PoseErrors.of(_capture(sources={"yaw_deg": "XMP sensefly airframe, camera looking down"}))
-    assert airframe.yaw_deg > 3 * gimbal.yaw_deg
-    assert airframe.tilt_deg > 3 * gimbal.tilt_deg
 
 
 # Real pictures: the same ground point from two of them -------------------------------------------------------------
