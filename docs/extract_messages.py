@@ -1,7 +1,8 @@
 """Collect what the report says: `python docs/extract_messages.py` writes its catalogues anew, with what was translated.
 
 A message is marked in the code by `_`, `ngettext` or `marked` (`counts/report/words.py`, `counts/report/stored.py`).
-Templates hold no words. With `--language XX` a catalogue of a new language is begun.
+What plans warn of and what is doubted about flights is marked where it is found, by `message` and `plural_message`
+(`flightplan/messages.py`). Templates hold no words. With `--language XX` a catalogue of a new language is begun.
 """
 
 from __future__ import annotations
@@ -19,16 +20,20 @@ SOURCE = ROOT / "counts" / "report"
 LOCALE = SOURCE / "locale"
 TEMPLATE = LOCALE / "overfly.pot"
 MARKS = {"_": None, "ngettext": (1, 2), "marked": None}
+FOUND_IN = (ROOT / "flightplan", ROOT / "detect")
+FOUND_MARKS = {"message": None, "plural_message": (1, 2)}
 HEAD = "# What overfly's report says.\n# Released under the licence of overfly.\n#"
 
 
 def extract() -> Catalog:
-    """Return every message of the report with the modules that say it, in the order of the modules' names."""
+    """Return every message of the report and of findings, with the modules that say it, in the order of their names."""
     catalogue = Catalog(project="overfly", charset="utf-8", header_comment=HEAD)
-    found = extract_from_dir(SOURCE, [("**.py", "python")], keywords=MARKS, strip_comment_tags=True)
-    for name, _, message, comments, context in sorted(found, key=lambda item: (item[0], item[1])):
-        # Line numbers would change the file with every edit.
-        catalogue.add(message, None, [(f"counts/report/{name}", None)], (), comments, context=context)
+    for folder, marks in ((SOURCE, MARKS), *((folder, FOUND_MARKS) for folder in FOUND_IN)):
+        found = extract_from_dir(folder, [("**.py", "python")], keywords=marks, strip_comment_tags=True)
+        for name, _, message, comments, context in sorted(found, key=lambda item: (item[0], item[1])):
+            # Line numbers would change the file with every edit.
+            place = (folder / name).relative_to(ROOT).as_posix()
+            catalogue.add(message, None, [(place, None)], (), comments, context=context)
     return catalogue
 
 

@@ -96,6 +96,64 @@ STORED = (
         "{area} ha cannot be seen: no line may pass close enough (beside exclusions and their buffer, mostly); an "
         "estimate for that ground is an extrapolation"
     ),
+    # Surfaces, mosaics and marks.
+    marked("{stratum}: a surface of {segments} segments of {lines} transects over {cells} cells"),
+    marked("{share} of the cells lie beyond what was sampled: there the nearest sampled is taken"),
+    marked("{seen} animals were seen, more than the upper limit of {upper}: the two do not fit each other"),
+    marked("precision or recall is not measured: no verified detection was true, or no animal was found again"),
+    marked("no marked animal was in the area"),
+    marked("no camera saw the species"),
+    marked("no marked animal was seen again"),
+    marked("{stratum}: the mosaics show {share} of it; {area} m² that none shows are not in the number"),
+    marked(
+        "{area} m² are shown by more than one mosaic: the one with the finer ground resolution counts there, of equals "
+        "the one brought in last"
+    ),
+    marked("{number} lines were planned: they are not the units of a count by mosaic"),
+    marked("no mosaic shows any of it"),
+    marked("the survey has no design: there is no telling what share of the area was seen"),
+    marked("when {surveys} was flown is not known"),
+    marked("{survey}: no estimate"),
+    # Pictures that could not be used.
+    marked("not a JPEG, PNG or TIFF picture"),
+    marked("the same picture is in the survey as {other}"),
+    marked("kept, but not placed on the ground: {reason}"),
+    marked("its camera is unknown ({reason})"),
+    marked("a folder that is named like a picture; what is in it was read"),
+    marked("the file ends before the picture does"),
+    marked("The picture is cut short: its data never ends"),
+    marked("The picture is cut short: its lower part is missing ({reason})"),
+    marked("The picture is damaged or cut short ({reason})"),
+    marked("The file is empty. Copy it from the card again."),
+    marked("The picture's header cannot be read ({reason}). Copy it from the card again."),
+    marked("This is not a JPEG, PNG or TIFF picture"),
+    marked(
+        "The file is not the picture that was brought in: its content is another. Bring it in again, or put the"
+        " picture back."
+    ),
+    # Poses made better by overlapping pictures.
+    marked(
+        "{flight}: Overlapping pictures put the same ground {before} m apart (median); with position and attitude of "
+        "{number} captures adjusted to {matches} matches it is {after} m, over matches kept out"
+    ),
+    marked("{flight}: The pictures contradict the yaw of {number} captures by 180°: {pictures}"),
+    marked("{flight}: The pictures contradict the yaw of {number} captures by 90° clockwise: {pictures}"),
+    marked("{flight}: The pictures contradict the yaw of {number} captures by 90° anticlockwise: {pictures}"),
+    marked(
+        "{flight}: The ground in the pictures is {share} ± {error} larger than heights and focal length say: at"
+        " {height} m that is {off} m of height above the ground"
+    ),
+    marked(
+        "{flight}: The ground in the pictures is {share} ± {error} smaller than heights and focal length say: at "
+        "{height} m that is {off} m of height above the ground"
+    ),
+    marked(
+        "{flight}: The size at which {number} captures show the ground contradicts their heights ({rises}): {pictures}"
+    ),
+    marked("The camera is turned in its mount by yaw {yaw}°, pitch {pitch}°, roll {roll}°, as was said"),
+    marked("flight log {logs} ({records})"),
+    marked("flight log {logs} ({records}), camera angles of its mount"),
+    marked("flight log {logs} ({records}), airframe, camera looking down"),
     # Flights and stages.
     marked("planned"),
     marked("flown"),

@@ -5,20 +5,25 @@ from __future__ import annotations
 import io
 import math
 import re
+import string
 from collections.abc import Sequence
 from datetime import date, datetime
 from functools import cache
 from gettext import GNUTranslations, NullTranslations
 from importlib.resources import files
+from typing import Any
 
 from babel import Locale, dates, lists, numbers
+from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 
 from counts.report.stored import match_stored
 from flightplan.errors import CensusError
+from flightplan.messages import COUNT, Message, Value
 
 UNKNOWN = "–"
+_FORMATTED = re.compile(r"([+-]?)(\d+)(?:\.(\d+))?(%?)")
 _NUMBER = re.compile(r"(0|[1-9]\d{0,11})(\.\d{1,6})?")
 DOMAIN = "overfly"
 LOCALES = {"en": "en_GB", "fr": "fr", "pt": "pt_PT", "sw": "sw", "ru": "ru"}
@@ -50,15 +55,49 @@ class Words:
         return self._translations.ngettext(one, many, count).format(count=self.whole(count), **values)
 
     def stored(self, text: str) -> str:
-        """Return a sentence that the census keeps in English in this language, or as it is and marked as English."""
+        """Return a sentence that the census keeps in English in this language, or as it is and marked as English.
+
+        One that knows what it was made from (`flightplan.messages`) is made anew; another is told by its pattern.
+        """
         if self.language == "en" or not text:
             return text
+        if isinstance(text, Message) and (text.template, text.many) in _known(self.language):
+            return self._made(text)
         found = match_stored(text)
         if found is None:
             return f"{text} [EN]"
         message, values = found
         told = self._translations.gettext(message)
         return told.format(**{name: self.stored_value(value) for name, value in values.items()}) if values else told
+
+    def _made(self, kept: Message) -> str:
+        if kept.many is None:
+            told = self._translations.gettext(kept.template)
+        else:
+            told = self._translations.ngettext(kept.template, kept.many, int(str(kept.values[COUNT])))
+        # How a number is written is said by the English template; a translation only says where.
+        formats = {
+            name: spec or "" for _, name, spec, _ in string.Formatter().parse(kept.many or kept.template) if name
+        }
+        values = {name: self._filling(value, formats.get(name, "")) for name, value in kept.values.items()}
+        return _Filled().vformat(told, (), values)
+
+    def _filling(self, value: Value, spec: str) -> str:
+        if isinstance(value, tuple):
+            return ", ".join(self._filling(v, spec) for v in value)
+        if isinstance(value, Message):
+            return self.stored(value)
+        if isinstance(value, str):
+            # A name is told as it is, and what another program said of a file; a sentence of ours is known.
+            return self.stored(value) if " " in value and match_stored(value) else value
+        number = _FORMATTED.fullmatch(format(value, spec))
+        if number is None:
+            return format(value, spec)
+        sign, whole, decimals, percent = number.groups(default="")
+        written = self.decimal(float(f"{whole}.{decimals or 0}"), len(decimals))
+        if percent:
+            written = self.percent(float(f"{whole}.{decimals or 0}") / 100, len(decimals))
+        return ("−" if sign == "-" else sign) + written
 
     def stored_value(self, text: str) -> str:
         """Return what filled a placeholder of a stored sentence: a sentence of its own, a number, a name as it is."""
@@ -129,15 +168,36 @@ def _pattern(pattern: str, digits: int) -> str:
     return pattern.replace("#,##0", "#,##0." + "0" * digits) if digits else pattern
 
 
+class _Filled(string.Formatter):
+    """Fills placeholders with what is written out already."""
+
+    def format_field(self, value: Any, format_spec: str) -> str:
+        return str(value)
+
+
+@cache
+def _known(language: str) -> frozenset[tuple[str, str | None]]:
+    """The messages that a language has a translation of: for one, and for many where there are two."""
+    return frozenset(
+        (entry.id[0], entry.id[1]) if isinstance(entry.id, tuple | list) else (str(entry.id), None)
+        for entry in _catalogue(language)
+        if entry.id and entry.string and all(entry.string) and not entry.fuzzy
+    )
+
+
+@cache
+def _catalogue(language: str) -> Catalog:
+    source = files("counts.report").joinpath("locale", language, "LC_MESSAGES", f"{DOMAIN}.po")
+    with source.open("rb") as stream:
+        return read_po(stream, locale=language, domain=DOMAIN)
+
+
 @cache
 def _translations(language: str) -> NullTranslations:
     """Read a language's catalogue; English is what the messages are written in."""
     if language == "en":
         return NullTranslations()
-    source = files("counts.report").joinpath("locale", language, "LC_MESSAGES", f"{DOMAIN}.po")
-    with source.open("rb") as stream:
-        catalogue = read_po(stream, locale=language, domain=DOMAIN)
     compiled = io.BytesIO()
-    write_mo(compiled, catalogue)
+    write_mo(compiled, _catalogue(language))
     compiled.seek(0)
     return GNUTranslations(compiled)

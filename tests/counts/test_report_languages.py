@@ -16,6 +16,7 @@ from counts.report.doubts import kind_names
 from counts.report.stored import STORED, match_stored
 from counts.report.words import Words
 from flightplan.errors import CensusError
+from flightplan.messages import Message, from_stored, message, plural_message, some_of, to_stored
 
 ROOT = Path(__file__).resolve().parents[2]
 TRANSLATED = [language for language in LOCALES if language != "en"]
@@ -41,20 +42,26 @@ def test_every_message_of_the_code_is_in_the_template(messages):
     assert len(template) > 400
 
 
-def test_every_mark_in_the_code_is_seen_by_the_extraction(messages):
-    """Read from the syntax tree, which also sees into f-strings where the extraction does not look."""
+def marked_in(folder, marks):
+    """What is marked in a folder's modules, read from the syntax tree: into f-strings the extraction does not look."""
     told = set()
-    for path in sorted(p for p in messages.SOURCE.rglob("*.py") if p.name != "words.py"):
+    for path in sorted(p for p in folder.rglob("*.py") if p.name != "words.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if not isinstance(node, ast.Call):
+            # A MAVLink item has a method of that name.
+            name = getattr(node.func, "id", getattr(node.func, "attr", "")) if isinstance(node, ast.Call) else ""
+            if name not in marks or (name == "message" and isinstance(node.func, ast.Attribute)):
                 continue
-            name = getattr(node.func, "attr", getattr(node.func, "id", ""))
-            if name not in messages.MARKS:
-                continue
-            texts = node.args[: 2 if name == "ngettext" else 1]
+            texts = node.args[:2] if marks[name] else node.args[:1]
             assert all(isinstance(text, ast.Constant) for text in texts), f"{path.name}:{node.lineno}"
-            told.add(tuple(text.value for text in texts) if name == "ngettext" else texts[0].value)
-    assert told == {m.id for m in messages.extract() if m.id}
+            told.add(tuple(text.value for text in texts) if marks[name] else texts[0].value)
+    return told
+
+
+def test_every_mark_in_the_code_is_seen_by_the_extraction(messages):
+    told = marked_in(messages.SOURCE, messages.MARKS)
+    found = [marked_in(folder, messages.FOUND_MARKS) for folder in messages.FOUND_IN]
+    assert min(map(len, found)) > 50
+    assert told.union(*found) == {m.id for m in messages.extract() if m.id}
 
 
 def test_templates_hold_no_words_of_their_own():
@@ -80,16 +87,16 @@ def test_a_catalogue_has_every_message_and_nothing_else(messages, language):
 
 @pytest.mark.parametrize("language", TRANSLATED)
 def test_a_translation_fills_the_same_gaps(messages, language):
-    for message in messages.read(language):
-        if not message.id:
+    for entry in messages.read(language):
+        if not entry.id:
             continue
-        originals = (message.id,) if isinstance(message.id, str) else message.id
-        told = (message.string,) if isinstance(message.string, str) else message.string
+        originals = (entry.id,) if isinstance(entry.id, str) else entry.id
+        told = (entry.string,) if isinstance(entry.string, str) else entry.string
         allowed = set().union(*map(placeholders, originals))
         for text in told:
-            assert placeholders(text) <= allowed, message.id
+            assert placeholders(text) <= allowed, entry.id
         # The plural says everything; a form for one may leave out what only several have.
-        assert placeholders(told[-1]) == placeholders(originals[-1]), message.id
+        assert placeholders(told[-1]) == placeholders(originals[-1]), entry.id
 
 
 def test_numbers_dates_and_plurals_follow_the_language():
@@ -125,10 +132,59 @@ def test_what_the_census_keeps_in_english_is_told_in_the_language_or_marked():
     assert Words("en").stored("something nobody wrote a message for") == "something nobody wrote a message for"
 
 
+def findings_of_every_kind(messages):
+    """One message for each template that plans and checks of flights have, its values made up."""
+    for template in sorted(
+        set().union(*(marked_in(folder, messages.FOUND_MARKS) for folder in messages.FOUND_IN)), key=str
+    ):
+        one, many = template if isinstance(template, tuple) else (template, None)
+        gaps = {name: spec for _, name, spec, _ in string.Formatter().parse(many or one) if name}
+        values = {name: 1234.5 if spec else f"A{i}x" for i, (name, spec) in enumerate(gaps.items())}
+        yield Message(one, many, {**values, "count": 3} if many else values)
+
+
+@pytest.mark.parametrize("language", TRANSLATED)
+def test_what_plans_and_checks_of_flights_say_is_told_in_the_language(messages, language):
+    say = Words(language)
+    every = list(findings_of_every_kind(messages))
+    told = [say.stored(text) for text in every]
+    assert [text for text in told if "[EN]" in text] == []
+    # Each value stands in the translation as in the original.
+    for text, said in zip(every, told, strict=True):
+        names = {value for value in text.values.values() if isinstance(value, str)}
+        assert {name for name in names if name not in said} == set(), text.template
+
+
+def test_numbers_in_a_finding_follow_the_language_and_names_stay():
+    text = message(
+        "{flight}: {what}: {pictures}",
+        flight="card/1234",
+        what=plural_message(
+            "{count} picture is cut short ({why})", "{count} pictures are cut short ({why})", 2, why="x"
+        ),
+        pictures=some_of([f"{n}.jpg" for n in range(8)], 6),
+    )
+    assert text == "card/1234: 2 pictures are cut short (x): 0.jpg, 1.jpg, 2.jpg, 3.jpg, 4.jpg, 5.jpg and 2 more"
+    assert Words("ru").stored(text) == (
+        "card/1234: 2 снимка обрезаны (x): 0.jpg, 1.jpg, 2.jpg, 3.jpg, 4.jpg, 5.jpg и ещё 2"
+    )
+    off = message("; the aircraft's own yaw differs from it by {offset:+.1f}°", offset=-1234.56)
+    assert off == "; the aircraft's own yaw differs from it by -1234.6°"
+    assert Words("fr").stored(off).endswith("−1\u202f234,6°")
+    assert Words("fr").stored(message("a template nobody collected")) == "a template nobody collected [EN]"
+
+
+def test_a_finding_of_an_older_census_has_its_text_alone():
+    kept = message("heights are above the launch site: right over flat ground only, no elevation was given")
+    for stored, known in ((to_stored(kept), True), (None, False), ({"template": "other", "values": {}}, False)):
+        assert isinstance(from_stored(str(kept), stored), Message) is known
+        assert from_stored(str(kept), stored) == kept
+
+
 def test_each_stored_message_is_found_again_from_what_it_says():
-    for message in STORED:
-        filled = {name: f"A{i}x" for i, name in enumerate(sorted(placeholders(message)))}
-        assert match_stored(message.format(**filled)) == (message, filled)
+    for sentence in STORED:
+        filled = {name: f"A{i}x" for i, name in enumerate(sorted(placeholders(sentence)))}
+        assert match_stored(sentence.format(**filled)) == (sentence, filled)
 
 
 def test_the_reasons_that_estimators_and_effort_give_are_known_to_the_catalogue():
