@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-
-Read = Callable[[Any], float]
+from figure_reading import (
+    Read,
+    at,
+    error,
+    kills,
+    over,
+    peak,
+    rows,
+    share,
+    sound,
+    told_within,
+    wilson,
+    worst_inside,
+)
 
 
 @dataclass(frozen=True)
@@ -38,66 +50,6 @@ class Benchmark:
     programs: tuple[str, ...] = ()
     data: bool = False
     repeated: bool = True
-
-
-def at(*keys: str | int) -> Read:
-    """Read what lies under these keys."""
-
-    def read(document: Any) -> float:
-        for key in keys:
-            document = document[key]
-        return float(document)
-
-    return read
-
-
-def over(numerator: Read, denominator: Read) -> Read:
-    """The one divided by the other."""
-    return lambda document: numerator(document) / denominator(document)
-
-
-def _wilson(hits: float, tried: float) -> tuple[float, float]:
-    """Wilson's 95 % interval of a share."""
-    z = 1.959964
-    middle = (hits + z * z / 2) / (tried + z * z)
-    half = z / (tried + z * z) * np.sqrt(hits * (tried - hits) / tried + z * z / 4)
-    return float(middle - half), float(middle + half)
-
-
-def share(hits: Read, tried: Read) -> dict[str, Any]:
-    """A share with Wilson's interval, as arguments of a figure."""
-    return {"of": over(hits, tried), "interval": lambda document: _wilson(hits(document), tried(document))}
-
-
-def _worst_inside(rows: Sequence[Mapping[str, Any]]) -> float:
-    """The 95 % ellipses' worst case: how far the share inside is from 0.95."""
-    return max(abs(row["inside_95"] - 0.95) for row in rows)
-
-
-def _of_faults(key: str) -> Read:
-    return lambda document: sum(fault[key] for fault in document["faults"].values())
-
-
-def _kills(document: Any) -> float:
-    return float(sum(verb["kills"] for verb in document["verbs"].values()))
-
-
-def _sound(document: Any) -> float:
-    return _kills(document) - sum(len(verb["faults"]) for verb in document["verbs"].values())
-
-
-def _told_within(document: Any) -> tuple[float, float]:
-    """Cells that are within the limits or say that they cannot tell, and all cells."""
-    rows = document["cells"]
-    fine = 0
-    for row in rows:
-        limit = max((0.02 if row["walk_mps"] == 0 else 0.05) * row["truth"], 1)
-        fine += abs(row["chosen"] - row["truth"]) <= limit or row["flagged"]
-    return float(fine), float(len(rows))
-
-
-def _error(document: Any, counted: str) -> float:
-    return float(np.median([abs(row[counted] / row["truth"] - 1) for row in document["cells"]]))
 
 
 def _coverage(species: str) -> Figure:
@@ -149,7 +101,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
             Figure(
                 "Time that three drones take for a survey (median of areas)",
                 "one drone",
-                lambda d: float(np.median([r["ratio_to_one"] for r in _rows(d) if r["drones"] == 3])),
+                lambda d: float(np.median([r["ratio_to_one"] for r in rows(d) if r["drones"] == 3])),
                 0.5,
                 more_is_better=False,
             ),
@@ -235,7 +187,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
             Figure(
                 "Share inside the 95 % ellipse, worst of 18 cases: off by",
                 "0.95",
-                lambda d: _worst_inside(_rows(d)),
+                lambda d: worst_inside(rows(d)),
                 0.05,
                 more_is_better=False,
             ),
@@ -264,7 +216,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
             Figure(
                 "Memory for 100 megapixels",
                 "24 megapixels (tiled GeoTIFF)",
-                lambda d: _peak(d, 100) / _peak(d, 24),
+                lambda d: peak(d, 100) / peak(d, 24),
                 2.5,
                 more_is_better=False,
             ),
@@ -361,14 +313,14 @@ BENCHMARKS: tuple[Benchmark, ...] = (
             Figure(
                 "Worlds counted within the limits, or said to be untold",
                 "all worlds",
-                of=lambda d: _told_within(d)[0] / _told_within(d)[1],
-                interval=lambda d: _wilson(*_told_within(d)),
+                of=lambda d: told_within(d)[0] / told_within(d)[1],
+                interval=lambda d: wilson(*told_within(d)),
                 goal=1.0,
             ),
             Figure(
                 "Median error of the count",
                 "merging within a fixed radius",
-                lambda d: _error(d, "chosen") / max(_error(d, "radius"), 1e-9),
+                lambda d: error(d, "chosen") / max(error(d, "radius"), 1e-9),
                 0.25,
                 more_is_better=False,
             ),
@@ -377,7 +329,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     ),
     Benchmark(
         ("killed.py", "--times", "30"),
-        (Figure("Writing verbs killed in the middle without a fault", "all kills", **share(_sound, _kills), goal=1.0),),
+        (Figure("Writing verbs killed in the middle without a fault", "all kills", **share(sound, kills), goal=1.0),),
         repeated=False,
     ),
     Benchmark(
@@ -448,19 +400,3 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         repeated=False,
     ),
 )
-
-
-def _rows(document: Any) -> list[Any]:
-    """The rows of a script that prints a line each, without the document that gathers them."""
-    if isinstance(document, Mapping):
-        return list(document["rows"])
-    return [row for row in document if "rows" not in row]
-
-
-def _peak(document: Any, megapixels: float) -> float:
-    found = [
-        row["peak_rss_mb"]
-        for row in document["pictures"]
-        if round(row["megapixels"]) == megapixels and row["kind"] == "tiled.tif"
-    ]
-    return float(found[0])

@@ -3,7 +3,7 @@
     python benchmarks/fuzz.py --cases 2000                # of each parser; JSON on stdout
     python benchmarks/fuzz.py --cases 200 --only mission terrain --findings /tmp/found
 
-Each case is a good file (`fuzz_targets.py`) broken by a few mutations drawn from the seed and the case's number: bytes
+Each case is a good file (`fuzz_seeds.py`) broken by a few mutations drawn from the seed and the case's number: bytes
 changed, taken out, doubled, cut off, numbers made extreme, pieces of other files put in; for archives also inside of a
 member. A parser may read it or refuse it with an OverflyError; anything else is a finding: another exception, more than
 `--seconds`, more memory than `--megabytes`, or the death of the process. Each parser runs in a process of its own that
@@ -238,7 +238,7 @@ def confuse(kind: str, rng: np.random.Generator) -> None:
 
 def disturb_transfer(rng: np.random.Generator) -> None:
     """Send a mission to, and fetch it from, something that answers with nonsense among the right answers."""
-    from fuzz_targets import small_mission
+    from fuzz_seeds import small_mission
     from pymavlink.dialects.v20 import ardupilotmega as mav
 
     from flightplan.vehicle.items import MISSION, mission_items
@@ -359,7 +359,8 @@ def main() -> int:
     if asked.work:
         work(asked)
         return 0
-    from fuzz_targets import PARSERS, seeds
+    from fuzz_seeds import seeds
+    from fuzz_targets import PARSERS
 
     report = {}
     with tempfile.TemporaryDirectory() as folder:

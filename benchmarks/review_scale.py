@@ -36,13 +36,17 @@ from sqlalchemy import select
 
 sys.path.insert(0, str(Path(__file__).parent))
 import census_scale as scale
+from simulated_census import DETECTOR, PER_CAPTURE, SPECIES, START, World, fill_captures
 
 from counts import store
 from counts.census import Census
 from counts.schema import Capture as CaptureRow
 from counts.schema import Detection
+from counts.store import review
 from counts.store.pairs import PairEntry, add_pairs
+from counts.store.verdicts import VerdictEntry, add_verdicts
 from detect.captures import Capture
+from detect.detections import Detections
 
 API = "/api/v1"
 FIRST_SCREEN = 28
@@ -94,7 +98,7 @@ def measure(size: int, folder: Path, asked: argparse.Namespace) -> dict[str, Any
 
 def make(path: Path, size: int, judged: float) -> None:
     """Make a census: captures, detections, sightings, individuals, pairs, and a share of detections judged."""
-    world = scale.World(max(scale.PER_CAPTURE, size) // scale.PER_CAPTURE)
+    world = World(max(PER_CAPTURE, size) // PER_CAPTURE)
     partial = path.with_suffix(".making.gpkg")
     partial.unlink(missing_ok=True)
 
@@ -105,14 +109,14 @@ def make(path: Path, size: int, judged: float) -> None:
     with Census.open(partial) as census:
         with census.writing() as session:
             survey = store.add_survey(session, world.plan, name="scale")
-        keys = scale.fill_captures(census, survey, world, timed)
+        keys = fill_captures(census, survey, world, timed)
         with census.writing() as session:
-            run = store.open_detection_run(session, survey, scale.DETECTOR, threshold=0.25, parameters={})
+            run = store.open_detection_run(session, survey, DETECTOR, threshold=0.25, parameters={})
             large = Capture(Path("images/large.jpg"), "f" * 64, *LARGE)
             key = store.add_captures(session, survey, [store.CaptureEntry(large)]).added[0]
-            some = scale.Detections(
-                np.array([[3000.0, 3000, 3040, 3040]]), np.array([0.5]), np.array([1]), scale.SPECIES,
-                scale.DETECTOR.content_hash,
+            some = Detections(
+                np.array([[3000.0, 3000, 3040, 3040]]), np.array([0.5]), np.array([1]), SPECIES,
+                DETECTOR.content_hash,
             )  # fmt: skip
         for found in world.detections(keys):
             with census.writing() as session:
@@ -135,10 +139,10 @@ def judge_some(census: Census, ids: Any) -> None:
             wanted = [int(i) for i in ids[start : start + 5000]]
             rows = session.execute(select(Detection.fid, Detection.capture_id).where(Detection.fid.in_(wanted)))
             entries = [
-                scale.VerdictEntry(capture, key, "reject" if key % 5 == 0 else "accept", "amina", scale.START)
+                VerdictEntry(capture, key, "reject" if key % 5 == 0 else "accept", "amina", START)
                 for key, capture in rows
             ]
-            scale.add_verdicts(session, entries)
+            add_verdicts(session, entries)
 
 
 def draw_pictures(work: Path) -> None:
@@ -148,7 +152,7 @@ def draw_pictures(work: Path) -> None:
     with Census.open(work / "census.gpkg") as census, census.reading() as session:
         run = store.latest_detection_run(session, 1)
         assert run is not None
-        items = scale.review.unseen_page(session, run.run_id, LABEL, limit=300)
+        items = review.unseen_page(session, run.run_id, LABEL, limit=300)
         paths = dict.fromkeys(i.path for i in items)
         frames = session.scalars(select(CaptureRow.path).order_by(CaptureRow.fid).limit(60)).all()
     for number, path in enumerate([*paths, *frames]):

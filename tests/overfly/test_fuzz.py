@@ -25,14 +25,14 @@ def load(name: str) -> ModuleType:
     return module
 
 
-FUZZ, TARGETS = load("fuzz"), load("fuzz_targets")
+FUZZ, TARGETS, SEEDS = load("fuzz"), load("fuzz_targets"), load("fuzz_seeds")
 
 
 @pytest.fixture(scope="module")
 def good() -> dict[str, tuple[bytes, ...]]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return TARGETS.seeds(None)
+        return SEEDS.seeds(None)
 
 
 @pytest.mark.slow
