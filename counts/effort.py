@@ -70,8 +70,11 @@ def captures_of(points: npt.ArrayLike, transect: npt.ArrayLike, assignment: Assi
     """
     where, unit = np.asarray(points, dtype=np.float64).reshape(-1, 2), np.asarray(transect, dtype=np.int64)
     result = np.full(len(where), -1, dtype=np.int64)
+    of = {int(unit[rows[0]]): rows for rows in _groups(unit)}
     for members in _groups(assignment.transect):
-        inside = np.flatnonzero(unit == assignment.transect[members[0]])
+        inside = of.get(int(assignment.transect[members[0]]))
+        if inside is None:
+            continue
         ordered = members[np.lexsort((members, assignment.along_m[members]))]
         cuts = _cuts(assignment.along_m[ordered])
         result[inside] = ordered[np.searchsorted(cuts[1:-1], positions_along(where[inside], lines, unit[inside]))]

@@ -192,16 +192,20 @@ def _estimate(
     by_marks: bool,
 ) -> Counted:
     ground = count.ground
-    zones = core_zones(ground.footprints, ground.assignment, ground.lines, ground.land)
     effort = measure_effort(
         ground.footprints, ground.assignment, ground.lines, ground.land, planned_width_m=count.info.strip_width_m
     )
     per_capture = counts_by_capture(count)
     checked: Verification | None = None
-    checkable = Checkable.of_frames(ground, zones)
-    if ground.planned:
+    with census.reading() as session:
+        earlier = checked_sample_of(session, count.run.run_id) if ground.planned else None
+    by_surface = ground.planned and how is not None and how.estimator is SampleEstimator.DENSITY_SURFACE
+    if by_surface or (ground.planned and (verifier is not None or earlier is not None)):
+        # Polygons of the part that each capture answers for: a large survey without a sample has no use for them.
+        zones = core_zones(ground.footprints, ground.assignment, ground.lines, ground.land)
+        checkable = Checkable.of_frames(ground, zones)
+    if ground.planned and (verifier is not None or earlier is not None):
         with census.writing() as session:
-            earlier = checked_sample_of(session, count.run.run_id)
             if verifier is not None:
                 checked = verify(
                     session,
@@ -235,7 +239,7 @@ def _estimate(
     estimates: tuple[EstimateEntry, ...] = ()
     if ground.planned:
         surface = None
-        if how is not None and how.estimator is SampleEstimator.DENSITY_SURFACE:
+        if by_surface:
             surface = surface_of(
                 ground.assignment, zones, ground.lines, ground.habitat, strip_width_m=count.info.strip_width_m or 0.0
             )
