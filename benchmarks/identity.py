@@ -318,6 +318,14 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=1, help="only each so-manieth cell")
     parser.add_argument("--start", type=int, default=0, help="from this cell on")
     parser.add_argument("--together", action="store_true", help="herds that walk one way")
+    for name, usual, what in (
+        ("sides", sorted({side for _, side in OVERLAPS}), "side overlaps"),
+        ("spacings", SPACINGS_M, "metres between animals"),
+        ("speeds", SPEEDS_MPS, "m/s that they walk"),
+        ("recalls", RECALLS, "chances that one in view is found"),
+        ("errors", ERRORS_M, "metres that poses are off"),
+    ):
+        parser.add_argument(f"--{name}", type=float, nargs="+", default=usual, help=f"only these {what}")
     asked = parser.parse_args()
     if asked.sightings:
         json.dump(
@@ -327,7 +335,7 @@ def main() -> None:
     cells = [
         Cell(*overlap, spacing, walk, recall, error, asked.together)
         for overlap, spacing, walk, recall, error in itertools.product(
-            OVERLAPS, SPACINGS_M, SPEEDS_MPS, RECALLS, ERRORS_M
+            [o for o in OVERLAPS if o[1] in asked.sides], asked.spacings, asked.speeds, asked.recalls, asked.errors
         )
     ][asked.start :: asked.every]
     tasks = [(cell, asked.first_seed + seed) for seed in range(asked.seeds) for cell in cells]

@@ -7,12 +7,11 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from counts.herd_motion import HerdMotion, herd_motion, looks_along
+from counts.herd_motion import walks
 from counts.likelihood import density_within, strangers_near
 from counts.looks import spread_by_walking, thinned
 from counts.observed import CHI2_95, Observed
 from counts.passes import STRANGERS_TOLD, Passes
-from flightplan.frames import Floats
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
@@ -23,10 +22,13 @@ LOOKS_BELIEVED = 20.0
 SHARE_ALONE = 0.5
 
 
-def left_out(s: Observed, track: Ints, untold: Bools, passes: Passes) -> tuple[Bools, dict[str, float]]:
+def left_out(
+    s: Observed, reported: Observed, track: Ints, untold: Bools, passes: Passes
+) -> tuple[Bools, dict[str, float]]:
     """The sightings (N,) of those tracks that are not counted, so that as many are as the looks ask.
 
-    And by label how far the count may be off because it is not known better how herds walk, in animals.
+    And by label how far the count may be off because it is not known better how herds walk, in animals. `reported` are
+    the same sightings before `counts.steady`.
     """
     left = np.zeros(len(s), dtype=np.bool_)
     swayed: dict[str, float] = {}
@@ -36,30 +38,16 @@ def left_out(s: Observed, track: Ints, untold: Bools, passes: Passes) -> tuple[B
         rows = np.flatnonzero(untold & mine)
         heads, number = np.unique(track[rows], return_inverse=True)
         found = _found(s, track, np.flatnonzero(mine), passes, float(s.detection[rows[0]]))
-        motion = None
-        if passes.looks is not None:
-            step = passes.looks.intervals_s(len(passes.corners))[s.passes[rows]]
-            motion = herd_motion(s, track, rows, step)
-        if motion is None or not motion.walks:
+        if passes.looks is None:
             weight = passes.weights(s.points[rows], number.astype(np.int64), found)
         else:
-            weight, error = _with_herds(s, rows, number, passes, motion, found)
+            share = np.asarray(1.0 / (found * passes.looks.number_at(s.points[rows])))
+            herds = walks(s, reported, track, rows, share, passes)
+            weight = np.bincount(number, weights=share * herds.factor).astype(np.float64)
             label = str(s.labels[rows[0]])
-            swayed[label] = float(np.hypot(swayed.get(label, 0.0), error))
+            swayed[label] = float(np.hypot(swayed.get(label, 0.0), herds.error))
         left[rows] = ~thinned(weight, passes.along(s.points[heads]))[number]
     return left, swayed
-
-
-def _with_herds(
-    s: Observed, rows: Ints, number: Ints, passes: Passes, motion: HerdMotion, found: float
-) -> tuple[Floats, float]:
-    """How many animals each track stands for on ground that goes with its herd, and the error of all of them."""
-    speed = np.maximum(np.hypot(*motion.velocity.T), 1e-9)
-    unsure = (motion.velocity / speed[:, None]) * motion.error[:, None]
-    share = 1.0 / (found * looks_along(s, rows, motion.velocity, passes))
-    faster, slower = (1.0 / looks_along(s, rows, motion.velocity + off, passes) for off in (unsure, -unsure))
-    error = abs(float(faster.sum() - slower.sum())) / 2 / found
-    return np.bincount(number, weights=share).astype(np.float64), error
 
 
 def walked(

@@ -105,6 +105,7 @@ def resolve(
     )
     if footprints is not None:
         s = replace(s, corners=_corners(footprints, s))
+    reported = s
     if passes is not None and len(s):
         s, passes = steady(s, passes)
     decided = Decided.checked(s, same, different)
@@ -138,7 +139,7 @@ def resolve(
         untold, left = (np.bincount(number, weights=~a) == 0 for a in (untold, left))
         untold, left = untold[number], left[number]
         walking = untold & ~resting
-        others, swayed = left_out(s, track, walking, passes)
+        others, swayed = left_out(s, reported, track, walking, passes)
         left = np.where(walking, others, left)
         found = walked(s, track, walking, left, passes, detection_error)
         for label, (off, past) in found.items():

@@ -8,7 +8,6 @@ import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from counts.herd_motion import herd_motion
 from counts.individuals import Counts
 from counts.looks import Looks, spread_by_walking
 from counts.mosaic import mosaic, offset_between
@@ -142,30 +141,3 @@ def test_only_what_has_not_moved_by_part_of_a_box_is_at_rest():
 
     assert at_rest(observed(0.0), passes).all()
     assert not at_rest(observed(0.1), passes).any()
-
-
-@pytest.mark.parametrize(("together", "walks"), [(True, True), (False, False)])
-def test_a_herd_walks_as_one_where_its_members_do_and_not_where_each_goes_its_own_way(together, walks):
-    rng = np.random.default_rng(6)
-    count, looks, error_m = 150, 4, 0.3
-    heading = np.full(count, 0.5) + rng.normal(0, 0.3, count) if together else rng.uniform(0, 2 * np.pi, count)
-    velocity = np.column_stack([np.cos(heading), np.sin(heading)])
-    began = rng.uniform(0, 100, count)
-    places = rng.uniform(-40, 40, (count, 2))
-    times = (began[:, None] + 1.5 * np.arange(looks)).ravel()
-    track = np.repeat(np.arange(count), looks)
-    points = places[track] + velocity[track] * (times - began[track])[:, None] + rng.normal(0, error_m, (len(track), 2))
-    s = Observed.checked(
-        points,
-        [np.eye(2) * error_m**2] * len(track),
-        times,
-        np.arange(len(track)),
-        np.zeros(len(track)),
-        ["zebra"] * len(track),
-        np.ones(len(track)),
-        1.5,
-    )
-    motion = herd_motion(s, track[s.order], np.arange(len(track)), np.full(len(track), 1.5))
-    assert motion.walks is walks
-    if walks:
-        assert np.abs(motion.velocity - velocity.mean(axis=0)).max() < 0.15
