@@ -1,11 +1,10 @@
-"""Score the estimates: how often the 95 % limits hold the truth, how far off the mean is, how wide the interval.
+"""Score the demo's estimates: how often the 95 % limits hold the truth, how far off the mean is, how wide they are.
 
     python benchmarks/coverage.py --seeds 300 --processes 2          # without pictures
     python benchmarks/coverage.py --pictures 10                      # `overfly demo --seed N`, ten times
 
-Without pictures, the simulator's own park, animals and lines are flown with detections drawn at the recall, precision
-and pose error given (measure them first: `overfly evaluate`), and then go through the same identity, effort,
-verification and estimator functions as pictures do. Prints one JSON document; progress on stderr.
+Without pictures these are virtual surveys (`sim.virtual`) over the demo's own park and animals, with lines of another
+draw for each seed; benchmarks/virtual_surveys.py has other worlds. Prints one JSON document; progress on stderr.
 """
 
 from __future__ import annotations
@@ -24,26 +23,23 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import shapely
 from scipy import stats
+from virtual_surveys import flying
 
-from counts.assignment import Assignment, TransectLines, assign_to_transects
-from counts.effort import CoreZones, Effort, captures_of, core_zones, measure_effort
-from counts.estimators import EncounterVariance, Estimate, LimitForm, SubsampleMethod
-from counts.identity import resolve
-from counts.population import Estimation, SampleEstimator, estimate_population, on_land, verified_correction
+from counts.effort import captures_of, core_zones
+from counts.estimators import EncounterVariance, Estimate, LimitForm
+from counts.population import Estimation, Population, SampleEstimator, estimate_population
 from counts.segments import Surface, surface_of
-from counts.verification import draw_sample
-from flightplan.design import StratumDesign, design_survey
-from flightplan.frames import Floats
-from flightplan.request import DesignRequest
+from flightplan.design import SYSTEMATIC
 from sim.park import demo_area
+from sim.virtual.recipe import Counting, DetectorErrors, Inhabitants, Placing, WorldRecipe
+from sim.virtual.surveys import Counted, Setting, SpeciesCount, Surveyor
 from sim.world import World
 
 
 @dataclass(frozen=True)
 class Conditions:
-    """What is flown, and how well the detector sees.
+    """What is flown, how well the detector sees, and how it is estimated.
 
     Recall and precision are those of the shipped detector's card; the pose error, 1.2 m per axis in all, is that of
     the demo's frames against the truth.
@@ -51,256 +47,82 @@ class Conditions:
 
     recall: Mapping[str, float] = field(default_factory=lambda: {"elephant": 0.864, "zebra": 0.842})
     precision: Mapping[str, float] = field(default_factory=lambda: {"elephant": 0.894, "zebra": 0.750})
-    recall_spread: float = 0.1
     common_error_m: float = 0.9
     frame_error_m: float = 0.8
-    box_error_m: float = 0.3
-    density: float = 1.0
     lines: int = 12
     verify_positive: int = 80
     verify_zero: int = 60
-    speed_mps: float = 12.0
-    strip_width_m: float = 96.0
-    footprint_along_m: float = 72.0
-    front_overlap: float = 0.2
-    line_change_s: float = 20.0
-    lines_per_sortie: int = 5
     lost_frames: float = 0.0
-    method: SubsampleMethod = SubsampleMethod.DIFFERENCE
     form: LimitForm = LimitForm.LOGNORMAL
     spread: EncounterVariance | None = None
     estimator: SampleEstimator | None = None
-    speed_limit_mps: Mapping[str, float] = field(default_factory=lambda: {"elephant": 1.2, "zebra": 1.4})
+
+    def recipe(self) -> WorldRecipe:
+        """What a virtual survey supposes; the animals are the demo's, in the order of its species."""
+        kinds = World.build(demo_area(), 1).species
+        return WorldRecipe(
+            tuple(
+                Inhabitants(kind.name, {}, recall=self.recall[kind.name], precision=self.precision[kind.name])
+                for kind in kinds
+            ),
+            DetectorErrors(),
+            Placing(self.common_error_m, self.frame_error_m),
+            Counting(self.verify_positive, self.verify_zero),
+            self.lost_frames,
+        )
 
 
-@dataclass(frozen=True)
-class Flight:
-    """Exposures of a survey: nominal and true centres (F, 2), time (F,), line heading (F,), transect (F,)."""
+class OverTheDemo(Surveyor):
+    """Virtual surveys of the worlds that `overfly demo --seed N` has."""
 
-    reported: Floats
-    actual: Floats
-    times: Floats
-    headings_deg: Floats
-
-
-@dataclass(frozen=True)
-class Seen:
-    """Boxes of all frames, georeferenced: where they come out (N, 2), frame, species, score, and the animal or −1."""
-
-    points: Floats
-    frame: np.typing.NDArray[np.int64]
-    species: np.typing.NDArray[np.int64]
-    scores: Floats
-    animal: np.typing.NDArray[np.int64]
+    def world(self, seed: int) -> World:
+        """The demo's world of a seed."""
+        return World.build(self.setting.flying.area, seed)
 
 
 def survey(seed: int, conditions: Conditions) -> dict[str, Any]:
-    """Fly one simulated survey without pictures and set its estimates beside the truth."""
-    return estimates(flown(seed, conditions), conditions)
-
-
-@dataclass(frozen=True)
-class Flown:
-    """A survey up to its detections, before anything is estimated."""
-
-    seed: int
-    world: World
-    strata: Sequence[StratumDesign]
-    lines: TransectLines
-    land: Sequence[Any]
-    flight: Flight
-    footprints: Any
-    assignment: Assignment
-    zones: CoreZones
-    effort: Effort
-    surface: Surface
-    visible: Seen
-    boxes: Seen
-
-
-def flown(seed: int, conditions: Conditions) -> Flown:
-    """Fly the lines of one seed over the world of that seed, and draw what a detector finds."""
-    c, area = conditions, demo_area()
-    rng = np.random.default_rng([seed, 0xC0DE])
-    world = World.build(area, seed, density=c.density)
-    strata = design_survey(
-        area, DesignRequest(min_lines=c.lines, heading_deg=0.0, seed=seed), strip_width_m=c.strip_width_m
-    )
-    transects = [transect for stratum in strata for transect in stratum.transects]
-    lines = TransectLines.of(transects, area.frame)
-    exclusions = area.frame.localise(shapely.union_all(list(area.exclusions)))
-    ground = {s.name: shapely.difference(area.frame.localise(s.polygon), exclusions) for s in area.strata}
-    land = [ground[name] for name in lines.strata]
-
-    flight = _fly(lines, c, rng)
-    footprints = _footprints(flight.reported, lines, c)
-    assignment = assign_to_transects(
-        flight.reported,
-        flight.headings_deg,
-        lines,
-        cross_track_limit_m=15.0,
-        end_slack_m=c.footprint_along_m / 2,
-        footprints=footprints,
-    )
-    zones = core_zones(footprints, assignment, lines, land)
-    effort = measure_effort(footprints, assignment, lines, land)
-    surface = surface_of(assignment, zones, lines, ground, strip_width_m=c.strip_width_m)
-    visible = _visible(world, flight, c)
-    boxes = _detect(world, flight, visible, c, rng)
-    return Flown(
-        seed, world, strata, lines, land, flight, footprints, assignment, zones, effort, surface, visible, boxes
-    )
-
-
-def estimates(survey: Flown, c: Conditions) -> dict[str, Any]:
-    """Estimate every species as a survey with pictures does: identity, verification, Jolly 2, correction, sum."""
-    world, strata, lines, flight, assignment = (
-        survey.world,
-        survey.strata,
-        survey.lines,
-        survey.flight,
-        survey.assignment,
-    )
-    visible, boxes, zones = survey.visible, survey.boxes, survey.zones.polygons
-    names = np.array([kind.name for kind in world.species])
-    on = assignment.transect[boxes.frame] >= 0
-    detected = np.bincount(boxes.frame[on], minlength=len(flight.times))
-    sample = draw_sample(detected, c.verify_positive, c.verify_zero, survey.seed)
-    independent = (c.frame_error_m**2 + c.box_error_m**2) * np.eye(2)
-    individuals = resolve(
-        boxes.points[on],
-        np.tile(independent, (int(on.sum()), 1, 1)),
-        flight.times[boxes.frame[on]],
-        boxes.frame[on],
-        assignment.transect[boxes.frame[on]],
-        names[boxes.species[on]],
-        boxes.scores[on],
-        speed_limit_mps=c.speed_limit_mps,
-        footprints=survey.footprints[boxes.frame[on]],
-        common_covariance=c.common_error_m**2 * np.eye(2),
-    )
-    here = on_land(individuals.positions, individuals.transects, survey.land)
-    in_zone = shapely.contains_xy(zones[visible.frame], visible.points[:, 0], visible.points[:, 1])
-    truth, result = world.truth(), {}
-    for index, name in enumerate(names.tolist()):
-        mine = here & (individuals.labels == name)
-        true_counts = np.bincount(visible.frame[in_zone & (visible.species == index)], minlength=len(flight.times))
-        by = verified_correction(
-            sample,
-            true_counts[sample.captures],
-            detected,
-            individuals.positions[mine],
-            individuals.transects[mine],
-            assignment,
-            lines,
-            source=f"verification of {name}",
-            method=c.method,
-        )
-        stratum_of = np.array(lines.strata)[assignment.transect[sample.captures]]
-        population = estimate_population(
-            name,
-            individuals.transects[mine],
-            survey.effort,
-            lines,
-            strata,
-            by,
-            verified={s.name: float(true_counts[sample.captures][stratum_of == s.name].sum()) for s in strata},
-            how=Estimation(estimator=c.estimator, spread=c.spread, form=c.form),
-            surface=survey.surface,
-            capture=captures_of(individuals.positions[mine], individuals.transects[mine], assignment, lines),
-        )
-        result[name] = {
-            "truth": sum(truth[name].values()),
-            **_plain(population.total),
-            "strata": {s.name: {"truth": truth[name][s.name], **_plain(population.strata[s.name])} for s in strata},
-            "uncorrected": population.counted_total.value,
-            "uncorrected_cv": population.counted_total.cv,
-            "correction": by.factor,
-            "correction_cv": by.cv,
-            "individuals": int(mine.sum()),
-            "animals_in_strips": int(true_counts.sum()),
-            "positive_frames": sample.stratum_sizes[1],
-            "frames": len(flight.times),
+    """Fly one survey without pictures and set its estimates beside the truth."""
+    setting = Setting(flying(SYSTEMATIC, conditions.lines), conditions.recipe(), redraw=True)
+    counted = OverTheDemo(setting).count(seed)
+    surface = _surface(counted) if conditions.estimator is SampleEstimator.DENSITY_SURFACE else None
+    result = {}
+    for one in counted.species:
+        found = _estimated(counted, one, surface, conditions)
+        result[one.name] = {
+            "truth": sum(one.truth.values()),
+            **_plain(found.total),
+            "strata": {name: {"truth": one.truth[name], **_plain(each)} for name, each in found.strata.items()},
+            "individuals": len(one.transect),
+            "animals_in_strips": len(one.in_strips),
+            "correction": one.correction.factor,
+            "correction_cv": one.correction.cv,
+            "uncorrected_cv": found.counted_total.cv,
+            "frames": counted.frames,
         }
     return result
 
 
-def _fly(lines: TransectLines, c: Conditions, rng: np.random.Generator) -> Flight:
-    """Expose along every segment, up one line and down the next, with the errors of a receiver and an attitude."""
-    step = c.footprint_along_m * (1 - c.front_overlap)
-    centres, times, headings, sortie = [], [], [], []
-    clock = 0.0
-    for segment in range(len(lines.transect)):
-        up = lines.transect[segment] % 2 == 0
-        start, end = (lines.starts, lines.ends) if up else (lines.ends, lines.starts)
-        direction = end[segment] - start[segment]
-        length = float(np.hypot(*direction))
-        along = np.append(np.arange(0.0, length, step), length)
-        centres.append(start[segment] + along[:, None] * direction / length)
-        times.append(clock + along / c.speed_mps)
-        headings.append(np.full(len(along), np.degrees(np.arctan2(*direction)) % 360))
-        sortie.append(np.full(len(along), lines.transect[segment] // c.lines_per_sortie))
-        clock += length / c.speed_mps + c.line_change_s
-    actual = np.vstack(centres)
-    common = rng.normal(0.0, c.common_error_m, (int(np.concatenate(sortie).max()) + 1, 2))
-    reported = actual + common[np.concatenate(sortie)] + rng.normal(0.0, c.frame_error_m, actual.shape)
-    kept = rng.random(len(actual)) >= c.lost_frames
-    return Flight(reported[kept], actual[kept], np.concatenate(times)[kept], np.concatenate(headings)[kept])
-
-
-def _footprints(centres: Floats, lines: TransectLines, c: Conditions) -> Any:
-    """North-south strips: rectangles along the lines."""
-    half = np.array([c.strip_width_m, c.footprint_along_m]) / 2
-    return shapely.box(*(centres - half).T, *(centres + half).T)
-
-
-def _visible(world: World, flight: Flight, c: Conditions) -> Seen:
-    """Every animal that is in a frame, where the frame's own georeference puts it."""
-    half = np.array([c.strip_width_m, c.footprint_along_m]) / 2
-    points, frames, animals = [np.empty((0, 2))], [np.empty(0, dtype=np.int64)], [np.empty(0, dtype=np.int64)]
-    for frame, (centre, moment) in enumerate(zip(flight.actual, flight.times, strict=True)):
-        where = world.positions(float(moment)).local_m
-        inside = np.flatnonzero((np.abs(where - centre) <= half).all(axis=1))
-        points.append(where[inside] + flight.reported[frame] - centre)
-        frames.append(np.full(len(inside), frame))
-        animals.append(inside)
-    animal = np.concatenate(animals)
-    return Seen(np.vstack(points), np.concatenate(frames), world.animals.species[animal], np.ones(len(animal)), animal)
-
-
-def _detect(world: World, flight: Flight, visible: Seen, c: Conditions, rng: np.random.Generator) -> Seen:
-    """Draw detections: some animals are easier than others in every frame; half of the false alarms stay put."""
-    names = [kind.name for kind in world.species]
-    recall = np.array([c.recall[name] for name in names])[world.animals.species]
-    spread = c.recall_spread * np.minimum(recall, 1 - recall) * 2
-    ease = np.clip(recall + spread * rng.uniform(-1, 1, len(recall)), 0.0, 1.0)
-    found = rng.random(len(visible.animal)) < ease[visible.animal]
-    points = [visible.points[found] + rng.normal(0.0, c.box_error_m, (int(found.sum()), 2))]
-    frames, species = [visible.frame[found]], [visible.species[found]]
-    half = np.array([c.strip_width_m, c.footprint_along_m]) / 2
-    for index, name in enumerate(names):
-        hits = int((visible.species[found] == index).sum())
-        alarms = rng.poisson(hits * (1 / c.precision[name] - 1))
-        frame = rng.integers(0, len(flight.times), alarms)
-        spot = flight.actual[frame] + rng.uniform(-1, 1, (alarms, 2)) * half
-        lasting = rng.random(alarms) < 0.5
-        for step in (0, 1):
-            other = np.minimum(frame + step, len(flight.times) - 1)
-            there = (np.abs(spot - flight.actual[other]) <= half).all(axis=1) & (
-                (step == 0) | (lasting & (other > frame))
-            )
-            jitter = rng.normal(0.0, c.box_error_m, (alarms, 2))
-            points.append((spot + flight.reported[other] - flight.actual[other] + jitter)[there])
-            frames.append(other[there])
-            species.append(np.full(int(there.sum()), index))
-    frame_all = np.concatenate(frames)
-    return Seen(
-        np.vstack(points),
-        frame_all,
-        np.concatenate(species),
-        rng.uniform(0.3, 1.0, len(frame_all)),
-        np.concatenate([visible.animal[found], np.full(len(frame_all) - int(found.sum()), -1)]),
+def _estimated(counted: Counted, one: SpeciesCount, surface: Surface | None, c: Conditions) -> Population:
+    assignment, lines = counted.flown.assignment, counted.drawn.lines
+    return estimate_population(
+        one.name,
+        one.transect,
+        counted.effort,
+        lines,
+        counted.drawn.strata,
+        one.correction,
+        verified=one.seen,
+        how=Estimation(estimator=c.estimator, spread=c.spread, form=c.form),
+        surface=surface,
+        capture=None if surface is None else captures_of(one.positions_m, one.transect, assignment, lines),
     )
+
+
+def _surface(counted: Counted) -> Surface:
+    drawn, flown = counted.drawn, counted.flown
+    zones = core_zones(flown.footprints, flown.assignment, drawn.lines, drawn.land)
+    ground = dict(zip(drawn.lines.strata, drawn.land, strict=True))
+    return surface_of(flown.assignment, zones, drawn.lines, ground, strip_width_m=flown.exposures.across_m)
 
 
 def _plain(estimate: Estimate) -> dict[str, Any]:
@@ -351,17 +173,12 @@ def without_pictures(seeds: Sequence[int], processes: int, conditions: Condition
             runs = list(pool.map(work, seeds, chunksize=4))
     else:
         runs = [work(seed) for seed in seeds]
+    means = ("individuals", "animals_in_strips", "correction", "correction_cv", "uncorrected_cv", "frames")
     return {
         name: {
             "total": summarise([run[name] for run in runs]),
             "strata": {s: summarise([run[name]["strata"][s] for run in runs]) for s in runs[0][name]["strata"]},
-            "mean_individuals": float(np.mean([run[name]["individuals"] for run in runs])),
-            "mean_animals_in_strips": float(np.mean([run[name]["animals_in_strips"] for run in runs])),
-            "mean_correction": float(np.mean([run[name]["correction"] or np.nan for run in runs])),
-            "mean_correction_cv": float(np.nanmean([run[name]["correction_cv"] or np.nan for run in runs])),
-            "mean_uncorrected_cv": float(np.nanmean([run[name]["uncorrected_cv"] or np.nan for run in runs])),
-            "mean_positive_frames": float(np.mean([run[name]["positive_frames"] for run in runs])),
-            "mean_frames": float(np.mean([run[name]["frames"] for run in runs])),
+            **{f"mean_{key}": float(np.nanmean([run[name][key] or np.nan for run in runs])) for key in means},
         }
         for name in runs[0]
     }
@@ -419,7 +236,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--lines", type=int, help="lines a stratum")
     parser.add_argument("--lost-frames", type=float, help="share of captures that never arrive")
     parser.add_argument("--form", choices=[str(form) for form in LimitForm])
-    parser.add_argument("--method", choices=[str(method) for method in SubsampleMethod])
     parser.add_argument("--estimator", choices=[str(kind) for kind in SampleEstimator])
     parser.add_argument("--spread", choices=[str(kind) for kind in EncounterVariance])
     options = parser.parse_args(arguments)
@@ -453,7 +269,6 @@ def _conditions(options: argparse.Namespace) -> Conditions:
         changed["lost_frames"] = options.lost_frames
     for name, kind in (
         ("form", LimitForm),
-        ("method", SubsampleMethod),
         ("spread", EncounterVariance),
         ("estimator", SampleEstimator),
     ):

@@ -52,29 +52,19 @@ class Setting:
 class SpeciesCount:
     """What a survey found of one species, before anything is estimated.
 
-    `truth` is by stratum. `transect` (M,) is that of each individual on land, `seen` the animals a person saw in the
-    checked frames by stratum, `in_strips` (K,) the transect of each animal that was in the strips at all.
+    `truth` is by stratum. `transect` (M,) is that of each individual on land, `positions_m` (M, 2) its place, `seen`
+    the animals a person saw in the checked frames by stratum, `in_strips` (K,) the transect of each animal that was in
+    the strips at all.
     """
 
     name: str
     truth: Mapping[str, int]
     transect: Ints
+    positions_m: Floats
     correction: Correction
     seen: Mapping[str, float]
     in_strips: Ints
     availability: Classes | None
-
-
-@dataclass(frozen=True)
-class Counted:
-    """A virtual survey up to its estimates: lines, area searched, and each species' individuals and correction."""
-
-    seed: int
-    drawn: Drawn
-    effort: Effort
-    frames: int
-    sample: Sample
-    species: tuple[SpeciesCount, ...]
 
 
 @dataclass(frozen=True)
@@ -85,6 +75,27 @@ class Flown:
     footprints: npt.NDArray[np.object_]
     assignment: Assignment
     effort: Effort
+
+
+@dataclass(frozen=True)
+class Counted:
+    """A virtual survey up to its estimates: lines, area searched, and each species' individuals and correction."""
+
+    seed: int
+    drawn: Drawn
+    flown: Flown
+    sample: Sample
+    species: tuple[SpeciesCount, ...]
+
+    @property
+    def effort(self) -> Effort:
+        """The area searched."""
+        return self.flown.effort
+
+    @property
+    def frames(self) -> int:
+        """How many frames there are."""
+        return len(self.flown.exposures)
 
 
 class Surveyor:
@@ -200,8 +211,10 @@ def _count(
         seen = {s.name: float(true_counts[sample.captures][of_sampled == s.name].sum()) for s in drawn.strata}
         classes = _classes(kind, strata_of_lines[unit], [s.name for s in drawn.strata], rng)
         in_strips = np.repeat(assignment.transect, true_counts).astype(np.int64)
-        counts.append(SpeciesCount(kind.name, truth[kind.name], unit, by, seen, in_strips, classes))
-    return Counted(seed, drawn, flown.effort, frames, sample, tuple(counts))
+        counts.append(
+            SpeciesCount(kind.name, truth[kind.name], unit, individuals.positions[mine], by, seen, in_strips, classes)
+        )
+    return Counted(seed, drawn, flown, sample, tuple(counts))
 
 
 def _individuals(
