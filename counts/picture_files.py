@@ -8,11 +8,13 @@ picture when it has the SHA-256 that the census knows. Nothing is written into t
 from __future__ import annotations
 
 import functools
+import json
 import os
 import re
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
@@ -23,7 +25,9 @@ from flightplan.errors import CaptureError
 _ABOVE = 2
 """Folders above the census's that are looked in as well: pictures often lie beside the folder that the census is in."""
 _AGAIN_S = 10.0
+_LARGE_BYTES = 64 << 20
 _DRIVE = re.compile(r"[A-Za-z]:([\\/]|$)")
+_Key = tuple[str, int, int]
 _SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.\-]+:/+")
 _HINT = "Connect the card or the disk, or say where the pictures are now: --pictures FOLDER"
 
@@ -50,23 +54,25 @@ class PictureFiles:
     """Finds the files of pictures; safe to call from many threads.
 
     `folders` and the folders in them are searched for a file of the same name, those first whose folders are called the
-    same, too. `beside` is the census's own folder.
+    same, too. `beside` is the census's own folder. `kept` is a file that keeps the
+    hashes of large files, which take their time.
     """
 
-    def __init__(self, folders: Sequence[Path] = (), *, beside: Path | None = None) -> None:
+    def __init__(self, folders: Sequence[Path] = (), *, beside: Path | None = None, kept: Path | None = None) -> None:
         self.folders = tuple(folders)
         self._bases = () if beside is None else _with_those_above(beside.resolve())
         self._lock = threading.Lock()
         self._named: dict[str, list[Path]] = {}
         self._walked: float | None = None
         self._moved: dict[str, Path] = {}
-        self._hashes: dict[tuple[str, int, int], str] = {}
+        self._kept = kept
+        self._hashes: dict[_Key, str] = {} if kept is None else _read_hashes(kept)
 
     @classmethod
-    def of_census(cls, census: str | Path, folders: Sequence[Path] = ()) -> PictureFiles:
+    def of_census(cls, census: str | Path, folders: Sequence[Path] = (), *, kept: Path | None = None) -> PictureFiles:
         """Those of a census by its address; a database on a server lies beside nothing."""
         file = address_of(census, create=True).file
-        return cls(folders, beside=None if file is None else file.absolute().parent)
+        return cls(folders, beside=None if file is None else file.absolute().parent, kept=kept)
 
     def find(self, path: Path | str, content_hash: str) -> Path:
         """The file on this machine that holds a picture.
@@ -135,6 +141,8 @@ class PictureFiles:
             known = hash_file(file)
             with self._lock:
                 self._hashes[key] = known
+                if self._kept is not None and about.st_size > _LARGE_BYTES:
+                    _write_hashes(self._kept, self._hashes)
         return known
 
     def _candidates(self, path: Path | str) -> Iterator[Path]:
@@ -241,6 +249,23 @@ def _names_in(folder: Path) -> frozenset[str]:
         return frozenset(map(os.path.normcase, os.listdir(folder)))  # noqa: PTH208 (names are all that is wanted)
     except (OSError, ValueError):
         return frozenset()
+
+
+def _read_hashes(kept: Path) -> dict[_Key, str]:
+    try:
+        rows = json.loads(kept.read_text("utf-8"))
+        return {(str(path), int(size), int(changed)): str(known) for path, size, changed, known in rows}
+    except (OSError, ValueError, TypeError):
+        return {}
+
+
+def _write_hashes(kept: Path, hashes: Mapping[_Key, str]) -> None:
+    rows = [[*key, known] for key, known in hashes.items() if key[1] > _LARGE_BYTES]
+    part = kept.with_suffix(".part")
+    # It only saves time: a full disk is no reason not to show a picture.
+    with suppress(OSError):
+        part.write_text(json.dumps(rows), "utf-8")
+        part.replace(kept)
 
 
 def _is_plain_file(path: Path) -> bool:

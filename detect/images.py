@@ -21,7 +21,7 @@ import numpy.typing as npt
 import pyproj
 import rasterio
 from rasterio import Affine
-from rasterio.enums import ColorInterp, MaskFlags
+from rasterio.enums import ColorInterp, MaskFlags, Resampling
 from rasterio.errors import RasterioError
 from rasterio.io import MemoryFile
 from rasterio.windows import Window
@@ -119,8 +119,10 @@ class Mosaic(Closing):
     """A raster on disk, read by windows through GDAL: its size does not matter.
 
     `transform` takes pixel corners (column, row) to the coordinates of `crs`; both are None where the file is not
-    georeferenced. 16-bit and floating bands are stretched to 8 bits over their 2nd to 98th percentile, found once on an
-    overview. Raises CaptureError for a file that GDAL cannot open as pixels.
+    georeferenced. `overviews` are the factors by which the file holds itself smaller; `block_px` are the sides of what
+    is read at once, None where all that lies above is read too. 16-bit and floating bands are stretched to 8 bits over
+    their 2nd to 98th percentile, found once on an overview. Raises CaptureError for a file that GDAL cannot open as
+    pixels.
     """
 
     def __init__(self, path: Path, *, driver: str = "GTiff") -> None:
@@ -135,6 +137,9 @@ class Mosaic(Closing):
         self.width_px: int = self._file.width
         self.height_px: int = self._file.height
         self.crs = self._file.crs
+        self.overviews: tuple[int, ...] = tuple(self._file.overviews(1))
+        # A JPEG is decoded from its top wherever the window lies.
+        self.block_px: tuple[int, int] | None = None if driver == "JPEG" else self._file.block_shapes[0][::-1]
         self.transform: Affine | None = self._file.transform if self._file.crs is not None else None
         self._bands = _colour_bands(self._file)
         flags = self._file.mask_flag_enums[self._bands[0] - 1]
@@ -143,14 +148,22 @@ class Mosaic(Closing):
 
     def read(self, x_px: int, y_px: int, width_px: int, height_px: int) -> Pixels | None:
         """A window as (height, width, 3), None where mask, alpha or nodata leave nothing of it."""
+        return self.read_reduced(x_px, y_px, width_px, height_px, 1)
+
+    def read_reduced(self, x_px: int, y_px: int, width_px: int, height_px: int, factor: int) -> Pixels | None:
+        """A window made smaller by a factor, its sides rounded up; from the file's overviews where it has them."""
         window = Window(x_px, y_px, width_px, height_px)
+        shape = (-(-height_px // factor), -(-width_px // factor))
         try:
             # What a lenient decoder would paint grey is an error here too.
             with self._reading, rasterio.Env(GDAL_ERROR_ON_LIBJPEG_WARNING=True):
-                valid = self._file.dataset_mask(window=window) if self._masked else None
+                valid = self._file.dataset_mask(window=window, out_shape=shape) if self._masked else None
                 if valid is not None and not valid.any():
                     return None
-                bands = self._file.read(self._bands, window=window)
+                how = Resampling.nearest if factor == 1 else Resampling.average
+                bands = self._file.read(
+                    self._bands, window=window, out_shape=(len(self._bands), *shape), resampling=how
+                )
         except (RasterioError, OSError) as error:
             raise CaptureError(
                 f"The raster is damaged near column {x_px}, row {y_px} ({error})", where=str(self.path), hint=_DAMAGED

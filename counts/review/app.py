@@ -45,12 +45,13 @@ _LOG = logging.getLogger("overfly.review")
 def create_app(settings: ReviewSettings) -> FastAPI:
     """Make the server of one census. Raises CensusError when it cannot be opened."""
     census = Census.open(settings.census, create=False)
-    files = PictureFiles.of_census(settings.census, settings.pictures)
+    files = PictureFiles.of_census(settings.census, settings.pictures, kept=settings.cache / "hashes.json")
     pictures = PictureStore(settings.cache, files)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         pictures.trim()
+        place.draw_mosaics()
         yield
         pictures.close()
         census.close()
@@ -65,9 +66,9 @@ def create_app(settings: ReviewSettings) -> FastAPI:
         redoc_url=None,
     )
     basemap = None if settings.basemap is None else BaseMap.open(settings.basemap)
-    app.state.place = Place(
-        settings, census, Sessions(settings, census), pictures, Recount(settings.count), Presence(files), basemap
-    )
+    people = Sessions(settings, census)
+    place = Place(settings, census, people, pictures, Recount(settings.count), Presence(files), basemap)
+    app.state.place = place
     for router in _ROUTERS:
         app.include_router(router, prefix=API)
     app.include_router(pages.router)

@@ -27,7 +27,7 @@ ERRORS = {
     422: "a field is missing, unknown, or out of its bounds; the answer says which",
     429: "too many wrong passwords: wait",
     431: "the headers are too long",
-    503: "the census is busy or out of reach: try again, under the same request name",
+    503: "the census is busy or out of reach, or a mosaic is being drawn: try again, under the same request name",
 }
 """What errors mean, by status; each has a JSON body with `detail`."""
 

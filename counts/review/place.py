@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -23,8 +24,10 @@ from counts.schema import Capture, Detection, DetectionRun, ReviewState
 from counts.store import SurveyInfo, find_survey, latest_survey
 from counts.store.detections import RunInBrief, latest_run_in_brief
 from counts.store.review import progress
+from detect.images import WINDOWED_PIXELS
 from flightplan.errors import CensusError, OverflyError
 
+MOST_MOSAICS = 50
 _SURVEY = "overfly_survey"
 """Under which a request's session keeps the survey, which each question of the request asks for."""
 
@@ -48,6 +51,19 @@ class Place:
     def name_of(self, capture_id: int, path: Path | str, visitor: Visitor) -> str:
         """What a picture is called: as its file is, or by its key where files' names are withheld."""
         return f"picture {capture_id}" if self.withholds(visitor) else picture_name(path)
+
+    def draw_mosaics(self) -> None:
+        """Begin to draw the survey's mosaics, which take a minute each, the first ones first."""
+        with self.census.reading() as session:
+            try:
+                survey_id = self.survey(session).survey_id
+            except HTTPException:
+                return
+            pixels = Capture.width_px * Capture.height_px
+            large = (Capture.survey_id == survey_id) & Capture.refused.is_(None) & (pixels > WINDOWED_PIXELS)
+            keys = session.scalars(select(Capture.fid).where(large).order_by(Capture.fid).limit(MOST_MOSAICS)).all()
+            found = self.some_pictures(session, keys)
+        self.pictures.draw_mosaics([picture for picture in found.values() if picture.is_large])
 
     def survey(self, session: Session) -> SurveyInfo:
         """The survey under review. Raises HTTPException (404) where there is none."""
@@ -85,6 +101,16 @@ class Place:
         if row is None:
             raise HTTPException(404, "the survey has no such picture")
         return Picture(row[0], row[1], Path(row[2]), row[3], row[4])
+
+    def some_pictures(self, session: Session, keys: Iterable[int]) -> dict[int, Picture]:
+        """Captures of the survey as pictures by their keys, in the order given; those it does not have are left out."""
+        wanted = list(dict.fromkeys(keys))
+        query = select(Capture.fid, Capture.content_hash, Capture.path, Capture.width_px, Capture.height_px)
+        mine = (Capture.survey_id == self.survey(session).survey_id) & Capture.fid.in_(wanted)
+        found = {
+            row[0]: Picture(row[0], row[1], Path(row[2]), row[3], row[4]) for row in session.execute(query.where(mine))
+        }
+        return {key: found[key] for key in wanted if key in found}
 
     def box(self, session: Session, detection_id: int) -> tuple[Picture, tuple[float, float, float, float]]:
         """A detection of the run (or drawn over it) with its picture, as people left it. Raises HTTPException (404)."""

@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session
 
 from counts.review.api.items import Key
 from counts.review.description import BYTES
-from counts.review.pictures import CROP_PX, TILE_PX, Picture
-from counts.review.place import Here, Viewer
+from counts.review.pictures import CROP_PX, TILE_PX, NotDrawnYetError, Picture
+from counts.review.place import Here, Place, Viewer
 from counts.schema import Capture, Sortie, Transect
 from flightplan.errors import CaptureError
 
@@ -26,6 +26,7 @@ _KEPT = {"Cache-Control": "private, max-age=86400"}
 class Frame(BaseModel):
     """A capture as a pyramid of tiles. Time, place, planned line and flight are None where unknown.
 
+    `drawn` is under 1 while the coarse levels of a mosaic are drawn for the first time: the share that is there.
     Below manager they are withheld where the survey has sensitive species, and the file's name with them.
     """
 
@@ -35,6 +36,7 @@ class Frame(BaseModel):
     height_px: int
     tile_px: int
     levels: int
+    drawn: float
     time_utc: str | None
     longitude_deg: float | None
     latitude_deg: float | None
@@ -68,13 +70,14 @@ def frame(here: Here, visitor: Viewer, capture_id: Key) -> Frame:
     """A capture: what it is called, how large it is, when and where it was taken."""
     with here.census.reading() as session:
         picture = here.picture(session, capture_id)
+        here.pictures.draw_ahead([picture])
         row = session.get_one(Capture, capture_id)
         hidden = here.withholds(visitor)
         point = None if hidden else row.position
         return Frame(
             capture_id=capture_id, name=here.name_of(capture_id, picture.path, visitor),
             width_px=picture.width_px, height_px=picture.height_px,
-            tile_px=TILE_PX, levels=picture.levels,
+            tile_px=TILE_PX, levels=picture.levels, drawn=drawn_share(here, picture),
             time_utc=row.time_utc.isoformat() if row.time_utc and not hidden else None,
             longitude_deg=point.x if point is not None else None,
             latitude_deg=point.y if point is not None else None,
@@ -93,6 +96,8 @@ def tile(here: Here, visitor: Viewer, capture_id: Key, level: Level, column: Col
         picture = here.picture(session, capture_id)
     try:
         content = here.pictures.tile(picture, level, column, row)
+    except NotDrawnYetError as error:
+        raise _not_yet(error) from error
     except (CaptureError, OSError) as error:
         raise HTTPException(410, _said(error, picture)) from error
     if content is None:
@@ -109,6 +114,8 @@ def crop(
         picture, box = here.box(session, detection_id)
     try:
         content = here.pictures.crop(picture, box, size)
+    except NotDrawnYetError as error:
+        raise _not_yet(error) from error
     except (CaptureError, OSError) as error:
         raise HTTPException(410, _said(error, picture)) from error
     # The box may be moved: the address stays, so the browser asks whether it is still this one.
@@ -117,6 +124,19 @@ def crop(
 
 def _identifier(session: Session, table: type[Transect] | type[Sortie], key: int | None) -> str | None:
     return None if key is None else session.scalars(select(table.identifier).where(table.fid == key)).one()
+
+
+def drawn_share(here: Place, picture: Picture) -> float:
+    """The share of a picture's coarse levels that is drawn; 1 where nothing is to be waited for."""
+    try:
+        return here.pictures.drawn(picture)
+    except CaptureError:
+        # Its tiles say why it cannot be shown.
+        return 1.0
+
+
+def _not_yet(error: NotDrawnYetError) -> HTTPException:
+    return HTTPException(503, f"the picture cannot be shown yet: {error.what}", headers={"Retry-After": "2"})
 
 
 def _said(error: CaptureError | OSError, picture: Picture) -> str:

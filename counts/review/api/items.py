@@ -36,6 +36,7 @@ Request = Annotated[str, Field(min_length=8, max_length=80, pattern=r"^[A-Za-z0-
 Pixel = Annotated[float, Field(ge=-1e6, le=1e6, allow_inf_nan=False)]
 MOST_VERDICTS = 2000
 MOST_ACTS = 50
+FRAMES_AHEAD, CROPS_AHEAD, NEXT_AHEAD = 12, 100, 3
 
 
 class After(BaseModel):
@@ -188,7 +189,11 @@ def items(
     with here.census.reading() as session:
         run_id = here.run(session).run_id
         found = read(session, run_id, label, after=cursor, least_score=least_score, limit=limit)
-        here.pictures.draw_ahead(here.picture(session, key) for key in dict.fromkeys(i.capture_id for i in found[:12]))
+        # What is wished last is drawn first: this page, then the next one.
+        if state == "unseen" and len(found) == limit:
+            end = Cursor(found[-1].score, found[-1].detection_id)
+            _draw_ahead(here, session, unseen_page(session, run_id, label, after=end, least_score=least_score), 0)
+        _draw_ahead(here, session, found[:CROPS_AHEAD], FRAMES_AHEAD)
     place = After(score=found[-1].score, detection_id=found[-1].detection_id) if len(found) == limit else None
     return Page(items=[Item.of(i) for i in found], after=place)
 
@@ -205,7 +210,12 @@ def next_item(
     """The next detection of a label that nobody has judged, from the top again when there is none after the place."""
     cursor = None if after_score is None or after_id is None else Cursor(after_score, after_id)
     with here.census.reading() as session:
-        found = next_unseen(session, here.run(session).run_id, label, after=cursor, least_score=least_score)
+        run_id = here.run(session).run_id
+        found = next_unseen(session, run_id, label, after=cursor, least_score=least_score)
+        if found is not None:
+            place = Cursor(found.score, found.detection_id)
+            more = unseen_page(session, run_id, label, after=place, least_score=least_score, limit=NEXT_AHEAD)
+            _draw_ahead(here, session, (found, *more), 1 + NEXT_AHEAD, crops=False)
     return None if found is None else Item.of(found)
 
 
@@ -233,6 +243,13 @@ def undo(here: Here, visitor: Reviewer, wish: Undo) -> Done:
 def acts(here: Here, visitor: Reviewer, several: Acts) -> list[Done]:
     """Write several acts in their order, each as if sent alone; where one is refused none of them is written."""
     return _written(here, visitor, several.acts)
+
+
+def _draw_ahead(here: Place, session: Session, found: Sequence[ReviewItem], frames: int, *, crops: bool = True) -> None:
+    """Draw what the page asks for next: the crops in their order, then the frames that they were cut from."""
+    pictures = here.some_pictures(session, (i.capture_id for i in found))
+    cuts = [(pictures[i.capture_id], i.box_px) for i in found] if crops else []
+    here.pictures.draw_ahead(list(pictures.values())[:frames], cuts)
 
 
 def _written(here: Place, visitor: Visitor, several: Sequence[Act | Undo]) -> list[Done]:

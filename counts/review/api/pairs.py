@@ -262,7 +262,7 @@ def _side(
     if frame is not None and outline is not None:
         rings = [_rounded(frame.to_local(shapely.get_coordinates(r))) for r in shapely.get_rings(outline)]
     place = None if frame is None or point is None else _rounded(frame.to_local([(point.x, point.y)]))[0]
-    here.pictures.draw_ahead([picture])
+    here.pictures.draw_ahead([picture], [(picture, box)])
     return Side(
         detection_id=detection_id, capture_id=picture.capture_id,
         picture=here.name_of(picture.capture_id, picture.path, visitor),

@@ -5,7 +5,7 @@ import { askParts, merge, SAID, split } from "/static/boxes.js";
 import { askBulk } from "/static/bulk.js";
 import { Drawing } from "/static/drawing.js";
 import { Keys } from "/static/keys.js";
-import { panByKeys } from "/static/pixels.js";
+import { panByKeys, whenDrawn } from "/static/pixels.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const get = (id) => document.getElementById(id);
@@ -51,16 +51,17 @@ for (const [what, name] of [["line", facts.line], ["flight", facts.flight]]) {
   get("facts").append(" · ", link);
 }
 
+const source = {
+  width: facts.width_px, height: facts.height_px, tileSize: facts.tile_px, minLevel: 0, maxLevel: facts.levels - 1,
+  getTileUrl: (level, x, y) => `/api/v1/captures/${capture}/tiles/${level}/${x}/${y}.jpg`,
+};
 const pixels = OpenSeadragon({
   id: "pixels", showNavigationControl: false, showNavigator: false, tabIndex: -1, maxZoomPixelRatio: 8, animationTime: 0.35,
-  gestureSettingsMouse: { clickToZoom: false }, gestureSettingsTouch: { clickToZoom: false },
-  tileSources: {
-    width: facts.width_px, height: facts.height_px, tileSize: facts.tile_px, minLevel: 0, maxLevel: facts.levels - 1,
-    getTileUrl: (level, x, y) => `/api/v1/captures/${capture}/tiles/${level}/${x}/${y}.jpg`,
-  },
+  gestureSettingsMouse: { clickToZoom: false }, gestureSettingsTouch: { clickToZoom: false }, tileSources: source,
 });
+const drawing = whenDrawn(capture, facts.drawn, pixels, source);
 panByKeys(get("pixels"), () => pixels);
-pixels.addHandler("tile-load-failed", () => say("The picture cannot be shown: is the card or the disk there?"));
+pixels.addHandler("tile-load-failed", () => { if (!drawing.on) say("The picture cannot be shown: is the card or the disk there?"); });
 
 const layer = document.createElementNS(SVG, "svg");
 layer.setAttribute("viewBox", `0 0 ${facts.width_px} ${facts.height_px}`);
@@ -71,7 +72,7 @@ const pen = new Drawing(pixels, get("pixels"), layer, facts);
 
 pixels.addHandler("open", () => {
   pixels.addOverlay({ element: layer, location: pixels.world.getItemAt(0).getBounds() });
-  if (here) zoomTo(here, true);
+  if (here && !drawing.was) zoomTo(here, true);
 });
 pixels.addHandler("canvas-click", (event) => {
   if (!event.quick || pen.on) return;
@@ -187,6 +188,12 @@ function nextInPicture() {
   return Boolean(next);
 }
 
+// What `n` leads to after this picture is drawn meanwhile: asking for it is all that it takes.
+async function askAhead() {
+  const item = current() || items[0];
+  if (item) await read("/items/next", { label: item.label, after_score: item.score, after_id: item.detection_id });
+}
+
 // The next one that nobody has judged: in this picture, and when there is none, in the next picture that has one.
 async function nextUnseen() {
   if (nextInPicture()) return;
@@ -273,3 +280,4 @@ document.addEventListener("keydown", (event) => {
 await load();
 if (here) go(here);
 document.body.dataset.ready = "yes";
+if (mayJudge) askAhead().catch(() => {});
