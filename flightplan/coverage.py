@@ -52,7 +52,7 @@ def baseline(polygon: Any, heading_deg: float) -> tuple[float, float, float]:
     The filled length is shorter than the extent where the polygon's parts leave a gap that no line of it crosses.
     """
     bounds = shapely.bounds(shapely.get_parts(turn(polygon, heading_deg)))
-    starts, ends = _merge_intervals(bounds[:, 0], bounds[:, 2])
+    starts, ends = merge_intervals(bounds[:, 0], bounds[:, 2])
     return float(starts[0]), float(ends[-1]), float((ends - starts).sum())
 
 
@@ -220,7 +220,8 @@ def turn(geometry: Any, heading_deg: float) -> Any:
     return turned if shapely.is_valid(turned).all() else shapely.buffer(turned, 0.0)
 
 
-def _merge_intervals(starts: Floats, ends: Floats) -> tuple[Floats, Floats]:
+def merge_intervals(starts: Floats, ends: Floats) -> tuple[Floats, Floats]:
+    """Return the starts and ends of intervals, in order, with those that touch made one."""
     order = np.argsort(starts, kind="stable")
     starts, reach = starts[order], np.maximum.accumulate(ends[order])
     first = np.concatenate([[True], starts[1:] > reach[:-1]])
@@ -234,7 +235,7 @@ def merge_by_line(
     lines, merged_starts, merged_ends = [], [], []
     for i in np.unique(index):
         own = index == i
-        begin, end = _merge_intervals(starts[own], ends[own] + bridge_m)
+        begin, end = merge_intervals(starts[own], ends[own] + bridge_m)
         lines.append(np.full(len(begin), i))
         merged_starts.append(begin)
         merged_ends.append(end - bridge_m)

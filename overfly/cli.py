@@ -43,6 +43,7 @@ class LazyGroup(click.Group):
         "convert": "flightplan.commands.convert:convert_command",
         "fly": "flightplan.commands.fly:fly_command",
         "sim": "overfly.cli:sim",
+        "transects": "overfly.commands.transects:transects_command",
         "ingest": "overfly.commands.ingest:ingest_command",
         "detect": "overfly.commands.detect:detect_command",
         "train": "detect.commands.train:train_command",
