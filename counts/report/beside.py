@@ -10,7 +10,11 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from counts.exchange.files import csv_bytes
+from counts.exchange.generalise import CELL_DEG
+from counts.report.coarse import cells_of
 from counts.report.document import Document, MapFigure, Pictures
 from counts.report.effort import effort_by_stratum
 from counts.report.estimates import categories_of
@@ -25,7 +29,8 @@ Rows = Iterator[Sequence[Any]]
 def write_beside(facts: Facts, document: Document, folder: Path, *, sensitive: Collection[str] = ()) -> list[Path]:
     """Write the figures of a document and the data of its survey into a folder, and return the files.
 
-    Sightings of species in `sensitive` are left out, as they are on the map. A table without a row is not written.
+    Of species in `sensitive` only the cells are told that their sightings lie in, as on the map. A table without a row
+    is not written.
     """
     folder.mkdir(parents=True, exist_ok=True)
     written = []
@@ -76,6 +81,10 @@ def _tables(facts: Facts, sensitive: Collection[str]) -> Iterator[tuple[str, byt
         "trends": ("species stratum growth_per_year lower upper p reason", _trends(facts)),
         "signs": ("kind label seen per_hour per_searched_km2 estimate lower upper", _signs(facts)),
         "carcass_ratios": ("species dead alive ratio lower upper numbers", _ratios(facts)),
+        "sightings_coarse": (
+            "species cell_longitude_deg cell_latitude_deg cell_deg individuals",
+            _coarse(facts, sensitive),
+        ),
         "sightings": (
             "individual species longitude_deg latitude_deg transect pictures herd",
             _sightings(facts, sensitive),
@@ -169,12 +178,20 @@ def _sightings(facts: Facts, sensitive: Collection[str]) -> Rows:
     table = facts.individuals
     if table is None:
         return
-    for i, species in enumerate(table.species.tolist()):
-        if species in sensitive:
-            continue
+    told = ~np.isin(table.species, list(sensitive))
+    # Animals are numbered along the lines: a number left out would tell between which two a sensitive one stood.
+    numbers = table.number.tolist() if told.all() else [None] * len(table)
+    shown = sorted({int(herd) for herd in table.herd[told] if herd >= 0})
+    herds = dict(zip(shown, shown if told.all() else range(1, len(shown) + 1), strict=True))
+    for i in np.flatnonzero(told).tolist():
         lon, lat = table.lonlat[i].tolist()
-        herd = int(table.herd[i])
         yield (
-            int(table.number[i]), species, round(lon, 7), round(lat, 7), table.transect[i], int(table.sightings[i]),
-            herd if herd >= 0 else None,
+            numbers[i], table.species[i], round(lon, 7), round(lat, 7), table.transect[i], int(table.sightings[i]),
+            herds.get(int(table.herd[i])),
         )  # fmt: skip
+
+
+def _coarse(facts: Facts, sensitive: Collection[str]) -> Rows:
+    for species in sorted(set(sensitive)):
+        for (lon, lat), count in zip(*cells_of(facts, species), strict=True):
+            yield species, float(lon), float(lat), CELL_DEG, count

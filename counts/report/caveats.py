@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from counts.marks import CAMERAS
 from counts.marks import NAME as MARKS
+from counts.report.coarse import coarse_text
 from counts.report.facts import Facts, mean_and_spread
 from counts.report.mosaics import mosaic_caveats
 from counts.report.spread import spreads
@@ -19,10 +20,13 @@ LARGE_CORRECTION = 1.4
 BESIDE = frozenset((MARKS, CAMERAS))
 
 
-def caveats(facts: Facts, say: Words, plan: SurveyPlan | None = None) -> tuple[str, ...]:
+def caveats(
+    facts: Facts, say: Words, plan: SurveyPlan | None = None, *, sensitive: Collection[str] = ()
+) -> tuple[str, ...]:
     """Return what to keep in mind, each thing once; what the plan warned of before take-off comes last."""
     parts = (mosaic_caveats, _gaps, _few, _not_measured, _of_estimates, _leaning, _of_corrections)
     found = [text for part in parts for text in part(facts, say)]
+    found += [coarse_text(name, say) for name in facts.labels if name in sensitive and facts.individuals_of(name)]
     return tuple(dict.fromkeys([*found, *_of_plan(facts, say, plan)]))
 
 

@@ -47,7 +47,7 @@ def whole_report(
     told = methods(facts, say)
     if told:
         sections.append(Section(say._("Methods"), tuple(Paragraph(text) for text in told)))
-    kept = caveats(facts, say, plan)
+    kept = caveats(facts, say, plan, sensitive=sensitive)
     if kept:
         sections.append(Section(say._("Keep in mind"), (Bullets(kept),)))
     text = say._("Every number above follows from these, and from nothing else. The census file holds them all.")

@@ -8,12 +8,13 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 import numpy.typing as npt
 import shapely
-from rasterio import Affine, features
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import KDTree
 
+from counts.report.coarse import CoarseCells, coarse_cells, coarse_text
 from counts.report.facts import Facts
+from counts.report.raster import burnt
 from counts.report.words import Words
 from counts.store.captures import FootprintTable
 from counts.store.identity import IndividualTable
@@ -59,6 +60,7 @@ class SurveyMap:
     gaps: str
     masks: str
     points: tuple[Points, ...]
+    coarse: tuple[CoarseCells, ...]
     launch_sites: tuple[Label, ...]
     meridians: tuple[Label, ...]
     parallels: tuple[Label, ...]
@@ -121,11 +123,12 @@ def _only(animals: IndividualTable, rows: npt.NDArray[np.int64]) -> IndividualTa
 
 
 def _draw(facts: Facts, species: Sequence[str], say: Words, sensitive: Collection[str]) -> SurveyMap | None:
-    shapes = _everything(facts)
+    shapes = _everything(facts, sensitive)
     if len(shapes) == 0:
         return None
     frame = facts.area.frame if facts.area else LocalFrame.around(shapes)
-    canvas = Canvas(frame, tuple(shapely.total_bounds(frame.localise(shapes))))
+    local = facts.footprints_m if facts.area else frame.localise(facts.footprints.polygons)
+    canvas = Canvas(frame, tuple(shapely.total_bounds(np.concatenate([local, frame.localise(shapes)]))))
     notes: list[str] = []
     on, off, found = _footprints(facts, canvas, say, sensitive, notes)
     area = facts.area
@@ -148,6 +151,7 @@ def _draw(facts: Facts, species: Sequence[str], say: Words, sensitive: Collectio
         gaps=areas_path(canvas.draw([g.polygon for g in facts.gaps])) if facts.gaps else "",
         masks=areas_path(canvas.draw([m.polygon for m in facts.masks])) if facts.masks else "",
         points=_points(facts, species, canvas, say, sensitive, notes),
+        coarse=coarse_cells(facts, canvas, {name: i % MARKS for i, name in enumerate(species)}, sensitive),
         launch_sites=tuple(_label(canvas, s) for s in area.launch_sites) if area else (),
         meridians=meridians(canvas),
         parallels=parallels(canvas),
@@ -157,13 +161,15 @@ def _draw(facts: Facts, species: Sequence[str], say: Words, sensitive: Collectio
     )
 
 
-def _everything(facts: Facts) -> npt.NDArray[np.object_]:
+def _everything(facts: Facts, sensitive: Collection[str]) -> npt.NDArray[np.object_]:
     shapes: list[object] = list(facts.footprints.polygons)
     if facts.area:
         shapes += [s.polygon for s in facts.area.strata]
         shapes += [shapely.Point(s.longitude_deg, s.latitude_deg) for s in facts.area.launch_sites]
     if facts.individuals is not None and len(facts.individuals):
-        shapes += list(shapely.points(facts.individuals.lonlat))
+        # Where the map ends would tell of a sensitive animal at its edge.
+        open_places = ~np.isin(facts.individuals.species, list(sensitive))
+        shapes += list(shapely.points(facts.individuals.lonlat[open_places]))
     return np.array(shapes, dtype=object)
 
 
@@ -227,29 +233,6 @@ def _cells(shapes: npt.NDArray[np.object_], canvas: Canvas, columns: int) -> str
     return "".join(f"M{a} {b}h{c}v{d}h-{c}z" for a, b, c, d in zip(x, y, w, h, strict=True))
 
 
-def burnt(shapes: npt.NDArray[np.object_], cell_px: float, rows: int, columns: int) -> npt.NDArray[np.uint8]:
-    """Return a grid (rows, columns) of cells, 1 where the middle of a cell lies in a shape in the drawing's units."""
-    # Rasterio's rows go down as the drawing's y does once both are turned over.
-    parts = shapely.get_parts(shapely.transform(shapes, lambda xy: xy * [1, -1]))
-    parts = parts[~shapely.is_empty(parts)]
-    if not len(parts):
-        return np.zeros((rows, columns), dtype=np.uint8)
-    transform = Affine(cell_px, 0, 0, 0, -cell_px, 0)
-    grid = features.rasterize(_as_rings(parts), (rows, columns), transform=transform, dtype=np.uint8)
-    return np.asarray(grid, dtype=np.uint8)
-
-
-def _as_rings(polygons: npt.NDArray[np.object_]) -> list[object]:
-    """Polygons as rasterio reads them. Shapely makes its own mapping of each ten times slower than this."""
-    rings, of = shapely.get_rings(polygons, return_index=True)
-    xy = shapely.get_coordinates(rings)
-    ends = np.cumsum(shapely.get_num_coordinates(rings))[:-1]
-    found: list[list[object]] = [[] for _ in range(len(polygons))]
-    for polygon, ring in zip(of.tolist(), np.split(xy, ends), strict=True):
-        found[polygon].append(ring.tolist())
-    return [{"type": "Polygon", "coordinates": own} for own in found]
-
-
 def _points(
     facts: Facts, names: Sequence[str], canvas: Canvas, say: Words, sensitive: Collection[str], notes: list[str]
 ) -> tuple[Points, ...]:
@@ -262,9 +245,7 @@ def _points(
         if len(lonlat) == 0:
             continue
         if species in sensitive:
-            notes.append(
-                say._("The places of {species} are withheld: the species is marked as sensitive.", species=species)
-            )
+            notes.append(coarse_text(species, say))
             continue
         xy = canvas.xy(lonlat)
         if len(xy) > MOST_POINTS:

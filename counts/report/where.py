@@ -69,6 +69,19 @@ def _legend(drawn: SurveyMap, say: Words) -> tuple[LegendItem, ...]:
         )
         for p in drawn.points
     ]
+    items += [
+        LegendItem(
+            f"coarse wash-{c.mark} tone-{c.mark}",
+            "area",
+            say.ngettext(
+                "{species}: {count} individual, somewhere in the cell",
+                "{species}: {count} individuals, somewhere in the cells",
+                c.count,
+                species=c.species,
+            ),
+        )
+        for c in drawn.coarse
+    ]
     items += [LegendItem(f"stratum s{number % 4}", "area", name) for number, name, _ in drawn.strata]
     seen = say._("ground seen, on effort") if drawn.footprints_off else say._("ground seen")
     others = (

@@ -40,7 +40,12 @@ from overfly.commands.places import census_argument, find_places, survey_option,
     help="Where its figures (SVG) and data (CSV) go: a folder beside it, named after it, unless said.",
 )
 @click.option("--no-figures", is_flag=True, help="No figures and data beside it.")
-@click.option("--sensitive", multiple=True, metavar="LABEL", help="Leave the places of this species off maps and data.")
+@click.option(
+    "--sensitive",
+    multiple=True,
+    metavar="LABEL",
+    help="Tell the places of this species as cells of 0.1° (11 km) only, on maps and in data; may be said again.",
+)
 @click.option(
     "--signs",
     multiple=True,

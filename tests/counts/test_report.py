@@ -142,7 +142,10 @@ def test_every_individual_is_drawn(page):
 def test_a_sensitive_species_is_left_off_the_map(filled, tmp_path):
     page = write_report(filled, "2026-wet", tmp_path / "r.html", sensitive=["elephant"]).read_text(encoding="utf-8")
     assert len(re.findall(r'<path id="species-', page)) == 1
-    assert "The places of elephant are withheld" in page
+    said = "The places of elephant are told as cells of 0.1° (about 11 km) only: the species is marked as sensitive."
+    # Under the map and among what to keep in mind.
+    assert page.count(said) == 2
+    assert 'class="coarse wash-0 tone-0"' in page
 
 
 def test_large_data_are_drawn_together_and_the_page_says_so(filled, tmp_path, monkeypatch):
