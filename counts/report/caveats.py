@@ -134,10 +134,12 @@ def _not_measured(facts: Facts, say: Words) -> Iterator[str]:
 
 def _of_estimates(facts: Facts, say: Words) -> Iterator[str]:
     noted: dict[str, list[str]] = {}
+    gaps = facts.counting.parameters.get("effort_notes") if facts.counting and facts.mosaics else None
     for entry in facts.estimates:
         stratum = entry.stratum if entry.stratum is not None else say._("all strata")
         where = f"{entry.species}, {stratum}"
-        for note in dict.fromkeys(entry.notes):
+        # Of mosaics the gaps are told above, whatever the species.
+        for note in (n for n in dict.fromkeys(entry.notes) if n not in (gaps or ())):
             noted.setdefault(note, []).append(where)
         if entry.limits_reason and entry.stratum is not None:
             yield say._("{where}: no limits, because {reason}.", where=where, reason=say.stored(entry.limits_reason))

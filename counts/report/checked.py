@@ -28,6 +28,8 @@ def corrections_section(facts: Facts, say: Words) -> Iterator[Section]:
     text = say._(
         "Each estimate is the count scaled up to the area, times these factors. Their errors are in the limits."
     )
+    if facts.mosaics is not None:
+        text = say._("Each estimate is the count times these factors. Their errors are in the limits.")
     table = Table(tuple(map(Column.of, columns)), tuple(rows), words=True)
     yield Section(say._("Corrections"), (Paragraph(text, "soft"), table))
 

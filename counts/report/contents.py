@@ -13,6 +13,7 @@ from counts.report.effort import effort_by_stratum, effort_section
 from counts.report.estimates import estimates_section, herds_section, uncertainty_section
 from counts.report.facts import Facts
 from counts.report.methods import methods
+from counts.report.mosaics import counts_for_ground, mosaic_terms
 from counts.report.summary import Truth, answers, first_season, glance, lede, simulated, why_no_estimate
 from counts.report.walk import walk
 from counts.report.where import map_figures, where_sections
@@ -42,7 +43,7 @@ def whole_report(
         effort_section(facts, effort, say),
         *corrections_section(facts, say),
         *detector_section(facts, say),
-        Section(say._("How to read this"), (_terms(say),)),
+        Section(say._("How to read this"), (_terms(facts, say),)),
     ]
     told = methods(facts, say)
     if told:
@@ -74,7 +75,7 @@ def field_summary(facts: Facts, say: Words, *, sensitive: Collection[str] = ()) 
         "The numbers are of animals visible from the air in the whole area, worked out from the part that was "
         "searched. Quote the limits with the number, always."
     )
-    blocks: list[Block] = [Paragraph(reading)]
+    blocks: list[Block] = [Paragraph(reading if facts.mosaics is None else counts_for_ground(say))]
     if kept:
         blocks.append(Bullets(kept))
     sections.append(Section(say._("Keep in mind"), tuple(blocks)))
@@ -111,38 +112,11 @@ def _document(
     )
 
 
-def _terms(say: Words) -> Terms:
+def _terms(facts: Facts, say: Words) -> Terms:
+    own = _terms_of_samples(say) if facts.mosaics is None else mosaic_terms(say)
     return Terms(
         (
-            (
-                say._("Estimate"),
-                say._(
-                    "The number of animals visible from the air in the whole area, worked out from the part that was "
-                    "searched. It is not a count of every animal."
-                ),
-            ),
-            (
-                say._("Limits"),
-                say._(
-                    "Where the same survey, done again and again with other random lines, would put the true number "
-                    "between its limits 95 times in 100. Quote them with the number, always."
-                ),
-            ),
-            (
-                say._("CV"),
-                say._(
-                    "The standard error in per cent of the estimate: the smaller, the more precise. Twice the effort "
-                    "makes it about 30 % smaller."
-                ),
-            ),
-            (
-                say._("Seen"),
-                say._(
-                    "Individuals found in the pictures on effort, each once within its transect. The estimate scales "
-                    "this up to the area, and corrects it."
-                ),
-            ),
-            (say._("Sampled"), say._("Area searched over area of the stratum.")),
+            *own,
             (
                 say._("Comparing surveys"),
                 say._(
@@ -155,4 +129,38 @@ def _terms(say: Words) -> Terms:
                 say._("Not known; the reason stands beside it. Unknown is never written as 0."),
             ),
         )
+    )
+
+
+def _terms_of_samples(say: Words) -> tuple[tuple[str, str], ...]:
+    return (
+        (
+            say._("Estimate"),
+            say._(
+                "The number of animals visible from the air in the whole area, worked out from the part that was "
+                "searched. It is not a count of every animal."
+            ),
+        ),
+        (
+            say._("Limits"),
+            say._(
+                "Where the same survey, done again and again with other random lines, would put the true number "
+                "between its limits 95 times in 100. Quote them with the number, always."
+            ),
+        ),
+        (
+            say._("CV"),
+            say._(
+                "The standard error in per cent of the estimate: the smaller, the more precise. Twice the effort "
+                "makes it about 30 % smaller."
+            ),
+        ),
+        (
+            say._("Seen"),
+            say._(
+                "Individuals found in the pictures on effort, each once within its transect. The estimate scales "
+                "this up to the area, and corrects it."
+            ),
+        ),
+        (say._("Sampled"), say._("Area searched over area of the stratum.")),
     )

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from counts.report.cells import limits
 from counts.report.document import Block, Column, Heading, Paragraph, Row, Section, Table
 from counts.report.facts import Facts
 from counts.report.signs import CARCASS, FIRE, PEOPLE, VEHICLE, CarcassRatio, Sign, carcass_ratios, signs
-from counts.report.summary import limits
 from counts.report.words import UNKNOWN, Words
 
 

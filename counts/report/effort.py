@@ -135,7 +135,8 @@ def _glance(facts: Facts, effort: tuple[StratumEffort, ...], say: Words) -> Glan
         pictures = say._(
             "{number}, {on_effort} on effort", number=pictures, on_effort=say.whole(facts.captures.on_effort)
         )
-    items.append((say._("Pictures"), pictures))
+    name = say._("Pictures") if facts.mosaics is None else say._("Orthomosaics")
+    items.append((name, pictures))
     gsd = mean_and_spread(facts.footprints.gsd_cm[on].tolist())
     if gsd:
         items.append((say._("Ground sampling distance"), say._("{length} cm", length=say.plus_minus(*gsd))))

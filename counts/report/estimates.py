@@ -8,11 +8,12 @@ import numpy as np
 
 from counts.estimators.categories import ReliabilityCategories, sample_count_categories
 from counts.herds import CHAIN_M
+from counts.report.cells import limits
 from counts.report.document import Block, Column, Heading, Paragraph, Picture, Pictures, Row, Section, Table
 from counts.report.facts import Facts
 from counts.report.figures import draw_strips
+from counts.report.mosaics import strata_table
 from counts.report.spread import source_name, spreads, variance_shares
-from counts.report.summary import limits
 from counts.report.words import UNKNOWN, Words
 from counts.store import EstimateEntry
 
@@ -20,11 +21,14 @@ from counts.store import EstimateEntry
 def estimates_section(facts: Facts, say: Words) -> Iterator[Section]:
     """The strata table of each species, else what was found."""
     if facts.estimates:
-        tables = [_by_stratum(facts, species, say) for species in facts.species]
+        by_stratum = _by_stratum if facts.mosaics is None else strata_table
+        tables = [by_stratum(facts, species, say) for species in facts.species]
         note = say._(
             "Z area, N transects that were possible, n transects searched. SE standard error; CV standard error over "
             "estimate."
         )
+        if facts.mosaics is not None:
+            note = say._("SE standard error; CV standard error over estimate.")
         blocks: list[Block] = [table for table in tables if table.rows]
         yield Section(say._("By stratum"), (*blocks, Paragraph(note, "note"), *_reliability(facts, say)))
     elif facts.detections_by_label:

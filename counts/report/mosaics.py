@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from counts.report.cells import area, limits
 from counts.report.document import Block, Column, Heading, Row, Table
 from counts.report.facts import Facts
 from counts.report.words import UNKNOWN, Words
-
-_LARGE_M2 = 1e6
 
 
 def shown_tables(facts: Facts, say: Words) -> Iterator[Block]:
@@ -49,13 +48,73 @@ def shown_tables(facts: Facts, say: Words) -> Iterator[Block]:
     )
 
 
-def area(value_m2: float | None, say: Words) -> str:
-    """An area as large as a colony, or as a park."""
-    if value_m2 is None:
-        return UNKNOWN
-    if value_m2 >= _LARGE_M2:
-        return say._("{area} km²", area=say.square_km(value_m2))
-    return say._("{area} m²", area=say.whole(value_m2))
+def strata_table(facts: Facts, species: str, say: Words) -> Table:
+    """One species by stratum: counted where, on how much ground, in how many parts."""
+    columns = (
+        Column.of(say._("Stratum")), Column.of(say._("Area")), Column.of(say._("Shown")),
+        Column.of(say._("Share shown")), Column.of(say._("Parts")), Column.of(say._("Counted")),
+        Column.of(say._("per hectare")), Column.of(say._("Estimate")), Column.of(say._("SE")), Column.of(say._("CV")),
+        Column.of(say._("Limits")),
+    )  # fmt: skip
+    rows = []
+    for entry in (e for e in facts.estimates if e.species == species):
+        where = entry.stratum if entry.stratum is not None else say._("All strata")
+        seen_m2 = entry.area_searched_m2
+        known = entry.value is not None and seen_m2
+        rows.append(
+            Row(
+                (
+                    where,
+                    area(entry.area_m2, say),
+                    area(seen_m2, say),
+                    say.percent(seen_m2 / entry.area_m2 if entry.area_m2 and seen_m2 is not None else None, 1),
+                    say.whole(entry.units),
+                    say.whole(entry.individuals),
+                    say.decimal((entry.value or 0.0) / (seen_m2 or 1.0) * 1e4 if known else None, 1),
+                    say.whole(entry.value),
+                    say.whole(entry.se),
+                    say.percent(entry.cv, 1),
+                    limits(entry, say),
+                ),
+                is_total=entry.stratum is None,
+                reason=say._("{where}: {reason}", where=where, reason=say.stored(entry.limits_reason))
+                if entry.limits_reason
+                else "",
+            )
+        )
+    return Table(columns, tuple(rows), species, wide=True)
+
+
+def mosaic_terms(say: Words) -> tuple[tuple[str, str], ...]:
+    """The words of a count by mosaic."""
+    return (
+        (
+            say._("Estimate"),
+            say._(
+                "The number of animals on the ground that the orthomosaics show, corrected for what the detector "
+                "missed and made up where people measured that. Ground that is not shown adds nothing to it."
+            ),
+        ),
+        (
+            say._("Limits"),
+            say._(
+                "Where the same count, with other parts drawn at random and checked, would put the true number between "
+                "its limits 95 times in 100. Quote them with the number, always."
+            ),
+        ),
+        (
+            say._("CV"),
+            say._("The standard error in per cent of the estimate: the smaller, the more precise."),
+        ),
+        (say._("Counted"), say._("What was found with its middle inside the area, each place once.")),
+    )
+
+
+def counts_for_ground(say: Words) -> str:
+    """What the numbers are of, for a page with room for one sentence."""
+    return say._(
+        "The numbers are of animals on the ground that the orthomosaics show. Quote the limits with the number, always."
+    )
 
 
 def mosaic_caveats(facts: Facts, say: Words) -> Iterator[str]:

@@ -55,7 +55,9 @@ def variance_shares(facts: Facts) -> tuple[VarianceShares, ...]:
         parts = {name: float(value) for name, value in entry.components.items()}
         whole = sum(parts.values())
         if whole > 0:
-            shares = sorted(((name, value / whole) for name, value in parts.items()), key=lambda part: -part[1])
+            # A total count has no sampling variance: nothing is told of what is not there.
+            own = ((name, value / whole) for name, value in parts.items() if value > 0)
+            shares = sorted(own, key=lambda part: -part[1])
             found.append(VarianceShares(entry.species, tuple(shares)))
     return tuple(found)
 

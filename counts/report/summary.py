@@ -6,10 +6,10 @@ import math
 from collections.abc import Mapping
 
 from counts.comparison import SeasonChange
+from counts.report.cells import area, limits
 from counts.report.document import Box, Card, Cards, Column, Glance, Paragraph, Row, Scale, Table
 from counts.report.effort import StratumEffort
 from counts.report.facts import Facts
-from counts.report.mosaics import area
 from counts.report.words import UNKNOWN, Words
 from counts.store import EstimateEntry
 
@@ -49,13 +49,6 @@ def meaning(entry: EstimateEntry, say: Words) -> str:
         share=say.percent(1.96 * math.sqrt(2) * entry.cv),
     )
     return f"{_precision(entry.cv, say)} {told}"
-
-
-def limits(entry: EstimateEntry, say: Words) -> str:
-    """Say both limits in a cell of a table."""
-    if entry.lower is None or entry.upper is None:
-        return say._("none")
-    return say._("{lower} to {upper}", lower=say.whole(entry.lower), upper=say.whole(entry.upper))
 
 
 def change_told(found: SeasonChange | None, say: Words) -> str:

@@ -122,10 +122,13 @@ def _verified(shown: MosaicsShown, checked: Verification | None, name: str) -> d
 
 def effort_of(shown: MosaicsShown) -> tuple[EffortEntry, ...]:
     """What the mosaics show of each stratum, what masks take of it and what no mosaic shows."""
-    masked = [
-        float(shapely.area(shown.ground.habitat[s.name]) - shapely.area(land)) if shown.ground.searchable else None
-        for s, land in zip(shown.strata, shown.land, strict=True)
-    ]
+    masked: list[float | None] = [None] * len(shown.strata)
+    if shown.ground.searchable:
+        taken = [
+            float(shapely.area(shown.ground.habitat[s.name]) - shapely.area(land))
+            for s, land in zip(shown.strata, shown.land, strict=True)
+        ]
+        masked = [m2 if m2 > 0 else None for m2 in taken]
     return tuple(
         EffortEntry(
             transect=None,

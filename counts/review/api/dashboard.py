@@ -19,7 +19,7 @@ from counts.schema import Detection, EstimateRun, ReviewState, Survey
 from counts.store import latest_estimate_run
 from counts.store.identity import latest_identity_run, read_verification
 from counts.store.looking import count_looked_at
-from counts.store.results import read_corrections, read_effort, read_estimates, read_gaps
+from counts.store.results import EstimateRunInfo, read_corrections, read_effort, read_estimates, read_gaps
 from counts.store.review import progress as read_progress
 from counts.store.verdicts import COUNTED, REJECT
 from flightplan.errors import OverflyError
@@ -72,9 +72,13 @@ class Detector(BaseModel):
 
 
 class Effort(BaseModel):
-    """What was searched of what was planned, in km², and the gaps left; None where it was not measured."""
+    """What was searched of what was planned, in km², and the gaps left; None where it was not measured.
+
+    `mosaics` are how many orthomosaics were counted, None where it was lines.
+    """
 
     lines: int
+    mosaics: int | None = None
     searched_km2: float
     planned_km2: float | None
     masked_km2: float | None
@@ -139,7 +143,7 @@ def dashboard(here: Here, visitor: Viewer) -> Dashboard:
             pairs=pair_progress(session, latest_identity_run(session, survey.survey_id)),
             detectors=_detectors(here, session, run.run_id, key),
             estimates=[] if key is None else [Estimate.of(e) for e in read_estimates(session, key)],
-            effort=None if key is None else _effort(session, key),
+            effort=None if newest is None else _effort(session, newest),
             **seasons,
         )
 
@@ -191,15 +195,17 @@ def _judged(session: Session, run_id: int) -> dict[str, dict[int, list[int]]]:
     return found
 
 
-def _effort(session: Session, estimate_run_id: int) -> Effort:
-    lines, gaps = read_effort(session, estimate_run_id), read_gaps(session, estimate_run_id)
+def _effort(session: Session, run: EstimateRunInfo) -> Effort:
+    lines, gaps = read_effort(session, run.estimate_run_id), read_gaps(session, run.estimate_run_id)
+    shown = run.parameters.get("mosaics")
 
     def km2(values: list[float | None]) -> float | None:
         known = [v for v in values if v is not None]
         return sum(known) / 1e6 if known else None
 
     return Effort(
-        lines=len(lines),
+        lines=sum(line.transect is not None for line in lines),
+        mosaics=len(shown["mosaics"]) if isinstance(shown, dict) else None,
         searched_km2=sum(line.area_searched_m2 for line in lines) / 1e6,
         planned_km2=km2([line.planned_area_m2 for line in lines]),
         masked_km2=km2([line.masked_area_m2 for line in lines]),

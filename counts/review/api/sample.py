@@ -82,11 +82,13 @@ class Drawn(BaseModel):
 
     Without a ring nothing in it counts: others saw all of its ground. What was detected in it is not told. `marks_px`
     is what the visitor marked before, None if nothing yet.
+    `part` is the number of a part of an orthomosaic, all of it that is to be looked at; 0 for a picture.
     """
 
     frame_id: int
     number: int
     capture_id: int
+    part: int
     width_px: int
     height_px: int
     tile_px: int
@@ -250,6 +252,7 @@ def _drawn(here: Place, session: Session, sample_id: int, who: str, stored: Stor
         frame_id=stored.frame_id,
         number=place + 1,
         capture_id=picture.capture_id,
+        part=stored.entry.part,
         width_px=picture.width_px,
         height_px=picture.height_px,
         tile_px=TILE_PX,

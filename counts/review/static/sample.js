@@ -80,11 +80,26 @@ function show(found) {
     layer.setAttribute("class", "boxes");
     layer.setAttribute("aria-hidden", "true");
     pixels.addOverlay({ element: layer, location: pixels.world.getItemAt(0).getBounds() });
+    if (frame.part) toPart();
     drawMarks();
   });
   pixels.addHandler("canvas-click", (event) => {
     if (event.quick) put(pixels.viewport.viewerElementToImageCoordinates(event.position), true);
   });
+}
+
+// A part of an orthomosaic is one in thousands: it alone is shown, with a little of what lies around it.
+function partBounds() {
+  const points = frame.zone_px.flat();
+  const [xs, ys] = [points.map((p) => p[0]), points.map((p) => p[1])];
+  const [left, top] = [Math.min(...xs), Math.min(...ys)];
+  return { left, top, width: Math.max(...xs) - left, height: Math.max(...ys) - top };
+}
+
+function toPart() {
+  const { left, top, width, height } = partBounds();
+  const room = 0.06 * Math.max(width, height);
+  pixels.viewport.fitBounds(pixels.viewport.imageToViewportRectangle(left - room, top - room, width + 2 * room, height + 2 * room), true);
 }
 
 function drawSpecies() {
@@ -123,7 +138,7 @@ function drawMarks() {
   edge.setAttribute("class", "zone");
   layer.replaceChildren(...(frame.zone_px ? [shade, edge] : []), ...marks.map(({ label, place }) => {
     const dot = document.createElementNS(SVG, "circle");
-    const radius = Math.max(6, frame.width_px / 130);
+    const radius = Math.max(6, (frame.part ? partBounds().width : frame.width_px) / 130);
     for (const [name, value] of Object.entries({ cx: place[0], cy: place[1], r: radius })) dot.setAttribute(name, value);
     dot.setAttribute("class", "dot");
     dot.style.stroke = COLOURS[state.species.indexOf(label) % COLOURS.length] || "#fff";
