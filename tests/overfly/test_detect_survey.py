@@ -38,11 +38,13 @@ class Counting:
     threshold: float = 0.25
     fixed_tile_px: tuple[int, int] | None = None
     seen: list[str] = field(default_factory=list)
-    wait_for: threading.Barrier | None = None
+    begun: threading.Event = field(default_factory=threading.Event)
+    wait_for: threading.Event | None = None
 
     def detect_batch(self, tiles: Sequence[np.ndarray]) -> list[Detections]:
-        if self.wait_for is not None and not self.seen:
-            self.wait_for.wait(20)
+        self.begun.set()
+        if self.wait_for is not None:
+            assert self.wait_for.wait(60)
         self.seen += [hashlib.sha256(tile.tobytes()).hexdigest() for tile in tiles]
         means = [float(tile[0, 0].mean()) for tile in tiles]
         return [
@@ -84,6 +86,13 @@ def found(census: Census, run_id: int) -> DetectionTable:
         return read_detections(session, run_id)
 
 
+def both_at_work() -> list[Counting]:
+    """Two detectors; neither finds anything before the other has begun, so that neither has written."""
+    one, other = Counting(), Counting()
+    one.wait_for, other.wait_for = other.begun, one.begun
+    return [one, other]
+
+
 def test_two_shards_that_write_one_census_at_once_make_the_run_of_one_process(census: Census, tmp_path: Path) -> None:
     Census.backup(Path(census.where), tmp_path / "other.gpkg")
     census.close()
@@ -91,9 +100,7 @@ def test_two_shards_that_write_one_census_at_once_make_the_run_of_one_process(ce
         whole = look(alone)
         assert (whole.looked_at, whole.captures, whole.left) == (40, 40, 0)
         expected = found(alone, whole.run_id)
-    # Both have looked before either has written.
-    barrier = threading.Barrier(2)
-    detectors = [Counting(wait_for=barrier), Counting(wait_for=barrier)]
+    detectors = both_at_work()
 
     def run(index: int) -> Detected:
         with Census.open(census.where) as mine:
@@ -114,15 +121,13 @@ def test_two_shards_that_write_one_census_at_once_make_the_run_of_one_process(ce
 
 
 def test_two_runs_over_the_same_pictures_at_once_find_nothing_twice(census: Census) -> None:
-    barrier = threading.Barrier(2)
-
-    def run(_: int) -> Detected:
+    def run(detector: Counting) -> Detected:
         with Census.open(census.where) as mine:
-            return look(mine, Counting(wait_for=barrier))
+            return look(mine, detector)
 
     with ThreadPoolExecutor(2) as pool:
-        both = list(pool.map(run, range(2)))
-    assert [result.captures for result in both][-1] == 40
+        both = list(pool.map(run, both_at_work()))
+    assert [result.captures for result in both] == [40, 40]
     assert len(found(census, both[0].run_id)) == 80
 
 
