@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 TOKEN = "s3cret-t0ken"
@@ -36,6 +37,7 @@ class RecordedService:
         self.on_post: Callable[[int], None] = lambda number: None
         self.knows_keys, self.login = knows_keys, login
         self._ended = threading.Event()
+        self._hanging, self._hangs, self._expected = threading.Condition(), 0, 0
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
@@ -50,7 +52,21 @@ class RecordedService:
         return [key for _, key, _ in self.accepted]
 
     def hang(self) -> None:
-        self._ended.wait(30)
+        with self._hanging:
+            self._hangs += 1
+            self._hanging.notify_all()
+        self._ended.wait(60)
+
+    def before(self, request: Any) -> None:
+        """Has a client lose patience with a request that is to hang and with no other, however slow this machine is.
+
+        What hung before has reached the service by then: else the next request would be the one to hang.
+        """
+        with self._hanging:
+            assert self._hanging.wait_for(lambda: self._hangs == self._expected, 60)
+        if request.method == "POST" and self.script[:1] == [HANG]:
+            self._expected += 1
+            request.extensions["timeout"]["read"] = 0.15
 
     def close(self) -> None:
         self._ended.set()

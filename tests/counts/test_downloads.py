@@ -26,7 +26,7 @@ RecordedService, Script, TOKEN = recorded.RecordedService, recorded.Script, reco
 
 SUBJECTS, TRACKS = "/api/v1.0/subjects", "/api/v1.0/subject/{}/tracks"
 PATROL = "0d5b2c5e-6f0c-4a0e-9d0e-3a8f3f7c2b11"
-QUICK = Patience(tries=3, timeout_s=5.0, first_wait_s=0.001, longest_wait_s=1.0)
+QUICK = Patience(tries=3, timeout_s=60.0, first_wait_s=0.001, longest_wait_s=1.0)
 
 
 def subject(name: str, kind: str = "wildlife") -> dict:

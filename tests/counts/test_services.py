@@ -34,7 +34,7 @@ OK, HANG, CUT_BEFORE, CUT_AFTER = recorded.OK, recorded.HANG, recorded.CUT_BEFOR
 SURVEY = "2026-wet"
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 AREA = "4bd9a1f0-6a5c-4a39-9c9f-1f2f4ad1c001"
-QUICK = Patience(tries=3, timeout_s=0.15, first_wait_s=1.0)
+PATIENT = Patience(tries=3, timeout_s=60.0, first_wait_s=1.0)
 SMART = {"species": {name: {"category": "animals", "count": "n"} for name in ("elephant", "zebra")}}
 
 
@@ -65,7 +65,9 @@ def clock():
 
 
 def connected(where, clock, name="geojson", token=TOKEN, **options):
-    return open_service(name, where.url, Token(token), patience=QUICK, clock=clock, **options)
+    opened = open_service(name, where.url, Token(token), patience=PATIENT, clock=clock, **options)
+    opened.client._http.event_hooks = {"request": [where.before]}
+    return opened
 
 
 def items(count):
