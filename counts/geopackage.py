@@ -18,6 +18,7 @@ from sqlalchemy import Connection, Dialect, LargeBinary, text, type_coerce
 from sqlalchemy.types import TypeDecorator, TypeEngine, UserDefinedType
 
 from flightplan.errors import CensusError
+from flightplan.frames import Floats
 
 APPLICATION_ID = 0x47504B47
 USER_VERSION = 10300
@@ -29,6 +30,8 @@ _ENVELOPE_BYTES = {0: 0, 1: 32, 2: 48, 3: 48, 4: 64}
 _EWKB_HAS_SRID = 0x20000000
 _WKB_LEAST = 9
 _LITTLE_ENDIAN, _ENVELOPE_XY, _EMPTY = 0b00001, 0b00010, 0b10000
+_POINT_HEAD = _HEADER.pack(b"GP", 0, _LITTLE_ENDIAN, WGS84_SRS_ID) + struct.pack("<BI", 1, 1)
+_POINT = np.dtype([("head", "V13"), ("x", "<f8"), ("y", "<f8")])
 _MULTI = {"MULTIPOLYGON": shapely.multipolygons, "MULTILINESTRING": shapely.multilinestrings}
 
 
@@ -105,9 +108,8 @@ def encode(geometry: BaseGeometry) -> bytes:
 def encode_points(lonlat: npt.ArrayLike) -> list[bytes]:
     """Return points (N, 2), longitude first, each as GeoPackage binary."""
     xy = np.asarray(lonlat, dtype="<f8").reshape(-1, 2)
-    rows = np.empty(len(xy), dtype=[("head", "V13"), ("x", "<f8"), ("y", "<f8")])
-    head = _HEADER.pack(b"GP", 0, _LITTLE_ENDIAN, WGS84_SRS_ID) + struct.pack("<BI", 1, 1)
-    rows["head"], rows["x"], rows["y"] = np.void(head), xy[:, 0], xy[:, 1]
+    rows = np.empty(len(xy), dtype=_POINT)
+    rows["head"], rows["x"], rows["y"] = np.void(_POINT_HEAD), xy[:, 0], xy[:, 1]
     blob = rows.tobytes()
     return [blob[start : start + rows.itemsize] for start in range(0, len(blob), rows.itemsize)]
 
@@ -120,7 +122,19 @@ def decode(blob: bytes) -> BaseGeometry:
 def decode_many(blobs: Sequence[bytes | None]) -> npt.NDArray[np.object_]:
     """Return an (N,) array of geometries; None stays None."""
     bodies = [None if blob is None else blob[_body_offset(blob) :] for blob in blobs]
-    return np.asarray(shapely.set_srid(shapely.from_wkb(np.array(bodies, dtype=object)), 0), dtype=object)
+    found = np.asarray(shapely.from_wkb(np.array(bodies, dtype=object)), dtype=object)
+    # GeoPackage binary has its system in its head; only PostGIS writes it into the geometry.
+    return np.asarray(shapely.set_srid(found, 0), dtype=object) if (shapely.get_srid(found) > 0).any() else found
+
+
+def decode_points(blobs: Sequence[bytes]) -> Floats:
+    """Return points as degrees (N, 2), longitude first: all at once, where they are written as overfly does."""
+    whole = b"".join(blobs)
+    if len(whole) == _POINT.itemsize * len(blobs):
+        rows = np.frombuffer(whole, dtype=_POINT)
+        if (rows["head"] == np.void(_POINT_HEAD)).all():
+            return np.column_stack([rows["x"], rows["y"]])
+    return np.asarray(shapely.get_coordinates(decode_many(blobs)), dtype=np.float64).reshape(-1, 2)
 
 
 def write_container(connection: Connection) -> None:

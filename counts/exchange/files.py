@@ -97,7 +97,13 @@ def zip_bytes(members: Mapping[str, bytes]) -> bytes:
     return stream.getvalue()
 
 
-def _cell(value: Any) -> str:
+_AS_THEY_ARE = (int, float)
+"""Numbers that the csv module writes as `str` does."""
+
+
+def _cell(value: Any) -> Any:
+    if type(value) in _AS_THEY_ARE:
+        return value
     if value is None:
         return ""
     if isinstance(value, str):

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import shapely
 
 from counts.report.facts import Facts
-from counts.report.map import burnt
+from counts.report.raster import burnt
 from flightplan.drawing import Canvas, areas_path, round_below
 from flightplan.frames import Floats
 

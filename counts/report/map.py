@@ -127,10 +127,12 @@ def _draw(facts: Facts, species: Sequence[str], say: Words, sensitive: Collectio
     if len(shapes) == 0:
         return None
     frame = facts.area.frame if facts.area else LocalFrame.around(shapes)
-    local = facts.footprints_m if facts.area else frame.localise(facts.footprints.polygons)
-    canvas = Canvas(frame, tuple(shapely.total_bounds(np.concatenate([local, frame.localise(shapes)]))))
+    local = frame.localise(shapes)
+    canvas = Canvas(frame, tuple(shapely.total_bounds(local)))
     notes: list[str] = []
-    on, off, found = _footprints(facts, canvas, say, sensitive, notes)
+    # Footprints are the first of all shapes, and are many: they are projected once.
+    seen = shapely.transform(local[: len(facts.footprints.polygons)], canvas.place)
+    on, off, found = _footprints(facts, seen, canvas, say, sensitive, notes)
     area = facts.area
     segments = [segment for s in facts.strata for t in s.transects for segment in t.segments]
     scale_px, scale = canvas.scale
@@ -174,9 +176,17 @@ def _everything(facts: Facts, sensitive: Collection[str]) -> npt.NDArray[np.obje
 
 
 def _footprints(
-    facts: Facts, canvas: Canvas, say: Words, sensitive: Collection[str], notes: list[str]
+    facts: Facts,
+    shapes: npt.NDArray[np.object_],
+    canvas: Canvas,
+    say: Words,
+    sensitive: Collection[str],
+    notes: list[str],
 ) -> tuple[str, str, str]:
-    """Return the paths of footprints on effort, off effort, and (without individuals) of those with detections."""
+    """Return the paths of footprints on effort, off effort, and (without individuals) of those with detections.
+
+    `shapes` (N,) are the footprints in the drawing's units.
+    """
     table = facts.footprints
     if len(table.polygons) == 0:
         return "", "", ""
@@ -192,7 +202,6 @@ def _footprints(
         )
     elif facts.individuals is None:
         found = np.isin(table.capture_id, list(facts.captures_with_detections))
-    shapes = canvas.draw(table.polygons)
     if len(shapes) <= MOST_FOOTPRINTS:
         return areas_path(shapes[on & ~found]), areas_path(shapes[~on]), areas_path(shapes[on & found])
     groups = (shapes[on & ~found], shapes[~on], shapes[on & found])

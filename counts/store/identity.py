@@ -10,12 +10,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import shapely
 from sqlalchemy import func, insert, select
 from sqlalchemy.orm import Session
 
 from counts.bulk import ROWS_AT_A_TIME, insert_points
-from counts.geopackage import decode_many, encode_points, raw
+from counts.geopackage import decode_points, encode_points, raw
 from counts.schema import Base, DetectionRun, IdentityRun, Individual, Transect, VerificationSample
 from counts.store.captures import Keys
 from flightplan.errors import CensusError
@@ -133,7 +132,7 @@ def read_individuals(session: Session, identity_run_id: int) -> IndividualTable:
         individual_id=np.array([r[0] for r in rows], dtype=np.int64),
         number=np.array([r[1] for r in rows], dtype=np.int64),
         species=np.array([r[2] for r in rows], dtype=np.str_),
-        lonlat=shapely.get_coordinates(decode_many([r[5] for r in rows])),
+        lonlat=decode_points([r[5] for r in rows]),
         sightings=np.array([r[3] for r in rows], dtype=np.int64),
         transect=tuple(r[4] for r in rows),
         herd=np.array([-1 if r[6] is None else r[6] for r in rows], dtype=np.int64),
