@@ -92,8 +92,8 @@ def test_a_frame_tells_nothing_of_what_was_detected_in_it(serve: Serve) -> None:
     post(chief, "/sample/assignments", "request-0002", open=2)
     frame = read(chief, "/sample/next")
     assert set(frame) == {
-        "frame_id", "number", "capture_id", "part", "width_px", "height_px", "tile_px", "levels", "zone_px", "marks_px",
-        "before",
+        "frame_id", "number", "capture_id", "part", "width_px", "height_px", "tile_px", "levels", "drawn", "zone_px",
+        "marks_px", "before",
     }  # fmt: skip
     assert frame["zone_px"] == ZONE
 

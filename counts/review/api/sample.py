@@ -12,6 +12,7 @@ from fastapi import APIRouter, HTTPException
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session
 
+from counts.review.api.frames import drawn_share
 from counts.review.api.items import Key, Label, Pixel, Request
 from counts.review.pictures import TILE_PX
 from counts.review.place import Here, Manager, Place, Reviewer, refused
@@ -80,8 +81,8 @@ class Take(BaseModel):
 class Drawn(BaseModel):
     """A frame to count in, and the outline of the part that counts: rings in pixels, None for the whole.
 
-    Without a ring nothing in it counts: others saw all of its ground. What was detected in it is not told. `marks_px`
-    is what the visitor marked before, None if nothing yet.
+    `drawn` is as for a capture. Without a ring nothing in it counts: others saw all of its ground. What was detected in
+    it is not told. `marks_px` is what the visitor marked before, None if nothing yet.
     `part` is the number of a part of an orthomosaic, all of it that is to be looked at; 0 for a picture.
     """
 
@@ -93,6 +94,7 @@ class Drawn(BaseModel):
     height_px: int
     tile_px: int
     levels: int
+    drawn: float
     zone_px: list[list[tuple[float, float]]] | None
     marks_px: Marks | None
     before: int | None
@@ -257,6 +259,7 @@ def _drawn(here: Place, session: Session, sample_id: int, who: str, stored: Stor
         height_px=picture.height_px,
         tile_px=TILE_PX,
         levels=picture.levels,
+        drawn=drawn_share(here, picture),
         zone_px=None if zone is None else [[(p[0], p[1]) for p in ring] for ring in zone],
         marks_px=None if mine is None else {k: [(m[0], m[1]) for m in marks] for k, marks in mine.items()},
         before=given[place - 1] if place else None,

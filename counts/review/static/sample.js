@@ -2,7 +2,7 @@
 
 import { Queue, newName, read, redraw, say, send, showUnsent } from "/static/api.js";
 import { Keys } from "/static/keys.js";
-import { panByKeys } from "/static/pixels.js";
+import { panByKeys, whenDrawn } from "/static/pixels.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const COLOURS = ["#ffd23f", "#5ad1ff", "#ff8ad8", "#8cf28c", "#ffb066", "#c9b3ff", "#ffffff", "#a7ffe4", "#ff7b6b"];
@@ -58,6 +58,7 @@ function show(found) {
   get("empty").hidden = frame !== null;
   if (frame === null) {
     get("empty").textContent = state.sample_id === null ? "No sample is drawn yet: a manager draws one."
+      : state.counted >= state.frames ? "Every frame of the sample is counted. A second look at some shows how far two people agree: take them below."
       : state.mine ? "All your frames are done. Take more below." : "You have no frames yet: take some below.";
     return;
   }
@@ -72,7 +73,8 @@ function show(found) {
     id: "pixels", showNavigationControl: false, tabIndex: -1, maxZoomPixelRatio: 8, animationTime: 0.35,
     gestureSettingsMouse: { clickToZoom: false, dblClickToZoom: false }, gestureSettingsTouch: { dblClickToZoom: false }, tileSources: source,
   });
-  pixels.addHandler("tile-load-failed", () => say("The picture cannot be shown: is the card or the disk there?"));
+  const drawing = whenDrawn(frame.capture_id, frame.drawn, pixels, source);
+  pixels.addHandler("tile-load-failed", () => { if (!drawing.on) say("The picture cannot be shown: is the card or the disk there?"); });
   pixels.addHandler("open", () => {
     layer = document.createElementNS(SVG, "svg");
     layer.setAttribute("viewBox", `0 0 ${frame.width_px} ${frame.height_px}`);
