@@ -88,13 +88,20 @@ def look_at(
         for ask in asks:
             ahead.append(line.begin(ask))
             while ahead and (ahead[0].done.done() or len(ahead) > line.room(limit)):
-                yield ahead.popleft().done.result()
+                yield _first(ahead)
         while ahead:
-            yield ahead.popleft().done.result()
+            yield _first(ahead)
     finally:
         line.stop()
         for job in ahead:
             job.close()
+
+
+def _first(ahead: deque[_Job]) -> Looked:
+    # It stays among those that are closed in the end until it is over itself.
+    found = ahead[0].done.result()
+    ahead.popleft()
+    return found
 
 
 def policy_for(detector: Detector, policy: TilePolicy | None = None) -> TilePolicy:
@@ -284,6 +291,9 @@ class _Job:
         self._parts = []
 
     def _fail(self, error: BaseException) -> None:
+        if self._line.stopped:
+            # Nobody waits for it, and another of its tiles may be being read: it is closed when all threads are done.
+            return
         self.close()
         skip = skip_of(self._ask.path, error)
         if skip is None:
