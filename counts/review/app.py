@@ -45,16 +45,26 @@ _LOG = logging.getLogger("overfly.review")
 def create_app(settings: ReviewSettings) -> FastAPI:
     """Make the server of one census. Raises CensusError when it cannot be opened."""
     census = Census.open(settings.census, create=False)
+    try:
+        return _over(census, settings)
+    except BaseException:
+        census.close()
+        raise
+
+
+def _over(census: Census, settings: ReviewSettings) -> FastAPI:
     files = PictureFiles.of_census(settings.census, settings.pictures, kept=settings.cache / "hashes.json")
     pictures = PictureStore(settings.cache, files)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        pictures.trim()
-        place.draw_mosaics()
-        yield
-        pictures.close()
-        census.close()
+        try:
+            pictures.trim()
+            place.draw_mosaics()
+            yield
+        finally:
+            pictures.close()
+            census.close()
 
     app = FastAPI(
         title="overfly review",
