@@ -108,6 +108,11 @@ class SurveyPlan:
         return max(heights) if heights and len(heights) == len(self.sorties) else None
 
     @property
+    def as_flown(self) -> bool:
+        """Whether it was read from pictures (`flightplan.flown_lines`): it has lines, and nothing is left to fly."""
+        return not self.sorties
+
+    @property
     def lines(self) -> MultiLineString:
         """What is flown on effort: the parts of all transects, geographic."""
         return shapely.MultiLineString([part for s in self.strata for t in s.transects for part in t.segments])

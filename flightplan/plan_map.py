@@ -106,6 +106,8 @@ def _draw(plan: SurveyPlan, canvas: Canvas, shown: Sequence[int], *, labelled: b
 
     flown = [line for i in shown for line in effort_lines(plan.sorties[i].mission)]
     strips = [lines_path(canvas.draw(_linestrings(plan.sorties[i]))) for i in shown]
+    if plan.as_flown:
+        strips = [lines_path(canvas.draw(shapely.get_parts(plan.lines)))]
     footprints, frames = footprints_path(plan, flown, canvas)
     scale_px, scale_text = canvas.scale
     return PlanMap(
@@ -121,7 +123,7 @@ def _draw(plan: SurveyPlan, canvas: Canvas, shown: Sequence[int], *, labelled: b
         strip_px=round(plan.design.strip_width_m * canvas.px_per_m, 2),
         footprints=footprints,
         frames=frames,
-        sorties=_sorties(plan, canvas, shown, labelled=labelled),
+        sorties=(_as_flown(plan, canvas),) if plan.as_flown else _sorties(plan, canvas, shown, labelled=labelled),
         sites=_sites(plan, canvas, shown),
         meridians=_apart(meridians(canvas)),
         parallels=_apart(parallels(canvas)),
@@ -157,6 +159,12 @@ def _sorties(plan: SurveyPlan, canvas: Canvas, shown: Sequence[int], *, labelled
             )
         )
     return tuple(found)
+
+
+def _as_flown(plan: SurveyPlan, canvas: Canvas) -> SortieLines:
+    """The lines of a plan without sorties; which way each was flown is not in it."""
+    lines = lines_path(canvas.draw(shapely.get_parts(plan.lines)))
+    return SortieLines(number=0, tone=0, lines=lines, ways="", arrows="", badge=Label(0.0, 0.0, ""), line_labels=())
 
 
 def _places(lines: Sequence[Floats]) -> Floats:

@@ -96,6 +96,8 @@ def _span(transects: tuple[str, ...]) -> str:
 
 def _design(plan: SurveyPlan) -> str:
     design = plan.design
+    if plan.as_flown:
+        return f"lines as flown, {design.spacing_m:.0f} m apart"
     if design.kind == FULL:
         return f"full coverage, lines {design.spacing_m:.1f} m apart"
     if design.kind == RANDOM:

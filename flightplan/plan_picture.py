@@ -41,10 +41,11 @@ def plan_png(plan: SurveyPlan) -> bytes:
     picture = Picture(drawn.width + 2 * _MARGIN, drawn.height + _HEAD + _MARGIN + rows * _LEGEND_ROW + 12, scale=_SCALE)
     picture.text(_MARGIN, 32, plan.area.name, size=22, bold=True, colour=_INK, halo=False)
     lines = sum(len(s.transects) for s in plan.strata)
+    flown = f"{len(plan.sorties)} sorties, {plan.length_m / 1000:.1f} km"
     facts = (
-        f"{lines} lines, {len(plan.sorties)} sorties, {plan.length_m / 1000:.1f} km; {plan.altitude_agl_m:.0f} m above"
-        f" ground, {plan.gsd_cm:.3g} cm a pixel, strips {plan.design.strip_width_m:.0f} m wide; {plan.design.kind},"
-        f" seed {plan.design.seed}"
+        f"{lines} lines{' as flown' if plan.as_flown else f', {flown}'}; {plan.altitude_agl_m:.0f} m above"
+        f" ground, {plan.gsd_cm:.3g} cm a pixel, strips {plan.design.strip_width_m:.0f} m wide; {plan.design.kind}"
+        f"{'' if plan.as_flown else f', seed {plan.design.seed}'}"
     )
     picture.text(_MARGIN, 52, facts, size=13, colour=_SOFT, halo=False)
     picture.box(_MARGIN, _HEAD, drawn.width, drawn.height, _PAPER)

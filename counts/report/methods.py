@@ -31,7 +31,12 @@ def _design(facts: Facts, say: Words) -> Iterator[str]:
     )
     if facts.mosaics is not None:
         return
-    if survey.design_kind == "systematic":
+    if survey.design_seed is None:
+        yield say._(
+            "The lines are those that were flown, read from where the pictures were taken. They are taken as parallel"
+            " transects from a random start; whether they were is not known."
+        )
+    elif survey.design_kind == "systematic":
         yield say._(
             "The design is parallel transects at equal spacing, with one random start in each stratum (seed {seed}).",
             seed=survey.design_seed,
@@ -42,7 +47,9 @@ def _design(facts: Facts, say: Words) -> Iterator[str]:
         )
     else:
         yield say._(
-            "The design is of the kind “{kind}” (seed {seed}).", kind=survey.design_kind, seed=survey.design_seed
+            "The design is of the kind “{kind}” (seed {seed}).",
+            kind=say.stored_value(survey.design_kind or ""),
+            seed=survey.design_seed,
         )
     yield say.ngettext(
         "{count} transect heads {heading}° from north, its strip {width} m wide.",
@@ -52,7 +59,16 @@ def _design(facts: Facts, say: Words) -> Iterator[str]:
         spacing=say.whole(survey.spacing_m),
         width=say.whole(survey.strip_width_m),
     )
-    yield say._("A transect is the sampling unit.")
+    if survey.design_kind != "full":
+        yield say._("A transect is the sampling unit.")
+    elif facts.estimates and all(e.method.startswith("total count") for e in facts.estimates):
+        yield say._("All of the area was to be seen: the number is a count, and nothing is scaled up.")
+    masked_m2 = sum(e.masked_area_m2 or 0.0 for e in facts.effort)
+    if facts.masks and masked_m2 > 0:
+        yield say._(
+            "Ground that is no habitat or could not be seen was left out, in the strips {area} km².",
+            area=say.square_km(masked_m2),
+        )
 
 
 def _flying(facts: Facts, say: Words) -> Iterator[str]:
@@ -96,7 +112,7 @@ def _detecting(facts: Facts, say: Words) -> Iterator[str]:
         run.captures_done,
         name=run.detector.name,
     )
-    given = facts.reviewing.detections if facts.reviewing else run.detections
+    given = run.detections
     if run.threshold is not None:
         yield say.ngettext(
             "At a score of {threshold} or more it gave {count} detection.",
@@ -106,6 +122,12 @@ def _detecting(facts: Facts, say: Words) -> Iterator[str]:
         )
     else:
         yield say.ngettext("It gave {count} detection.", "It gave {count} detections.", given)
+    if facts.reviewing and facts.reviewing.detections < given:
+        yield say.ngettext(
+            "{count} of them is in a picture that was left out.",
+            "{count} of them are in pictures that were left out.",
+            given - facts.reviewing.detections,
+        )
 
 
 def _identity(facts: Facts, say: Words) -> Iterator[str]:
@@ -165,10 +187,18 @@ def _merging(facts: Facts, say: Words) -> Iterator[str]:
             )
             for name, (chosen, fewest, most) in sorted(merging.items())
         ]
-        yield say._(
-            "Counted were {counts}; in brackets, if all sightings that could be one animal were, and if none were.",
-            counts=say.listed(counts),
-        )
+        everywhere = facts.individuals is not None and len(facts.individuals) > (facts.individuals_counted or 0)
+        if everywhere:
+            yield say._(
+                "Told apart were {counts}, those outside the strips among them; in brackets, if all sightings that "
+                "could be one animal were, and if none were.",
+                counts=say.listed(counts),
+            )
+        else:
+            yield say._(
+                "Counted were {counts}; in brackets, if all sightings that could be one animal were, and if none were.",
+                counts=say.listed(counts),
+            )
     if facts.individuals is not None:
         herds = sizes(facts.individuals.herd, facts.individuals.species)
         stood = [

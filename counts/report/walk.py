@@ -61,7 +61,9 @@ def walk(facts: Facts, say: Words) -> tuple[tuple[str, str, str], ...]:
     pictures = say.ngettext("{count} picture", "{count} pictures", facts.captures.total)
     steps.append((say._("Pictures"), pictures, facts.captures.hash))
     if facts.survey.plan_hash:
-        steps.append((say._("Plan"), say._("seed {seed}", seed=facts.survey.design_seed), facts.survey.plan_hash))
+        seed = facts.survey.design_seed
+        drawn = say._("lines as flown") if seed is None else say._("seed {seed}", seed=seed)
+        steps.append((say._("Plan"), drawn, facts.survey.plan_hash))
     versions = say.listed(list(dict.fromkeys(v for v in _versions(facts) if v))) or say._("version not recorded")
     software = say._("overfly {version}", version=versions)
     steps.append((say._("Software"), software, say._("schema {revision}", revision=facts.revision)))

@@ -107,7 +107,7 @@ def add_survey(
         survey.protected_area_id = _area_id(session, area_name, plan.area if plan else None)
     if plan is not None:
         survey.design_kind = plan.design.kind
-        survey.design_seed = plan.design.seed
+        survey.design_seed = None if plan.as_flown else plan.design.seed
         survey.heading_deg = plan.design.heading_deg
         survey.spacing_m = plan.design.spacing_m
         survey.strip_width_m = plan.design.strip_width_m
