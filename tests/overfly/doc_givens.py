@@ -285,7 +285,7 @@ def _filled_in(folder: Path) -> None:
     """The sample as somebody counted it: one of each species in every third frame."""
     with (folder / "check.csv").open(encoding="utf-8", newline="") as file:
         header, *rows = list(csv.reader(file))
-    species = [i for i, name in enumerate(header) if name not in ("picture", "content_hash", "zone_px")]
+    species = [i for i, name in enumerate(header) if name not in ("picture", "content_hash", "part", "zone_px")]
     for number, row in enumerate(rows):
         for column in species:
             row[column] = str(int(number % 3 == 0))
