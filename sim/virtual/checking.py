@@ -1,7 +1,8 @@
 """What checking a sample of frames adds to an estimate's error, worked out over all frames of many worlds.
 
 The variance of the stratified difference estimator (Cochran 1977, §7.1), with frames stratified by whether a detector
-found anything in them, and what a detector of the stated quality finds.
+found anything in them, and what a detector of the stated quality finds. Where two frames meet, errors of position put
+an animal into one frame's zone for who checks and into the other's for the count, and that counts as an error too.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from flightplan.frames import Floats
 from sim.virtual.recipe import Inhabitants, WorldRecipe
 
 Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
 
 # A frame's key is one number: world, stratum, line, place along it. Frames without a place come after all of those.
 _MOST_STRATA, _MOST_LINES, _MOST_ALONG = 1 << 7, 1 << 12, 1 << 20
@@ -70,10 +72,13 @@ class _Part:
     boxes: Floats
 
 
-def checking_variances(recipe: WorldRecipe, seen: Sequence[Sequence[InStrips]], frames: Frames) -> list[Floats]:
+def checking_variances(
+    recipe: WorldRecipe, seen: Sequence[Sequence[InStrips]], beyond: Sequence[Sequence[InStrips]], frames: Frames
+) -> list[Floats]:
     """Return the variance (W,) that checking adds to the total of each species, in each world.
 
-    `seen` are the animals in strips by species and stratum.
+    `seen` are the animals in strips by species and stratum, `beyond` those that the frames at the ends of lines show
+    outside of the stratum: they do not count, but their frames are among those with detections.
     """
     rng = np.random.default_rng([frames.seed, 5])
     parts: list[_Part] = []
@@ -83,6 +88,11 @@ def checking_variances(recipe: WorldRecipe, seen: Sequence[Sequence[InStrips]], 
             shown, both = _shown(recipe, kind, row, some, frames, rng)
             parts += shown
             boxes += np.bincount(some.herds.world, weights=kind.recall * (1 + both), minlength=frames.worlds)
+        for some in beyond[row]:
+            shown, _ = _shown(recipe, kind, row, some, frames, rng)
+            own, none = shown[0], np.zeros(len(some.line))
+            parts.append(_Part(row, own.keys, none, none, own.boxes))
+            boxes += np.bincount(some.herds.world, weights=own.boxes, minlength=frames.worlds)
         parts.append(_alarms(recipe, kind, row, boxes, frames, rng))
     keys, index = np.unique(np.concatenate([p.keys for p in parts]), return_inverse=True)
     keys, index = _share_frames(keys, index, frames.number)
@@ -97,9 +107,7 @@ def checking_variances(recipe: WorldRecipe, seen: Sequence[Sequence[InStrips]], 
     return [_variance(recipe, apart[row], positive, world, frames) * _expansion(each) for row, each in enumerate(seen)]
 
 
-def _variance(
-    recipe: WorldRecipe, apart: Floats, positive: npt.NDArray[np.bool_], world: Ints, frames: Frames
-) -> Floats:
+def _variance(recipe: WorldRecipe, apart: Floats, positive: Bools, world: Ints, frames: Frames) -> Floats:
     """Of the corrected number in the strips (W,), from how far each frame's count is off."""
     with_ = np.bincount(world, weights=positive, minlength=frames.worlds)
     variance = np.zeros(frames.worlds)
@@ -123,7 +131,7 @@ def _expansion(each: Sequence[InStrips]) -> float:
 
 def _shown(
     recipe: WorldRecipe, kind: Inhabitants, row: int, some: InStrips, frames: Frames, rng: np.random.Generator
-) -> tuple[list[_Part], npt.NDArray[np.bool_]]:
+) -> tuple[list[_Part], Bools]:
     """What is found of the animals in the frame whose zone they stand in, and in the neighbour's where both show them.
 
     With it whether each is in two frames (N,).
@@ -139,11 +147,28 @@ def _shown(
     of_frame = _effect(np.unique(np.concatenate([own, other]), return_inverse=True)[1], errors.frame_spread, rng)
     first = rng.random(number) < ndtr(ease + of_frame[:number])
     second = both & (rng.random(number) < ndtr(ease + of_frame[number:]))
-    none = np.zeros(number)
+    inner_m = (0.5 - np.abs(offset)) * frames.trigger_m
+    there, counted_there = _across(recipe, np.minimum(own, other), inner_m, first, second, rng)
+    found = first | second
     return [
-        _Part(row, own, np.ones(number), (first | second).astype(np.float64), first.astype(np.float64)),
-        _Part(row, other, none, none, second.astype(np.float64)),
+        _Part(row, own, there[0].astype(np.float64), (found & ~counted_there).astype(np.float64), 1.0 * first),
+        _Part(row, other, there[1].astype(np.float64), (found & counted_there).astype(np.float64), 1.0 * second),
     ], both
+
+
+def _across(
+    recipe: WorldRecipe, pair: Ints, inner_m: Floats, first: Bools, second: Bools, rng: np.random.Generator
+) -> tuple[tuple[Bools, Bools], Bools]:
+    """What errors of position do near the border of two zones, `inner_m` (N,) away on the own side of it.
+
+    The border is the middle between where the two frames of a `pair` (N,) are believed to be, so of their errors each
+    sees half the difference, the one this way and the other that. Returns whether a person who looks at either frame
+    counts the animal there, and whether what is counted of it (`first` and `second` say by which frame) lies beyond.
+    """
+    apart_m = _effect(np.unique(pair, return_inverse=True)[1], recipe.placing.frame_m / np.sqrt(2), rng)
+    box_m = recipe.placing.box_m * rng.standard_normal(len(pair))
+    at_m = np.where(first & second, box_m / np.sqrt(2), np.where(first, apart_m, -apart_m) + box_m)
+    return (apart_m < inner_m, -apart_m > inner_m), at_m > inner_m
 
 
 def _alarms(

@@ -5,7 +5,7 @@ lines, which says whether a strip holds them, and along, which says in whose fra
 crossed by many draws of the lines, and the error of the expansion Z·Σy/Σz is taken against the truth. The error of
 checking a sample of frames is worked out: the variance of the stratified difference estimator (Cochran 1977, §7.1)
 over all frames of each world, with what a detector of the stated quality finds in them. Availability adds its own.
-Positions are taken as right, and animals as told apart: both add little to the error of sampling.
+Lines are flown where they are, and animals told apart: both add little to the error of sampling.
 """
 
 from __future__ import annotations
@@ -89,8 +89,10 @@ class Foresight:
         turned = [turn(polygon, heading_deg) for polygon in ground.strata]
         self._areas = [float(polygon.area) for polygon in turned]
         self._extents = [baseline(polygon, heading_deg)[:2] for polygon in ground.strata]
-        self._searched = [_searched_up_to(t, e) for t, e in zip(turned, self._extents, strict=True)]
-        self._herds, self._numbers = _draw(ground, recipe, self.worlds, seed, heading_deg)
+        self._crossed = [_crossed(t, e) for t, e in zip(turned, self._extents, strict=True)]
+        self._searched = [_searched_up_to(t, *c[:2]) for t, c in zip(turned, self._crossed, strict=True)]
+        reach_m = trigger_m / (1 - front_overlap) / 2
+        self._herds, self._beyond, self._numbers = _draw(ground, recipe, self.worlds, seed, heading_deg, reach_m)
 
     def effort(self, design: SurveyDesign) -> Effort:
         """Return what a design flies on average."""
@@ -99,7 +101,12 @@ class Foresight:
             found = [self._strips(design, row, start) for start in range(self.starts)]
             lines[name] = float(np.mean([len(edges) for edges, _ in found]))
             shares[name] = float(np.mean([areas.sum() for _, areas in found]) / self._areas[row])
-            frames += shares[name] * self._areas[row] / self.width_m / self.trigger_m + lines[name]
+            # A frame every trigger distance of a piece of a line, one at its begin, and one where it ends between two.
+            at, length_m, pieces = self._crossed[row]
+            middles = [edges + self.width_m / 2 for edges, _ in found]
+            frames += float(
+                np.mean([(np.interp(m, at, length_m / self.trigger_m + 1.5 * pieces)).sum() for m in middles])
+            )
         return Effort(lines, shares, frames)
 
     def of(self, design: SurveyDesign) -> dict[str, Precision]:
@@ -110,8 +117,8 @@ class Foresight:
                 hint="Draw a plan of it, and fly that with: overfly sim survey",
             )
         frames = self.effort(design).frames
-        seen = self._seen(design)
-        checking = checking_variances(self.recipe, seen, self._frames(frames))
+        seen, beyond = self._seen(design, self._herds), self._seen(design, self._beyond)
+        checking = checking_variances(self.recipe, seen, beyond, self._frames(frames))
         return {
             kind.name: self._precision(kind, row, design, checking[row]) for row, kind in enumerate(self.recipe.species)
         }
@@ -162,21 +169,21 @@ class Foresight:
             centres = np.sort(rng.choice(paved, size=min(number, len(paved)), replace=False))
         else:
             centres = np.arange(first - half + share * spacing, last + half, spacing)
-        at, area = self._searched[stratum]
+        at, area = self._crossed[stratum][0], self._searched[stratum]
         areas = np.interp(centres + half, at, area) - np.interp(centres - half, at, area)
         return centres[areas > 0] - half, areas[areas > 0]
 
     def _frames(self, number: float) -> Frames:
         return Frames(number, self.trigger_m, self.overlap, self.worlds, self.seed)
 
-    def _seen(self, design: SurveyDesign) -> list[list[InStrips]]:
-        """Animals in the strips of the first draw, by species and stratum."""
+    def _seen(self, design: SurveyDesign, of: Sequence[Sequence[Herds]]) -> list[list[InStrips]]:
+        """Which of some animals are in the strips of the first draw, by species and stratum."""
         found = []
         for row, kind in enumerate(self.recipe.species):
             each = []
             for stratum, name in enumerate(self.names):
                 edges, areas = self._strips(design, stratum, 0)
-                herds = self._herds[row][stratum]
+                herds = of[row][stratum]
                 line = _strip_of(herds.across_m, edges, self.width_m)
                 luck = np.random.default_rng([self.seed, 3, row, stratum, 0]).random(len(herds.world))
                 rows = np.flatnonzero((line >= 0) & (luck < kind.available_in(name)))
@@ -196,21 +203,22 @@ def _strip_of(across_m: Floats, edges: Floats, width_m: float) -> Ints:
     return np.where(inside, line, -1).astype(np.int64)
 
 
-def _searched_up_to(turned: Any, extent: tuple[float, float]) -> tuple[Floats, Floats]:
-    """Places across the lines, and the area of the stratum that lies before each."""
+def _crossed(turned: Any, extent: tuple[float, float]) -> tuple[Floats, Floats, Floats]:
+    """Places across the lines, how much of a line at each lies in the stratum, and in how many pieces."""
     low, high = extent
     at = np.linspace(low, high, _CHORDS)
     _, bottom, _, top = shapely.bounds(turned)
     # A hair inside, or the first and last chord would run along the border.
     inner = np.clip(at, low + 1e-6 * (high - low), high - 1e-6 * (high - low))
-    chords = shapely.linestrings(
-        np.stack(
-            [np.column_stack([inner, np.full(_CHORDS, bottom)]), np.column_stack([inner, np.full(_CHORDS, top)])], 1
-        )
-    )
-    lengths = shapely.length(shapely.intersection(chords, turned))
-    area = np.concatenate([[0.0], np.cumsum((lengths[1:] + lengths[:-1]) / 2 * np.diff(at))])
-    return at, area * float(turned.area) / max(float(area[-1]), 1e-9)
+    ends = np.stack([np.column_stack([inner, np.full(_CHORDS, y)]) for y in (bottom, top)], axis=1)
+    chords = shapely.intersection(shapely.linestrings(ends), turned)
+    return at, shapely.length(chords), shapely.get_num_geometries(chords).astype(np.float64)
+
+
+def _searched_up_to(turned: Any, at: Floats, length_m: Floats) -> Floats:
+    """The area of the stratum that lies before each place across the lines."""
+    area = np.concatenate([[0.0], np.cumsum((length_m[1:] + length_m[:-1]) / 2 * np.diff(at))])
+    return np.asarray(area * float(turned.area) / max(float(area[-1]), 1e-9))
 
 
 def _affordable(ground: Ground, recipe: WorldRecipe, worlds: int) -> int:
@@ -224,13 +232,19 @@ def _affordable(ground: Ground, recipe: WorldRecipe, worlds: int) -> int:
 
 
 def _draw(
-    ground: Ground, recipe: WorldRecipe, worlds: int, seed: int, heading_deg: float
-) -> tuple[list[list[Herds]], list[Floats]]:
-    """The animals by species and stratum, and how many each world has (strata, worlds), by species."""
-    found, numbers = [], []
-    forward = rotation(heading_deg)
+    ground: Ground, recipe: WorldRecipe, worlds: int, seed: int, heading_deg: float, reach_m: float
+) -> tuple[list[list[Herds]], list[list[Herds]], list[Floats]]:
+    """The animals by species and stratum, and how many each world has (strata, worlds), by species.
+
+    Beside them are those that stand no further than `reach_m` beyond the stratum, along the lines.
+    """
+    found, others, numbers = [], [], []
+    # From east and north to across and along the lines.
+    forward = rotation(heading_deg).T
+    ahead = np.array([[0.0, reach_m]]) @ forward.T
     for row, kind in enumerate(recipe.species):
         parts: list[list[Herds]] = [[] for _ in ground.names]
+        near: list[list[Herds]] = [[] for _ in ground.names]
         count = np.zeros((len(ground.names), worlds))
         herds = 0
         for world in range(worlds):
@@ -240,15 +254,19 @@ def _draw(
             herd, where = members(kind, places, rng)
             stratum = ground.stratum_of(where)
             turned = where @ forward
-            for i in range(len(ground.names)):
+            one = Herds(np.full(len(where), world, dtype=np.int64), turned[:, 0], turned[:, 1], herd + herds)
+            for i, polygon in enumerate(ground.strata):
                 mine = np.flatnonzero(stratum == i)
                 count[i, world] = len(mine)
-                of_world = np.full(len(mine), world, dtype=np.int64)
-                parts[i].append(Herds(of_world, turned[mine, 0], turned[mine, 1], herd[mine] + herds))
+                parts[i].append(one.rows(mine))
+                out = np.flatnonzero(stratum != i)
+                shown = [shapely.contains_xy(polygon, *(where[out] + way).T) for way in (ahead, -ahead)]
+                near[i].append(one.rows(out[np.any(shown, axis=0)]))
             herds += len(places)
         found.append([_joined(each) for each in parts])
+        others.append([_joined(each) for each in near])
         numbers.append(count)
-    return found, numbers
+    return found, others, numbers
 
 
 def _joined(parts: Sequence[Herds]) -> Herds:

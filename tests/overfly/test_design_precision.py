@@ -12,15 +12,17 @@ from click.testing import CliRunner
 from counts.census import Census
 from counts.store import add_survey
 from flightplan.areas import LaunchSite, Stratum, StudyArea, write_area
-from flightplan.design import resolve_design
+from flightplan.design import draw_design, resolve_design
 from flightplan.errors import CensusError, DesignError, UnreadableFileError
 from flightplan.frames import LocalFrame
+from flightplan.paths import Airspace
 from flightplan.request import DesignRequest
 from overfly.cli import main
 from overfly.expected import expected_from_census, expected_numbers
 from overfly.precision import Budget, Flights, precision_table
 from overfly.precision_figure import precision_page, precision_png, precision_svg
-from sim.virtual import Counting, DetectorErrors, Inhabitants, WorldRecipe
+from sim.virtual import Counting, DetectorErrors, Inhabitants, Placing, WorldRecipe
+from sim.virtual.flights import Flying
 from sim.virtual.populations import Ground
 from sim.virtual.precision import Foresight
 
@@ -42,11 +44,11 @@ def world(**kind: object) -> WorldRecipe:
     return WorldRecipe((Inhabitants("zebra", **{"density_per_km2": {"": 100.0}, **kind}),))
 
 
-def foresight(recipe: WorldRecipe, park: StudyArea, worlds: int = 400) -> Foresight:
+def foresight(recipe: WorldRecipe, park: StudyArea, worlds: int = 400, heading_deg: float = 0.0) -> Foresight:
     return Foresight(
         Ground.of(park),
         recipe,
-        heading_deg=0.0,
+        heading_deg=heading_deg,
         strip_width_m=WIDTH_M,
         trigger_m=60.0,
         front_overlap=0.2,
@@ -55,7 +57,7 @@ def foresight(recipe: WorldRecipe, park: StudyArea, worlds: int = 400) -> Foresi
 
 
 def design(park: StudyArea, spacing_m: float = 400.0, **asked: object) -> object:
-    request = DesignRequest(spacing_m=spacing_m, heading_deg=0.0, **asked)
+    request = DesignRequest(spacing_m=spacing_m, **{"heading_deg": 0.0, **asked})
     return resolve_design(park, request, strip_width_m=WIDTH_M)
 
 
@@ -63,12 +65,50 @@ def test_lone_animals_are_as_precise_as_poisson_counts() -> None:
     """Singles at random: the error of N̂ about N is that of a binomial sample, CV² = (1 − f)/(f·N)."""
     park = area()
     lone = world(herd_mean=1.0, recall=1.0, precision=1.0)
-    found = foresight(replace(lone, detector=DetectorErrors(animal_spread=0.0)), park).of(design(park))["zebra"]
+    lone = replace(lone, detector=DetectorErrors(animal_spread=0.0), placing=Placing(0.0, 0.0, 0.0))
+    found = foresight(lone, park).of(design(park))["zebra"]
     expected = np.sqrt((1 - 0.25) / (0.25 * 800))
     assert found.number == pytest.approx(800, rel=0.02)
     assert found.sampling == pytest.approx(expected, rel=0.07)
     assert found.checking == 0.0
     assert found.cv == pytest.approx(found.sampling)
+
+
+@pytest.mark.parametrize("heading_deg", [0.0, 35.0, 90.0])
+def test_lines_of_any_heading_cross_the_animals_where_they_are(heading_deg: float) -> None:
+    frame = LocalFrame(34.8, -2.3)
+    # Lopsided, so that strips that lie mirrored over it would hold other shares of it.
+    wedge = shapely.Polygon(frame.to_lonlat([(-2500, -1000), (2000, -1000), (-2500, 1500)]))
+    park = StudyArea("wedge", (Stratum("wedge", wedge),), (), (LaunchSite("camp", 34.8, -2.3),))
+    lone = replace(world(herd_mean=1.0, recall=1.0, precision=1.0), placing=Placing(0.0, 0.0, 0.0))
+    asked = design(park, heading_deg=heading_deg)
+    found = foresight(lone, park, heading_deg=heading_deg).of(asked)["zebra"]
+    share = foresight(lone, park, 30, heading_deg=heading_deg).effort(asked).shares["wedge"]
+    assert found.sampling == pytest.approx(np.sqrt((1 - share) / (share * found.number)), rel=0.1)
+
+
+def test_it_reckons_with_the_frames_at_both_ends_of_every_line() -> None:
+    park = area()
+    told = foresight(world(), park, 30).effort(design(park)).frames
+    flown = []
+    for seed in range(12):
+        asked = design(park, seed=seed)
+        strata = draw_design(park, asked, Airspace.over(park, allowance_m=200.0, buffer_m=15.0))
+        drawn = Flying.designed(park, asked, strata, trigger_m=60.0, speed_mps=12.0, front_overlap=0.2)
+        flown.append(len(drawn.draw().exposures))
+    assert told == pytest.approx(np.mean(flown), rel=0.05)
+
+
+def test_frames_that_lie_elsewhere_than_believed_add_to_the_error_of_checking() -> None:
+    """An animal at the border of two frames is in the one for who checks and in the other for the count."""
+    sure = replace(world(recall=1.0, precision=1.0), detector=DetectorErrors(animal_spread=0.0))
+    park, adds = area(), []
+    for frame_m in (0.0, 1.0, 4.0):
+        recipe = replace(sure, placing=Placing(0.0, frame_m, 0.0))
+        adds.append(foresight(recipe, park, 150).of(design(park))["zebra"].checking)
+    assert adds[0] == 0.0
+    # As many more animals near the border as it is uncertain where it is: the variance grows with the error.
+    assert adds[2] == pytest.approx(2.0 * adds[1], rel=0.25)
 
 
 def test_herds_in_one_place_make_it_less_precise_by_their_size() -> None:
