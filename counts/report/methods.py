@@ -32,10 +32,11 @@ def _design(facts: Facts, say: Words) -> Iterator[str]:
     if facts.mosaics is not None:
         return
     if survey.design_seed is None:
-        yield say._(
-            "The lines are those that were flown, read from where the pictures were taken. They are taken as parallel"
-            " transects from a random start; whether they were is not known."
-        )
+        yield say._("The lines are those that were flown, read from where the pictures were taken.")
+        if survey.design_kind == "full":
+            yield say._("Their strips touch or overlap.")
+        else:
+            yield say._("They are taken as parallel transects from a random start; whether they were is not known.")
     elif survey.design_kind == "systematic":
         yield say._(
             "The design is parallel transects at equal spacing, with one random start in each stratum (seed {seed}).",
