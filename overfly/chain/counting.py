@@ -29,12 +29,13 @@ from counts.store import (
     latest_detection_run,
     latest_survey,
 )
-from counts.store.detections import count_by_capture, read_reviewed
+from counts.store.detections import DetectionRunInfo, count_by_capture, read_reviewed
 from counts.store.looking import count_not_looked_at, looked_at
 from counts.store.samples import checked_sample_of
 from counts.verification import Correction
 from flightplan.errors import CensusError
 from flightplan.terrain import Terrain
+from overfly.chain.checked_recall import checked_recall
 from overfly.chain.counted import Counted
 from overfly.chain.estimating import (
     Resolved,
@@ -43,7 +44,7 @@ from overfly.chain.estimating import (
     counts_by_capture,
     estimate_species,
 )
-from overfly.chain.ground import SurveyGround, place_detections, read_ground
+from overfly.chain.ground import Ints, SurveyGround, place_detections, read_ground
 from overfly.chain.marking import Marked, marks_classes, marks_entries, read_marked, resighted
 from overfly.chain.mosaic_ground import mosaics_shown
 from overfly.chain.mosaics import Sampling, count_mosaics
@@ -57,7 +58,7 @@ from overfly.chain.resolving import (
     write_assignment,
     write_identity,
 )
-from overfly.chain.verifying import Checkable, Verification, Verifier, checked_sample, corrections, fits, verify
+from overfly.chain.verifying import Checkable, Verification, Verifier, ask, checked_sample, corrections, fits
 from overfly.chain.walking import SPEED_LIMIT_MPS, movement_of, walking_speeds
 
 VERIFY_POSITIVE = 80
@@ -128,7 +129,13 @@ def count_survey(
             how=how, availability=availability, left=left,
         )  # fmt: skip
     sightings = place_detections(ground, table)
-    told = resolve_individuals(ground, sightings, speeds, answers, table.detection_id)
+    sample = Sampling(verifier, who, verify_positive, verify_zero, seed)
+    sample_id, checkable = _checked(census, run, ground, detected, names, sample)
+    seen_by_people = {}
+    if sample_id is not None:
+        with census.reading() as session:
+            seen_by_people = checked_recall(session, sample_id, table)
+    told = resolve_individuals(ground, sightings, speeds, answers, table.detection_id, seen_by_people)
     individuals, members = told.individuals, told.members
     transect = transects_of(ground, individuals)
     walked = movement_of(ground, sightings, told, speeds, worlds)
@@ -154,10 +161,8 @@ def count_survey(
     counted = _estimate(
         census,
         Resolved(info, run, identity_run_id, ground, detected, len(table), sightings, individuals, transect, names),
-        verifier=verifier,
-        who=who,
-        sample=(verify_positive, verify_zero),
-        seed=seed,
+        sample_id=sample_id,
+        checkable=checkable,
         parameters={**parameters, "movement": {k: asdict(v) for k, v in walked.items()}} if walked else parameters,
         left=left,
         how=how,
@@ -176,14 +181,42 @@ def count_survey(
     )
 
 
+def _checked(
+    census: Census,
+    run: DetectionRunInfo,
+    ground: SurveyGround,
+    detected: Ints,
+    species: Sequence[str],
+    sample: Sampling,
+) -> tuple[int | None, Checkable | None]:
+    """The sample that people have checked, now where there is a verifier, and the frames that it was drawn from."""
+    if not ground.planned:
+        return None, None
+    with census.reading() as session:
+        earlier = checked_sample_of(session, run.run_id)
+    if sample.verifier is None and earlier is None:
+        return None, None
+    # Polygons of the part that each capture answers for: a large survey without a sample has no use for them.
+    zones = core_zones(ground.footprints, ground.assignment, ground.lines, ground.land)
+    checkable = Checkable.of_frames(ground, zones)
+    if sample.verifier is None:
+        with census.reading() as session:
+            return (earlier if earlier is not None and fits(session, earlier, checkable) else None), checkable
+    with census.writing() as session:
+        write_assignment(session, ground)
+        sample_id = ask(
+            session, run, ground, checkable, detected, species, sample.verifier,
+            who=sample.who, positive=sample.positive, zero=sample.zero, seed=sample.seed,
+        )  # fmt: skip
+    return sample_id, checkable
+
+
 def _estimate(
     census: Census,
     count: Resolved,
     *,
-    verifier: Verifier | None,
-    who: str,
-    sample: tuple[int, int],
-    seed: int,
+    sample_id: int | None,
+    checkable: Checkable | None,
     parameters: Mapping[str, Any],
     left: int,
     how: Estimation | None,
@@ -197,32 +230,9 @@ def _estimate(
     )
     per_capture = counts_by_capture(count)
     checked: Verification | None = None
-    with census.reading() as session:
-        earlier = checked_sample_of(session, count.run.run_id) if ground.planned else None
-    by_surface = ground.planned and how is not None and how.estimator is SampleEstimator.DENSITY_SURFACE
-    if by_surface or (ground.planned and (verifier is not None or earlier is not None)):
-        # Polygons of the part that each capture answers for: a large survey without a sample has no use for them.
-        zones = core_zones(ground.footprints, ground.assignment, ground.lines, ground.land)
-        checkable = Checkable.of_frames(ground, zones)
-    if ground.planned and (verifier is not None or earlier is not None):
+    if sample_id is not None and checkable is not None:
         with census.writing() as session:
-            if verifier is not None:
-                checked = verify(
-                    session,
-                    count.run,
-                    count.identity_run_id,
-                    ground,
-                    checkable,
-                    count.detected,
-                    per_capture,
-                    verifier,
-                    who=who,
-                    positive=sample[0],
-                    zero=sample[1],
-                    seed=seed,
-                )
-            elif earlier is not None and fits(session, earlier, checkable):
-                checked = checked_sample(session, earlier, count.identity_run_id, ground, checkable, per_capture)
+            checked = checked_sample(session, sample_id, count.identity_run_id, ground, checkable, per_capture)
     factors: dict[str, Correction] = {}
     if checked is not None:
         factors = corrections(checked, count.detected, per_capture, ground.assignment.transect >= 0)
@@ -239,7 +249,8 @@ def _estimate(
     estimates: tuple[EstimateEntry, ...] = ()
     if ground.planned:
         surface = None
-        if by_surface:
+        if how is not None and how.estimator is SampleEstimator.DENSITY_SURFACE:
+            zones = core_zones(ground.footprints, ground.assignment, ground.lines, ground.land)
             surface = surface_of(
                 ground.assignment, zones, ground.lines, ground.habitat, strip_width_m=count.info.strip_width_m or 0.0
             )

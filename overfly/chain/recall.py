@@ -2,8 +2,8 @@
 
 Of the sightings that stand alone, so that it is plain which is whose, each is asked: of the other frames of its line
 that showed its place for sure, in how many was its animal found? That is the chance of a look, for animals that can be
-found at all, and decides who is who. (What a person counted in a sample says how many were found in any frame, and
-corrects the estimate.) Frames in which nothing at all was found are looks too.
+found at all, and decides who is who. Frames in which nothing at all was found are looks too. Where people have checked
+a sample of frames, what they saw stands above it (`overfly.chain.checked_recall`).
 """
 
 from __future__ import annotations
@@ -33,12 +33,15 @@ SURELY_INSIDE = 2.0
 LEAST, MOST = 0.3, 0.99
 MOST_ASKED = 20_000
 
-OVERLAP, ASSUMED = "overlap", "assumed"
+CHECKED, OVERLAP, ASSUMED = "checked", "overlap", "assumed"
 
 
 @dataclass(frozen=True)
 class Recall:
-    """The chance that an animal in view is found, its standard error, the looks that show it, and its source."""
+    """The chance that an animal in view is found, its standard error, the looks that show it, and its source.
+
+    For a sample that people checked the `looks` are the animals that they saw.
+    """
 
     value: float
     error: float

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -71,10 +71,12 @@ def resolve_individuals(
     speed_limit_mps: Mapping[str, float] | float,
     answers: Mapping[tuple[int, int], str] | None = None,
     detection_id: Ints | None = None,
+    checked: Mapping[str, Recall] | None = None,
 ) -> Told:
     """Resolve the sightings that count into individuals, as `answers` have it about pairs of detections by their keys.
 
-    A sample's units are its transects. In full coverage, and where there is no design, the whole survey is one unit.
+    `checked` is the recall of labels of which people checked a sample; the others' is shown by the overlap. A sample's
+    units are its transects. In full coverage, and where there is no design, the whole survey is one unit.
     """
     unit = ground.assignment.transect[sightings.capture]
     members = np.flatnonzero(unit >= 0) if ground.planned else np.arange(len(sightings))
@@ -121,11 +123,13 @@ def resolve_individuals(
         return resolve_in_blocks(some, unit[members], sightings.labels[members], said[SAME], said[DIFFERENT])
 
     # Who is who decides what was missed, and that decides who is who; once round is enough.
+    asked = asked_of(ground, sightings, members, looked_at, speed_limit_mps, LONGEST_GAP_S)
     recall = recall_of(
-        asked_of(ground, sightings, members, looked_at, speed_limit_mps, LONGEST_GAP_S),
+        {label: of for label, of in asked.items() if label not in (checked or {})},
         sightings.capture[members],
         lambda rows: told(BELIEVED, 0.0, rows).individual,
     )
+    recall = {label: recall.get(label) or (checked or {})[label] for label in asked}
     if passes is not None or any(shown.source != ASSUMED for shown in recall.values()):
         individuals = told({k: v.value for k, v in recall.items()}, {k: v.error for k, v in recall.items()})
     else:
@@ -200,6 +204,19 @@ def identity_entry(
     )
 
 
+def _json_of(columns: Sequence[Sequence[str | None]]) -> Iterator[str]:
+    """The canonical JSON of lists of texts, some at a time: of millions it takes hundreds of megabytes."""
+    for number, column in enumerate(columns):
+        yield ",[" if number else "[["
+        for start in range(0, len(column), _TEXTS_AT_ONCE):
+            yield ("," if start else "") + canonical_json(list(column[start : start + _TEXTS_AT_ONCE]))[1:-1]
+        yield "]"
+    yield "]"
+
+
+_TEXTS_AT_ONCE = 100_000
+
+
 def _shared(labels: npt.NDArray[np.str_]) -> tuple[str, ...]:
     """Labels as Python's own texts, one for all that are alike: millions of them are three or four."""
     names, which = np.unique(labels, return_inverse=True)
@@ -220,7 +237,8 @@ def write_identity(
     print_ = hashlib.sha256()
     for array in (entry.detection_id, entry.individual, entry.sighting_lonlat, entry.individual_lonlat):
         print_.update(np.ascontiguousarray(array).tobytes())
-    print_.update(canonical_json([list(entry.species), list(entry.transect)]).encode())
+    for piece in _json_of((entry.species, entry.transect)):
+        print_.update(piece.encode())
     signed = {**parameters, "content_hash": print_.hexdigest()}
     newest = session.scalars(
         select(IdentityRun).where(IdentityRun.detection_run_id == run.run_id).order_by(IdentityRun.fid.desc()).limit(1)

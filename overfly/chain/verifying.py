@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -173,6 +173,44 @@ def draw_for_people(
         return _write_sample(session, run, ground, frames, stratum, asked, who, seed, datetime.now(UTC))
 
 
+def ask(
+    session: Session,
+    run: DetectionRunInfo,
+    ground: SurveyGround,
+    checkable: Checkable,
+    detections: Ints,
+    species: Collection[str],
+    verifier: Verifier,
+    *,
+    who: str,
+    positive: int,
+    zero: int,
+    seed: int,
+    identity_run_id: int | None = None,
+    time_utc: datetime | None = None,
+) -> int:
+    """Draw a sample, have it checked and write both down; return its key.
+
+    Frames that were checked before are not asked for again: what a person counted stands.
+    """
+    now = time_utc or datetime.now(UTC)
+    frames, stratum, sizes = frames_to_check(ground, checkable, detections, positive=positive, zero=zero, seed=seed)
+    asked = {"positive": positive, "zero": zero, "sizes": list(sizes), **checkable.parameters}
+    sample_id = _write_sample(session, run, ground, frames, stratum, asked, who, seed, now, identity_run_id)
+    frame_of = {(f.entry.capture_id, f.entry.part): f.frame_id for f in read_frames(session, sample_id)}
+    names = sorted(species)
+    known = first_counts(session, sample_id)
+    missing = [f for f in frames if any(s not in known.get(frame_of[f.capture_id, f.part], {}) for s in names)]
+    for frame, answer in _answered(verifier, missing):
+        key = frame_of[frame.capture_id, frame.part]
+        new = {name: int(answer.get(name, 0)) for name in names if name not in known.get(key, {})}
+        try:
+            add_count(session, FrameCount(key, new, who, now))
+        except CensusError as error:
+            raise CensusError(error.what, where=str(frame.path), hint=error.hint) from error
+    return sample_id
+
+
 def verify(
     session: Session,
     run: DetectionRunInfo,
@@ -189,26 +227,16 @@ def verify(
     seed: int,
     time_utc: datetime | None = None,
 ) -> Verification:
-    """Draw a sample, have it checked and write both down; frames that were checked before are not asked for again.
+    """Draw a sample, have it checked, and hold it against what the census has there now: `ask`, `checked_sample`.
 
     `census_counts` gives individuals by zone, in the rows of `checkable`, by species. The same draw is the same sample,
-    also when the individuals have changed since: what a person counted stands.
+    also when the individuals have changed since.
     """
     now = time_utc or datetime.now(UTC)
-    frames, stratum, sizes = frames_to_check(ground, checkable, detections, positive=positive, zero=zero, seed=seed)
-    asked = {"positive": positive, "zero": zero, "sizes": list(sizes), **checkable.parameters}
-    sample_id = _write_sample(session, run, ground, frames, stratum, asked, who, seed, now, identity_run_id)
-    frame_of = {(f.entry.capture_id, f.entry.part): f.frame_id for f in read_frames(session, sample_id)}
-    species = sorted(census_counts)
-    known = first_counts(session, sample_id)
-    missing = [f for f in frames if any(s not in known.get(frame_of[f.capture_id, f.part], {}) for s in species)]
-    for frame, answer in _answered(verifier, missing):
-        key = frame_of[frame.capture_id, frame.part]
-        new = {name: int(answer.get(name, 0)) for name in species if name not in known.get(key, {})}
-        try:
-            add_count(session, FrameCount(key, new, who, now))
-        except CensusError as error:
-            raise CensusError(error.what, where=str(frame.path), hint=error.hint) from error
+    sample_id = ask(
+        session, run, ground, checkable, detections, census_counts, verifier,
+        who=who, positive=positive, zero=zero, seed=seed, identity_run_id=identity_run_id, time_utc=now,
+    )  # fmt: skip
     return checked_sample(session, sample_id, identity_run_id, ground, checkable, census_counts, time_utc=now)
 
 

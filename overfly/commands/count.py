@@ -24,7 +24,7 @@ from flightplan.errors import CensusError, UnreadableFileError
 from flightplan.terrain import Terrain
 from overfly.chain import Counted, FrameToCheck, Verifier, count_survey
 from overfly.chain.counting import VERIFY_POSITIVE, VERIFY_ZERO
-from overfly.chain.recall import OVERLAP
+from overfly.chain.recall import CHECKED, OVERLAP
 from overfly.commands.places import census_argument, find_places, survey_option, workspace_option
 
 MOST_GAPS = 5
@@ -347,7 +347,9 @@ def _doubts(counted: Counted, name: str) -> list[str]:
         past = f"; some {told.passed:.0f} of them walked past every frame" if told.passed >= 1 else ""
         cannot = ": the pictures cannot tell it within 5 %" if told.doubtful(MOST_OFF) else ""
         lines.append(f"  give or take {told.error:.0f} for who is who{past}{cannot}")
-    if recall is not None and recall.source == OVERLAP:
+    if recall is not None and recall.source == CHECKED:
+        lines.append(f"  one in view is found with {recall.value:.2f}, as people saw of {recall.looks} they counted")
+    elif recall is not None and recall.source == OVERLAP:
         lines.append(f"  one in view is found with {recall.value:.2f}, as {recall.looks} looks at the same ground show")
     elif recall is not None:
         lines.append(f"  one in view is taken to be found with {recall.value:.2f}: too few looks show it")

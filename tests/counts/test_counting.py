@@ -99,6 +99,11 @@ def test_a_checked_sample_stays_in_the_census_and_corrects_later_counts(filled: 
     assert (
         [e.value for e in without.estimates] == [e.value for e in again.estimates] == [e.value for e in first.estimates]
     )
+    # What people saw also says how surely one in view is found, for species that they saw enough of.
+    assert first.recall["elephant"] == again.recall["elephant"] == without.recall["elephant"]
+    assert (first.recall["elephant"].source, first.recall["elephant"].looks) == ("checked", 120)
+    assert first.recall["zebra"].source != "checked"
+    assert first.identity_run_id == again.identity_run_id == without.identity_run_id
     # The frames stay those that were drawn, whatever people decide about detections afterwards.
     judge(filled, "reject", Detection.label == "zebra")
     assert count(filled).verified_frames == 60

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import shapely
 
-from overfly.chain.recall import ASSUMED, BELIEVED, OVERLAP, Recall, asked_of, recall_of
+from overfly.chain.checked_recall import checked_recall_of
+from overfly.chain.recall import ASSUMED, BELIEVED, CHECKED, OVERLAP, Recall, asked_of, recall_of
 
 
 def flown(animals, recall, seed=1, sigma_m=0.5):
@@ -63,3 +64,27 @@ def test_a_crowd_and_another_unit_say_nothing_and_that_is_said():
     each_its_own = np.arange(len(unit))
     alone = recall_told(*lonely[:4], each_its_own, 0.0)
     assert (alone.source, alone.looks) == (ASSUMED, 0)
+
+
+def checked(found_of, sizes=(400, 40)):
+    """Recall from a sample of two strata: per frame how many were found of how many, nothing in those of the first."""
+    there = np.array([total for _, total in found_of])
+    found = np.array([number for number, _ in found_of])
+    return checked_recall_of(found, there, (found > 0).astype(np.int64), sizes)
+
+
+def test_the_recall_of_a_checked_sample_is_weighed_as_its_frames_were_drawn():
+    # A frame in which nothing was found stands for many more than one in which something was.
+    told = checked([(0, 0)] * 19 + [(0, 1)] + [(3, 4)] * 20)
+    weighed = (20.0 * 0 + 2.0 * 60) / (20.0 * 1 + 2.0 * 80)
+    assert told.source == CHECKED
+    assert told.looks == 81
+    assert told.value == pytest.approx((81 * weighed + 20 * BELIEVED) / 101, abs=1e-4)
+    # One frame of the first stratum makes it far less sure than 81 animals each on its own would.
+    assert told.error > 1.5 * np.sqrt(told.value * (1 - told.value) / 101)
+
+
+def test_all_found_is_not_taken_for_certain():
+    told = checked([(0, 0)] * 20 + [(2, 2)] * 20)
+    assert told.value < 1
+    assert told.error > 0.02
