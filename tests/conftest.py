@@ -2,8 +2,10 @@
 
 import importlib.util
 import os
+import socket
 from collections.abc import Callable, Iterator
-from itertools import count
+from contextlib import ExitStack, suppress
+from itertools import count, product
 from pathlib import Path
 
 import pytest
@@ -72,6 +74,26 @@ def make_database(postgis_server: str) -> Callable[..., str]:
 def drop_database(postgis_server: str) -> Callable[[str], None]:
     """Drop a database by its URL."""
     return lambda url: _administer(postgis_server, f"DROP DATABASE {_name(url)} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def free_port() -> Callable[..., int]:
+    """Name a free TCP and UDP port, with those so much above it, for what cannot be told to take any.
+
+    It is below those that a system gives to whoever asks for any: nobody gets it before it is used.
+    """
+    starts = count(os.getpid() * 131, 20)
+
+    def find(*further: int) -> int:
+        for _ in range(800):
+            port = 15_000 + next(starts) % 16_000
+            with ExitStack() as held, suppress(OSError):
+                for number, kind in product((0, *further), (socket.SOCK_STREAM, socket.SOCK_DGRAM)):
+                    held.enter_context(socket.socket(socket.AF_INET, kind)).bind(("127.0.0.1", port + number))
+                return port
+        raise AssertionError("no port is free")
+
+    return find
 
 
 def _name(url: str) -> str | None:

@@ -329,7 +329,8 @@ class SimulatedVehicle(Whereabouts):
         """Take up a changed parameter that something keeps a copy of."""
         if name == "SIM_BATT_VOLTAGE":
             self.battery.set_voltage = self.parameters[name]
-        self.air.parameter_changed(name, self.parameters[name])
+        if name in self.parameters:  # a PX4's own names are not among them
+            self.air.parameter_changed(name, self.parameters[name])
         self.flight.configure()
 
     # --- time -----------------------------------------------------------------------------------------------------

@@ -75,6 +75,9 @@ class Fleet(Threaded):
         self._clock, self._speed = clock, speed
         self._wait_for = len(vehicles) if wait_for is None else wait_for
         self._posts = _open_posts(self.vehicles, listen)
+        if clock is None:
+            for vehicle in self.vehicles:
+                vehicle.transfers.keep_pace(speed)
 
     @property
     def addresses(self) -> tuple[str, ...]:

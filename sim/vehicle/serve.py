@@ -59,6 +59,8 @@ class VehicleServer(Threaded):
         self._hold = idle == "hold"
         self._heard_wall_s = self._bytes_wall_s = 0.0
         self._credit_until_s = 0.0
+        if clock is None:
+            vehicle.transfers.keep_pace(speed)
 
     @property
     def address(self) -> str:

@@ -21,13 +21,15 @@ RETRIES = 8
 class Transfers:
     """Stored items of the three kinds, and an upload under way at most.
 
-    `send` takes a message, `say` a severity and a text, `changed` is called with a kind whose items changed.
+    `send` takes a message, `say` a severity and a text, `changed` is called with a kind whose items changed. `retry_s`
+    is how long an item is waited for, by the vehicle's time, before it is asked for again.
     """
 
     def __init__(
         self, send: Callable[[Any], None], say: Callable[[int, str], None], changed: Callable[[int], None]
     ) -> None:
         self._send, self._say, self._changed = send, say, changed
+        self.retry_s = RETRY_S
         self.items: dict[int, list[Item]] = {MISSION: [], FENCE: [], RALLY: []}
         self.current_seq = 0
         self._home: Item | None = None
@@ -47,6 +49,13 @@ class Transfers:
     def uploading(self) -> bool:
         """Whether an upload waits for items."""
         return self._upload is not None
+
+    def keep_pace(self, speed: float) -> None:
+        """Give a ground station as long on the wall's clock as a real autopilot does, at `speed` seconds in one.
+
+        Asked again too soon it sends an item twice, and the second is out of its turn.
+        """
+        self.retry_s = RETRY_S * max(speed, 1.0)
 
     def set_home(self, home: Item) -> None:
         """Make mission item 0 the vehicle's home."""
@@ -198,7 +207,7 @@ class Transfers:
 
     def _ask(self, upload: _Upload, now_s: float) -> None:
         upload.asked += 1
-        upload.ask_again_s = now_s + RETRY_S
+        upload.ask_again_s = now_s + self.retry_s
         self._send(mav.MAVLink_mission_request_message(upload.system, upload.component, upload.next_seq, upload.kind))
 
     def _ack(self, system: int, component: int, kind: int, result: int) -> None:

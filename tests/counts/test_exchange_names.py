@@ -353,7 +353,7 @@ def test_the_clients_of_earthranger_and_smart_take_what_we_send(opened, model_fi
     }
     done = subprocess.run(
         [readers / "bin/python", str(Path(__file__).with_name("gundi_check.py"))],
-        input=json.dumps(asked), capture_output=True, text=True, check=False, timeout=120,
+        input=json.dumps(asked), capture_output=True, text=True, check=False, timeout=280,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
     said = json.loads(done.stdout)

@@ -186,7 +186,7 @@ def test_smart_s_client_takes_missions_and_pictures(pictured: Census, readers: P
     )
     done = subprocess.run(
         [readers / "bin/python", "-c", check],
-        input=json.dumps(found), capture_output=True, text=True, check=False, timeout=120,
+        input=json.dumps(found), capture_output=True, text=True, check=False, timeout=280,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
     number, kept, files = json.loads(done.stdout)

@@ -21,7 +21,6 @@ import os
 import re
 import shlex
 import shutil
-import socket
 import subprocess
 import sys
 import threading
@@ -191,6 +190,7 @@ class Shell:
     root: Path
     givens: Mapping[str, Callable[[Path], Path | None]]
     main: click.Command
+    free_port: Callable[..., int]
     files: Mapping[str, str] = field(default_factory=dict)
     ran: int = 0
     _ports: dict[str, str] = field(default_factory=dict)
@@ -228,7 +228,7 @@ class Shell:
             os.environ.update(environment)
             for process in self._serving:
                 process.terminate()
-                process.wait(timeout=30)
+                process.wait(timeout=60)
             if self._fleet is not None:
                 self._fleet.stop()
 
@@ -256,7 +256,7 @@ class Shell:
             source, target = Path(words[-2]), Path(words[-1])
             shutil.copytree(source, target) if source.is_dir() else shutil.copy(source, target)
         elif program in ("python", "python3"):
-            done = subprocess.run([sys.executable, *words[1:]], capture_output=True, text=True, timeout=120)
+            done = subprocess.run([sys.executable, *words[1:]], capture_output=True, text=True, timeout=500)
             assert done.returncode == expected, f"{block.where}: {line}\n{done.stdout}\n{done.stderr}"
         elif program == "overfly" and block.serves and words[1:3] == ["sim", "vehicle"]:
             self._fly(words)
@@ -297,7 +297,7 @@ class Shell:
         heard = ""
         try:
             while "Ctrl-C" not in heard:
-                heard += said.get(timeout=60)
+                heard += said.get(timeout=300)
         except Empty:
             raise AssertionError(f"{block.where}: {words} says nothing; {heard}") from None
 
@@ -318,20 +318,8 @@ class Shell:
 
         def free(named: re.Match[str]) -> str:
             if not self._ports:
-                base = _free_port()
+                base = self.free_port(1, 10)
                 self._ports = {"5760": str(base), "5770": str(base + 10), "8077": str(base + 1)}
             return self._ports[named[0]]
 
         return re.sub(r"\b(?:5760|5770|8077)\b", free, word)
-
-
-def _free_port() -> int:
-    """A port that is free, and so are the first and the tenth after it."""
-    while True:
-        with contextlib.ExitStack() as held, contextlib.suppress(OSError, OverflowError):
-            first = held.enter_context(socket.socket())
-            first.bind(("127.0.0.1", 0))
-            port = int(first.getsockname()[1])
-            for further in (1, 10):
-                held.enter_context(socket.socket()).bind(("127.0.0.1", port + further))
-            return port

@@ -36,9 +36,9 @@ def givens(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict]:
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("page", WITH_COMMANDS, ids=[str(p.relative_to(ROOT)) for p in WITH_COMMANDS])
-def test_the_commands_of_a_page_run_in_their_order(page: Path, givens: dict, tmp_path: Path) -> None:
+def test_the_commands_of_a_page_run_in_their_order(page: Path, givens: dict, tmp_path: Path, free_port) -> None:
     blocks = BLOCKS.blocks_of(page)
-    with BLOCKS.Shell(tmp_path, givens, main, BLOCKS.files_of(blocks)).page() as shell:
+    with BLOCKS.Shell(tmp_path, givens, main, free_port, BLOCKS.files_of(blocks)).page() as shell:
         for block in blocks:
             shell.run(block)
     assert shell.ran == sum(len(b.commands) for b in blocks if b.not_run is None) > 0

@@ -25,11 +25,12 @@ from pymavlink import mavutil
 
 from flightplan.formats import read_mission, write_formats
 from flightplan.mission import FencePolygon, Mission, MissionItem, RallyPoint
+from sim.faults import Faults, FaultyVehicle
 from sim.vehicle import Home, Px4Vehicle, SimulatedVehicle, VehicleServer
 
 LON, LAT, METRES = 34.8333, -2.3333, 111_319.49
 SPEED = 30
-PATIENCE_S = 40.0
+PATIENCE_S = 120.0
 FRAMES = 6
 """Two lines of 60 m, a frame each 25 m from their start."""
 
@@ -113,7 +114,7 @@ class MavProxy:
         assert self._process.stdout is not None
         self._process.stdin.close()  # the end of what is typed ends MAVProxy
         try:
-            self._process.wait(10)
+            self._process.wait(60)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
@@ -133,8 +134,10 @@ def heeds_ctrl_c() -> None:
 
 @contextmanager
 def command_served() -> Iterator[str]:
-    """`overfly sim vehicle` in a process of its own."""
-    command = [sys.executable, "-m", "overfly", "sim", "vehicle", "--listen", "tcp:127.0.0.1:0", "--speed", str(SPEED)]
+    """`overfly sim vehicle` in a process of its own, which is `patient`."""
+    patience = f"from sim.vehicle import transfers; transfers.RETRY_S = {PATIENCE_S}"
+    command = [sys.executable, "-c", f"{patience}; from overfly.cli import main; main()"]
+    command += ["sim", "vehicle", "--listen", "tcp:127.0.0.1:0", "--speed", str(SPEED)]
     command += ["--home", f"{LAT},{LON},1500,0"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=heeds_ctrl_c) as process:
         assert process.stderr is not None
@@ -143,7 +146,7 @@ def command_served() -> Iterator[str]:
         finally:
             process.send_signal(signal.SIGINT)
             try:
-                process.communicate(timeout=20)
+                process.communicate(timeout=60)
             finally:
                 process.kill()
 
@@ -205,6 +208,11 @@ def test_mavproxy_loads_reads_back_and_flies_what_overfly_wrote(tmp_path: Path) 
     assert [f.alt_rel for f in frames.values()] == pytest.approx([40.0] * FRAMES, abs=1.0)
 
 
+def patient(vehicle: SimulatedVehicle) -> None:
+    """Have it not ask for an item again: a client that is slow because this machine is would send it twice."""
+    vehicle.transfers.retry_s = PATIENCE_S * SPEED
+
+
 class MavSdk:
     """MAVSDK with one vehicle: what it was told is in `texts`."""
 
@@ -244,6 +252,7 @@ def test_mavsdk_loads_reads_back_and_flies_what_overfly_wrote(tmp_path: Path) ->
     files = write_formats(mission(), tmp_path / "lines")
     vehicle = SimulatedVehicle(Home(LON, LAT, 1500.0), 3)
     with VehicleServer(vehicle, speed=SPEED) as server:
+        patient(vehicle)
         sdk = MavSdk(server.address)
         try:
             assert (sdk.system.autopilot_type(), sdk.system.get_system_id()) == (2, 1)
@@ -274,6 +283,7 @@ def test_mavsdk_flies_a_px4_too(tmp_path: Path) -> None:
     files = write_formats(mission(), tmp_path / "lines")
     vehicle = Px4Vehicle(Home(LON, LAT, 1500.0), 3)
     with VehicleServer(vehicle, speed=SPEED) as server:
+        patient(vehicle)
         sdk = MavSdk(server.address)
         try:
             assert sdk.system.autopilot_type() == 1
@@ -298,8 +308,9 @@ def test_mavsdk_is_told_what_is_refused_and_that_a_vehicle_will_not_arm() -> Non
     from mavsdk.plugins.mission_raw import MissionItem as RawItem
     from mavsdk.plugins.mission_raw import MissionRawError
 
-    vehicle = SimulatedVehicle(Home(LON, LAT, 1500.0), 3)
+    vehicle = FaultyVehicle(Home(LON, LAT, 1500.0), 3, faults=Faults(gps=((0.0, 1e9),)))
     with VehicleServer(vehicle, speed=1.0) as server:
+        patient(vehicle)
         sdk = MavSdk(server.address)
         try:
             places = round(LAT * 1e7), round(LON * 1e7), 40.0
@@ -307,7 +318,7 @@ def test_mavsdk_is_told_what_is_refused_and_that_a_vehicle_will_not_arm() -> Non
             with pytest.raises(MissionRawError, match="UNSUPPORTED"):
                 sdk.mission.upload_mission(items)
             with pytest.raises(ActionError, match="FAILED"):
-                sdk.action.arm()  # it has only just been switched on
+                sdk.action.arm()  # it has no position, and will have none
         finally:
             sdk.close()
     assert not vehicle.armed

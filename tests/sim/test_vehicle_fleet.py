@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import socket
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -76,7 +77,7 @@ def test_vehicles_stand_in_a_row_with_ids_and_seeds_of_their_own() -> None:
 
 def systems(link: socket.socket, count: int) -> set[int]:
     """Return the first so many system ids heard on a socket."""
-    link.settimeout(10)
+    link.settimeout(60)
     heard: set[int] = set()
     parser = mav.MAVLink(None)
     while len(heard) < count:
@@ -87,7 +88,7 @@ def systems(link: socket.socket, count: int) -> set[int]:
 def test_over_tcp_each_has_a_port() -> None:
     with Fleet(line_up(HOME, 3), speed=20.0) as fleet:
         assert len(set(fleet.addresses)) == 3
-        links = [socket.create_connection(("127.0.0.1", int(a.rsplit(":", 1)[1])), 10) for a in fleet.addresses]
+        links = [socket.create_connection(("127.0.0.1", int(a.rsplit(":", 1)[1])), 60) for a in fleet.addresses]
         try:
             assert [systems(link, 1) for link in links] == [{1}, {2}, {3}]
         finally:
@@ -95,9 +96,8 @@ def test_over_tcp_each_has_a_port() -> None:
                 link.close()
 
 
-def test_a_named_tcp_port_is_followed_by_every_tenth() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+def test_a_named_tcp_port_is_followed_by_every_tenth(free_port: Callable[..., int]) -> None:
+    port = free_port(10)
     with Fleet(line_up(HOME, 2), f"tcp:127.0.0.1:{port}") as fleet:
         assert fleet.addresses == (f"tcp:127.0.0.1:{port}", f"tcp:127.0.0.1:{port + 10}")
 
@@ -113,8 +113,8 @@ def test_a_vehicle_flies_on_when_its_ground_station_hangs_up() -> None:
     vehicle = SimulatedVehicle(HOME)
     with Fleet([vehicle], speed=200.0) as fleet:
         port = int(fleet.addresses[0].rsplit(":", 1)[1])
-        socket.create_connection(("127.0.0.1", port), 10).close()
-        with socket.create_connection(("127.0.0.1", port), 10) as again:
+        socket.create_connection(("127.0.0.1", port), 60).close()
+        with socket.create_connection(("127.0.0.1", port), 60) as again:
             parser, beats = mav.MAVLink(None), 0
             while beats < 5:
                 beats += sum(m.get_type() == "HEARTBEAT" for m in parser.parse_buffer(again.recv(4096)) or ())

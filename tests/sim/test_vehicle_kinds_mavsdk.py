@@ -19,7 +19,7 @@ from flightplan.mission import FencePolygon, Mission, MissionItem, RallyPoint
 from sim.vehicle import Fleet, Home, PlaneVehicle, Px4Vehicle, SimulatedVehicle
 
 HOME = Home(34.8333, -2.3333, 1500.0)
-PATIENCE_S, SPEED = 40.0, 30.0
+PATIENCE_S, SPEED = 120.0, 30.0
 PX4, ARDUPILOT = 1, 2  # MAVSDK's Autopilot
 
 
@@ -85,6 +85,8 @@ class Client:
 def connected(vehicle: SimulatedVehicle, ready: str) -> Iterator[Client]:
     pytest.importorskip("mavsdk", reason="MAVSDK is not installed")
     with Fleet([vehicle], speed=SPEED) as fleet:
+        # A client that is slow because this machine is would be asked for an item again, and send it twice.
+        vehicle.transfers.retry_s = PATIENCE_S * SPEED
         client = Client(fleet.addresses[0])
         try:
             client.wait_for(lambda: ready in client.texts)

@@ -68,13 +68,12 @@ def test_a_stolen_cookie_is_worth_nothing_after_a_log_out_and_after_a_new_passwo
 
 
 def test_a_cookie_runs_out(camp, monkeypatch) -> None:
-    rita = camp()
+    rita, before = camp(), time.time()
     log_in(rita, "rita")
-    cookie = rita.cookies[COOKIE]
-    now = time.time()
-    monkeypatch.setattr(time, "time", lambda: now + LASTS_S - 5)
+    cookie, after = rita.cookies[COOKIE], time.time()
+    monkeypatch.setattr(time, "time", lambda: before + LASTS_S - 5)
     assert who(rita, cookie)[0] == 200
-    monkeypatch.setattr(time, "time", lambda: now + LASTS_S + 5)
+    monkeypatch.setattr(time, "time", lambda: after + LASTS_S + 5)
     assert who(rita, cookie)[0] == 401
 
 
