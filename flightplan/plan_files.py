@@ -92,6 +92,18 @@ def load_plan(path: Path | str) -> SurveyPlan:
     return _with_messages(plan, document.get("messages"))
 
 
+def load_plan_to_fly(path: Path | str) -> SurveyPlan:
+    """Read a plan that has sorties; PlanError says why there are none in one that was read from others' flights."""
+    plan = load_plan(path)
+    if plan.as_flown:
+        raise PlanError(
+            "there is nothing to fly in this plan: its lines were read from the pictures of others' flights",
+            where=str(path),
+            hint="`overfly plan` plans sorties",
+        )
+    return plan
+
+
 def lines_geojson(plan: SurveyPlan) -> dict[str, Any]:
     """Return the transects of a plan as a GeoJSON FeatureCollection, one feature each."""
     sorties = {t: s.identifier for s in plan.sorties for t in s.transects}

@@ -240,9 +240,9 @@ def _read_plan(path: Path) -> SurveyPlan | None:
     """Read a plan's folder, or its plan.json; None for one mission file."""
     if path.is_file() and path.suffix != ".json":
         return None
-    from flightplan.plan_files import load_plan
+    from flightplan.plan_files import load_plan_to_fly
 
-    return load_plan(path)
+    return load_plan_to_fly(path)
 
 
 def _read_sortie(path: Path) -> Sortie:

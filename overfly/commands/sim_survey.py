@@ -12,7 +12,7 @@ import click
 from detect.pipeline import processors
 from flightplan.console import OverflyCommand, finish, json_option, say
 from flightplan.plan import SurveyPlan
-from flightplan.plan_files import load_plan
+from flightplan.plan_files import load_plan_to_fly
 from overfly.commands.places import survey_option, workspace_option
 from overfly.commands.progress import counted_progress
 from overfly.pixel_surveys import WithPictures
@@ -113,7 +113,7 @@ def survey_command(
         raise click.UsageError("--model and --keep go with --pixels.")
     started = time.perf_counter()
     place = _plan_folder(plan, workspace_folder, survey)
-    flown = load_plan(place)
+    flown = load_plan_to_fly(place)
     world = read_world(world_file)
     check_strata(world, [s.name for s in flown.area.strata], str(world_file))
     surveys: Surveys = WithoutPictures(Setting(Flying.of(flown), world, redraw, one_world))

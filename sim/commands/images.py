@@ -11,7 +11,7 @@ import click
 from flightplan.console import OverflyCommand, finish, json_option, say
 from flightplan.errors import TerrainError
 from flightplan.plan import SurveyPlan
-from flightplan.plan_files import load_plan
+from flightplan.plan_files import load_plan_to_fly
 from flightplan.terrain import Terrain
 from sim.camera import Look
 from sim.collars import write_collars
@@ -106,7 +106,7 @@ def images_command(
     Frames are JPEG with EXIF and XMP; truth.jsonl beside them says which animals each one shows. Frames that are there
     already are kept.
     """
-    survey = load_plan(plan)
+    survey = load_plan_to_fly(plan)
     world = _world(survey, seed, world_file, terrain, orthophoto)
     begin_s = start.replace(tzinfo=UTC).timestamp()
     wrong = Slips.parse(slips)

@@ -54,6 +54,16 @@ def test_three_lines_over_a_beach_are_found_and_counted_along(area: Path, bright
     assert "there is a plan already" in again["said"]
 
 
+def test_there_is_nothing_to_fly_in_lines_of_others(area: Path, brighton: Path, tmp_path: Path) -> None:
+    run("transects", brighton, "--area", area, "--out", tmp_path / "plan")
+    refused = CliRunner().invoke(main, ["sim", "images", str(tmp_path / "plan"), "--out", str(tmp_path / "images")])
+    assert refused.exit_code == 1
+    assert "nothing to fly in this plan" in refused.output
+    page = (tmp_path / "plan/plan.html").read_text()
+    assert "lines as flown" in page
+    assert "seed" not in page
+
+
 def test_the_height_flown_is_taken_where_it_is_said(area: Path, brighton: Path, tmp_path: Path) -> None:
     at_forty = run("transects", brighton, "--area", area, "--out", tmp_path / "a")
     at_eighty = run("transects", brighton, "--area", area, "--out", tmp_path / "b", "--height", 80)
