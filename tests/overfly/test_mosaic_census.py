@@ -346,3 +346,40 @@ def test_the_chain_by_its_commands(tmp_path: Path, one_mosaic: Path, monkeypatch
     assert document["verified_frames"] == 8
     assert document["estimates"][-1]["lower"] is not None
     assert any("the mosaics show" in text for text in document["warnings"])
+
+
+@dataclass
+class Green(Bright):
+    """A crude detector of tree crowns in a photograph: blobs of dark green."""
+
+    names: tuple[str, ...] = ("tree",)
+    content_hash: str = "e" * 64
+
+    def _one(self, tile: np.ndarray) -> Detections:
+        red, green, blue = tile.astype(float).transpose(2, 0, 1)
+        spots, count = scipy.ndimage.label(scipy.ndimage.gaussian_filter(2 * green - red - blue, 4) > 12)
+        boxes = [[c.start, r.start, c.stop, r.stop] for r, c in scipy.ndimage.find_objects(spots)]
+        return sorted_detections(boxes, [0.9] * count, [0] * count, self.names, self.content_hash)
+
+
+def test_trees_of_a_real_mosaic_are_as_many_as_people_drew_once_all_of_its_parts_are_checked(
+    tmp_path: Path, shared_data: Path
+) -> None:
+    mosaic = shared_data / "terrain/OSBS_029.tif"
+    with (shared_data / "imagery/tree_crowns/OSBS_029.csv").open(newline="") as file:
+        boxes = np.array([[float(r[k]) for k in ("xmin", "ymin", "xmax", "ymax")] for r in csv.DictReader(file)])
+    middles = (boxes[:, :2] + boxes[:, 2:]) / 2
+
+    def drawn(frames: Sequence[FrameToCheck]) -> Mapping[int, Mapping[str, int]]:
+        return {f.capture_id: {"tree": int(shapely.contains_xy(f.zone_px, middles).sum())} for f in frames}
+
+    with Census.open(tmp_path / "census.gpkg") as census:
+        ingest(census, "2019", [mosaic])
+        assert detect_survey(census, Green(), name="green").detections > 10
+        counted = count_survey(census, verifier=drawn, who="those who drew them")
+    (entry,) = counted.estimates
+    assert len(middles) == 61
+    assert entry.value == pytest.approx(61)
+    assert (entry.lower, entry.upper) == (None, None)
+    # 40 by 40 m of which 0.3 % are nodata, in metres on the ground and not of UTM's grid.
+    assert entry.area_searched_m2 == pytest.approx(1595.4, rel=0.01)
