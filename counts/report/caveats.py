@@ -39,7 +39,7 @@ def gravest(facts: Facts, say: Words) -> tuple[str, ...]:
 def _gaps(facts: Facts, say: Words) -> Iterator[str]:
     notes = facts.counting.parameters.get("effort_notes") if facts.counting else None
     if isinstance(notes, list) and notes:
-        yield say._("Gaps: {gaps}.", gaps="; ".join(say.stored(str(note).rstrip(".")) for note in notes))
+        yield say._("Gaps: {gaps}.", gaps=say.in_turn([say.stored(str(note).rstrip(".")) for note in notes]))
     missing = [f.sortie for f in facts.flights if f.status != "flown"]
     if missing:
         yield say._("Not flown to the end: {sorties}.", sorties=say.listed(missing))
@@ -145,7 +145,7 @@ def _of_estimates(facts: Facts, say: Words) -> Iterator[str]:
             yield say._("{where}: no limits, because {reason}.", where=where, reason=say.stored(entry.limits_reason))
     for note, places in noted.items():
         every = len(places) == len(facts.estimates) > 1
-        where = say._("All estimates") if every else "; ".join(places)
+        where = say._("All estimates") if every else say.in_turn(places)
         yield say._("{where}: {note}.", where=where, note=say.stored(note))
 
 

@@ -15,7 +15,7 @@ from flightplan.drawing import Canvas, Label, areas_path
 from flightplan.frames import Floats
 
 _KM_PER_DEG = 111.2
-_INSET_PX, _STEP_PX, _LINE_PX = 5.0, 7.0, 26.0
+_INSET_PX, _STEP_PX, _LINE_PX, _EDGE_PX = 5.0, 7.0, 26.0, 116.0
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,8 @@ def coarse_cells(
         labels = []
         for cell, count in zip(shown, counts, strict=True):
             if not cell.is_empty:
-                west, north = cell.bounds[0] + 12, cell.bounds[1] + _LINE_PX * (1 + len(found))
+                # Beside and below what names meridians and parallels at the map's edges.
+                west, north = max(cell.bounds[0] + 12, _EDGE_PX), max(cell.bounds[1], _LINE_PX) + 24 * (1 + len(found))
                 labels.append(Label(round(west, 1), round(north, 1), f"{species}: {count}"))
         visible = np.array([cell for cell in shown if not cell.is_empty], dtype=object)
         found.append(CoarseCells(species, marks[species], areas_path(visible), tuple(labels), sum(counts)))

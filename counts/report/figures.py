@@ -23,7 +23,7 @@ WIDTH = 500.0
 def draw_density(grid: DensityGrid, say: Words) -> str:
     """Return the SVG of a species' density grid with its legend."""
     lows = ("0", *(say.significant(b, 2) for b in grid.bounds[:-1]))
-    names = ["0", *(f"{low} – {say.significant(high, 2)}" for low, high in zip(lows, grid.bounds, strict=True))]
+    names = ["0", *(f"{low}–{say.significant(high, 2)}" for low, high in zip(lows, grid.bounds, strict=True))]
     step = (grid.width - 20) / max(len(names), 5)
     return _drawn("density.svg.j2", grid=grid, names=names, step=step, tall=grid.height + 34)
 

@@ -64,6 +64,7 @@ class SurveyMap:
     launch_sites: tuple[Label, ...]
     meridians: tuple[Label, ...]
     parallels: tuple[Label, ...]
+    north: str
     scale_px: float
     scale_text: str
     notes: tuple[str, ...]
@@ -155,8 +156,9 @@ def _draw(facts: Facts, species: Sequence[str], say: Words, sensitive: Collectio
         points=_points(facts, species, canvas, say, sensitive, notes),
         coarse=coarse_cells(facts, canvas, {name: i % MARKS for i, name in enumerate(species)}, sensitive),
         launch_sites=tuple(_label(canvas, s) for s in area.launch_sites) if area else (),
-        meridians=meridians(canvas),
-        parallels=parallels(canvas),
+        meridians=tuple(replace(tick, text=say.degrees(tick.text)) for tick in meridians(canvas)),
+        parallels=tuple(replace(tick, text=say.degrees(tick.text)) for tick in parallels(canvas)),
+        north=say._("North")[0],
         scale_px=scale_px,
         scale_text=say._("{length} km", length=length) if unit == "km" else say._("{length} m", length=length),
         notes=tuple(notes),

@@ -76,7 +76,7 @@ def lede(facts: Facts, say: Words) -> str:
     """The sentence under the title."""
     totals = _animals(facts)
     if totals:
-        told = say._("Estimated: {estimates}.", estimates="; ".join(sentence(e, say) for e in totals[:3]))
+        told = say._("Estimated: {estimates}.", estimates=say.in_turn([sentence(e, say) for e in totals[:3]]))
         if len(totals) <= 3:
             return told
         return f"{told} " + say.ngettext("{count} more species below.", "{count} more species below.", len(totals) - 3)
