@@ -9,14 +9,14 @@ from itertools import count, product
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.pool import NullPool
 
 # Where a red test stops others' work, the examples are the same on every run; at home they go on exploring.
 # How fast a machine is is no property of the code.
-settings.register_profile("seeded", derandomize=True, database=None, deadline=None)
-settings.register_profile("exploring", deadline=None)
+settings.register_profile("exploring", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("seeded", settings.get_profile("exploring"), derandomize=True, database=None)
 settings.load_profile("seeded" if os.environ.get("CI") else "exploring")
 
 

@@ -110,7 +110,9 @@ PIECES = [
 
 
 @pytest.mark.parametrize("name", sorted(READERS))
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(data=st.data())
 def test_a_file_that_was_damaged_anywhere_is_read_or_refused(tmp_path, name, data):
     reader, text = READERS[name]

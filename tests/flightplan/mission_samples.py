@@ -4,7 +4,9 @@ from hypothesis import HealthCheck, settings
 
 from flightplan.mission import FenceCircle, FencePolygon, Frame, Mission, MissionItem, RallyPoint
 
-quiet = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+quiet = settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 
 
 # What overfly plans: take-off, speed, a way in, two triggered lines, the way home, return ---------------------------

@@ -29,7 +29,9 @@ from flightplan.mission import (
     does_not_fit,
 )
 
-quiet = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+quiet = settings(
+    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 
 
 def waypoint(lon: float, lat: float, stay_s: float = 0.0, height_m: float = 80.0) -> MissionItem:

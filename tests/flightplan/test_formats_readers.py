@@ -16,7 +16,9 @@ from flightplan.errors import MissionFormatError
 from flightplan.formats import SUFFIXES, lost_in, read_mission, write_mission
 from flightplan.mission import FenceCircle, FencePolygon, Frame, Mission, MissionItem, RallyPoint
 
-quiet = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+quiet = settings(
+    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 
 
 def waypoint(lon: float, lat: float, stay_s: float = 0.0, frame: int = 3) -> MissionItem:

@@ -355,7 +355,7 @@ def any_message() -> Iterator[st.SearchStrategy[Any]]:
     max_examples=40,
     deadline=None,
     phases=(Phase.explicit, Phase.reuse, Phase.generate),
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(messages=st.lists(st.one_of(*any_message()), max_size=12), noise=st.binary(max_size=40))
 def test_nothing_that_arrives_brings_it_down(station_class: type[Any], messages: list[Any], noise: bytes) -> None:
