@@ -23,7 +23,7 @@ from sim.vehicle.place import Home
 from sim.vehicle.weather import Wind
 
 ENVIRONMENT = "OVERFLY_ARDUCOPTER"
-_PATIENCE_S = 10.0
+_PATIENCE_S = 30.0
 _TAIL = 5
 
 
