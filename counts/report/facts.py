@@ -179,7 +179,7 @@ class Facts:
     @property
     def labels(self) -> tuple[str, ...]:
         """Every label: those with estimates first, then what else was seen."""
-        seen = () if self.individuals is None else sorted({str(s) for s in self.individuals.species})
+        seen = () if self.individuals is None else np.unique(self.individuals.species).tolist()
         return tuple(dict.fromkeys([*self.species, *seen, *self.detections_by_label]))
 
     @property

@@ -312,10 +312,14 @@ def _table(session: Session, query: Any) -> DetectionTable:
         outlines.update((total + i, shape) for i, shape in enumerate(shapes) if shape is not None)
         total += len(rows)
     whole = np.concatenate(keys, axis=1) if keys else np.empty((3, 0), dtype=np.int64)
+    keys.clear()
     values = np.concatenate(numbers, axis=1) if numbers else np.empty((5, 0))
+    numbers.clear()
     # By capture here and not by the database, which would sort millions of rows on disk.
     order = np.lexsort((whole[0], whole[1]))
-    whole, values, place = whole[:, order], values[:, order], np.argsort(order)
+    place = np.argsort(order) if outlines else order
+    for column in (*whole, *values):
+        column[:] = column[order]
     names_sorted = tuple(sorted(labels))
     in_order = np.array([names_sorted.index(name) for name in labels], dtype=np.int64)
     return DetectionTable(

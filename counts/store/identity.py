@@ -194,31 +194,40 @@ def _add_individuals(session: Session, run_id: int, survey_id: int, entry: Ident
     if unknown:
         raise CensusError(f"the survey has no transect {unknown[0]!r}", hint="Add the survey with its plan first")
     per_animal = np.bincount(entry.individual[entry.individual >= 0], minlength=len(entry.species))
-    points = encode_points(entry.individual_lonlat)
-    herds = [-1] * len(points) if entry.herd is None else entry.herd.tolist()
-    if not points:
+    if not len(entry.species):
         return np.empty(0, dtype=np.int64)
-    rows = zip(
-        range(1, len(points) + 1),
-        map(str, entry.species),
-        (None if name is None else transects[name] for name in entry.transect),
-        per_animal.tolist(),
-        (None if herd < 0 else herd for herd in herds),
-        points,
-        strict=True,
-    )
     insert_points(
         session,
         Base.metadata.tables["individuals"],
         "point",
         ("identity_run_id", "number", "species", "transect_id", "sightings", "herd", "point"),
-        ((run_id, *row) for row in rows),
+        _individual_rows(run_id, transects, per_animal, entry),
         np.asarray(entry.individual_lonlat, dtype=np.float64).reshape(-1, 2),
     )
     keys = session.scalars(
         select(Individual.fid).where(Individual.identity_run_id == run_id).order_by(Individual.number)
     )
     return np.array(keys.all(), dtype=np.int64)
+
+
+def _individual_rows(
+    run_id: int, transects: Mapping[str, int], per_animal: Keys, entry: IdentityEntry
+) -> Iterator[tuple[Any, ...]]:
+    """Give the rows some at a time, as those of sightings."""
+    herds = np.full(len(entry.species), -1) if entry.herd is None else entry.herd
+    for start in range(0, len(entry.species), ROWS_AT_A_TIME):
+        part = slice(start, start + ROWS_AT_A_TIME)
+        points = encode_points(entry.individual_lonlat[part])
+        yield from zip(
+            repeat(run_id, len(points)),
+            range(start + 1, start + 1 + len(points)),
+            map(str, entry.species[part]),
+            (None if name is None else transects[name] for name in entry.transect[part]),
+            per_animal[part].tolist(),
+            (None if herd < 0 else herd for herd in herds[part].tolist()),
+            points,
+            strict=True,
+        )
 
 
 def _add_sightings(session: Session, run_id: int, keys: Keys, entry: IdentityEntry) -> None:

@@ -270,15 +270,18 @@ def place_detections(ground: SurveyGround, table: DetectionTable) -> Sightings:
         lonlat[chosen], covariance[chosen], common[chosen] = placed.lonlat, placed.covariance_m2, placed.common_m2
     known = np.flatnonzero(np.isfinite(lonlat).all(axis=1))
     names = np.array(table.labels, dtype=np.str_) if table.labels else np.empty(0, dtype=np.str_)
+    common = np.subtract(covariance, common, out=common)
+    # Where all are placed, as nearly always, nothing is copied.
+    some = slice(None) if len(known) == len(table) else known
     return Sightings(
         detection=known,
-        capture=capture[known],
-        labels=names[table.label_ids[known]],
-        scores=table.scores[known],
-        lonlat=lonlat[known],
-        local_m=ground.frame.to_local(lonlat[known]) if len(known) else np.empty((0, 2)),
-        covariance_m2=covariance[known],
-        independent_m2=covariance[known] - common[known],
+        capture=capture[some],
+        labels=names[table.label_ids[some]],
+        scores=table.scores[some],
+        lonlat=lonlat[some],
+        local_m=ground.frame.to_local(lonlat[some]) if len(known) else np.empty((0, 2)),
+        covariance_m2=covariance[some],
+        independent_m2=common[some],
     )
 
 
