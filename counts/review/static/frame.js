@@ -5,7 +5,7 @@ import { askParts, merge, SAID, split } from "/static/boxes.js";
 import { askBulk } from "/static/bulk.js";
 import { Drawing } from "/static/drawing.js";
 import { Keys } from "/static/keys.js";
-import { panByKeys, whenDrawn } from "/static/pixels.js";
+import { panByKeys, sayWhy, whenDrawn } from "/static/pixels.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const get = (id) => document.getElementById(id);
@@ -61,7 +61,7 @@ const pixels = OpenSeadragon({
 });
 const drawing = whenDrawn(capture, facts.drawn, pixels, source);
 panByKeys(get("pixels"), () => pixels);
-pixels.addHandler("tile-load-failed", () => { if (!drawing.on) say("The picture cannot be shown: is the card or the disk there?"); });
+pixels.addHandler("tile-load-failed", () => { if (!drawing.on) sayWhy(capture); });
 
 const layer = document.createElementNS(SVG, "svg");
 layer.setAttribute("viewBox", `0 0 ${facts.width_px} ${facts.height_px}`);

@@ -50,9 +50,9 @@ function checkbox(place, text, colour, checked, changed) {
   place.append(label);
 }
 
-for (const [title, source, parts] of layers) {
+for (const [title, source, parts, colour] of layers) {
   if (source === "picture" || source === "chosen") continue;
-  checkbox(get("layers"), title, null, !OFF.has(source), (on) => parts.forEach((_, i) => map.setLayoutProperty(`${source}-${i}`, "visibility", on ? "visible" : "none")));
+  checkbox(get("layers"), title, colour, !OFF.has(source), (on) => parts.forEach((_, i) => map.setLayoutProperty(`${source}-${i}`, "visibility", on ? "visible" : "none")));
 }
 survey.labels.forEach((label, i) => checkbox(get("species"), label, COLOURS[i % COLOURS.length], true, (on) => choose("species", label, on)));
 for (const [state, title] of Object.entries(STATES)) checkbox(get("states"), title, null, true, (on) => choose("state", state, on));

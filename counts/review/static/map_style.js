@@ -66,14 +66,15 @@ export function surveyLayers(labels) {
   const colour = labels.length ? species : "#55584f";
   const rejected = ["==", ["get", "state"], "reject"];
   return [
-    ["Strata", "strata", [{ type: "fill", paint: { "fill-color": "#8a8f6a", "fill-opacity": 0.12 } }, { type: "line", paint: { "line-color": "#55584f", "line-width": 2 } }]],
-    ["Left out", "exclusions", [{ type: "fill", paint: { "fill-color": "#55584f", "fill-opacity": 0.28 } }]],
-    ["Masks", "masks", [{ type: "fill", paint: { "fill-color": "#4b8fb5", "fill-opacity": 0.4 } }]],
-    ["Footprints", "footprints", [{ type: "fill", paint: { "fill-color": "#ffffff", "fill-opacity": 0.3 } }, { type: "line", paint: { "line-color": ["case", ["==", ["get", "on_effort"], true], "#6d7066", "#b9b6a8"], "line-width": 0.7 } }]],
+    // Of each, what it is called, its source, how it is drawn, and the colour that the list of layers shows.
+    ["Strata", "strata", [{ type: "fill", paint: { "fill-color": "#8a8f6a", "fill-opacity": 0.12 } }, { type: "line", paint: { "line-color": "#55584f", "line-width": 2 } }], "#c9cbb8"],
+    ["Left out", "exclusions", [{ type: "fill", paint: { "fill-color": "#55584f", "fill-opacity": 0.28 } }], "#b8b9b1"],
+    ["Masks", "masks", [{ type: "fill", paint: { "fill-color": "#4b8fb5", "fill-opacity": 0.4 } }], "#a9c8d8"],
+    ["Footprints", "footprints", [{ type: "fill", paint: { "fill-color": "#ffffff", "fill-opacity": 0.3 } }, { type: "line", paint: { "line-color": ["case", ["==", ["get", "on_effort"], true], "#6d7066", "#b9b6a8"], "line-width": 0.7 } }], "#ffffff"],
     ["Chosen", "chosen", [{ type: "line", paint: { "line-color": "#a33f14", "line-width": 1.6 } }]],
-    ["Lines planned", "planned", [{ type: "line", paint: { "line-color": "#22251f", "line-width": 1, "line-dasharray": [4, 3] } }]],
-    ["Lines flown", "flown", [{ type: "line", paint: { "line-color": "#1f5f8b", "line-width": 1.2 } }]],
-    ["Gaps", "gaps", [{ type: "fill", paint: { "fill-color": "#c22f20", "fill-opacity": 0.55 } }, { type: "line", paint: { "line-color": "#c22f20", "line-width": 1.5 } }]],
+    ["Lines planned", "planned", [{ type: "line", paint: { "line-color": "#22251f", "line-width": 1, "line-dasharray": [4, 3] } }], "#22251f"],
+    ["Lines flown", "flown", [{ type: "line", paint: { "line-color": "#6f8494", "line-width": 1.2 } }], "#6f8494"],
+    ["Gaps", "gaps", [{ type: "fill", paint: { "fill-color": "#c22f20", "fill-opacity": 0.55 } }, { type: "line", paint: { "line-color": "#c22f20", "line-width": 1.5 } }], "#d97a70"],
     ["Density", "density", [{ type: "heatmap", paint: { "heatmap-radius": ["interpolate", ["exponential", 2], ["zoom"], 8, 6, 13, 34, 16, 120], "heatmap-opacity": 0.75, "heatmap-color": ["interpolate", ["linear"], ["heatmap-density"], 0, "rgba(242,240,230,0)", 0.2, "#f3d9a4", 0.5, "#e08a3c", 1, "#8d2a22"] } }]],
     ["Sightings", "sightings", [{ type: "circle", paint: { "circle-radius": ["interpolate", ["linear"], ["zoom"], 10, 2.5, 16, 7], "circle-color": ["case", rejected, "#ffffff", colour], "circle-stroke-color": ["case", rejected, colour, "#ffffff"], "circle-stroke-width": ["case", rejected, 2, 1] } }]],
     ["Picture", "picture", [{ type: "line", paint: { "line-color": "#a33f14", "line-width": 3.5 } }]],

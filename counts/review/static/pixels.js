@@ -39,3 +39,10 @@ export function whenDrawn(capture, share, viewer, source) {
   if (state.on) tell(share);
   return state;
 }
+
+// Why a picture cannot be shown: the server knows, and the viewer does not tell.
+export async function sayWhy(capture) {
+  const answer = await fetch(`/api/v1/captures/${capture}/tiles/0/0/0.jpg`).catch(() => null);
+  const reason = answer && !answer.ok ? (await answer.json()).detail : "the server does not answer";
+  if (!answer?.ok) say(`${reason[0].toUpperCase()}${reason.slice(1)}`);
+}

@@ -2,7 +2,7 @@
 
 import { Queue, newName, read, redraw, say, send, showUnsent } from "/static/api.js";
 import { Keys } from "/static/keys.js";
-import { panByKeys, whenDrawn } from "/static/pixels.js";
+import { panByKeys, sayWhy, whenDrawn } from "/static/pixels.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const COLOURS = ["#ffd23f", "#5ad1ff", "#ff8ad8", "#8cf28c", "#ffb066", "#c9b3ff", "#ffffff", "#a7ffe4", "#ff7b6b"];
@@ -74,7 +74,7 @@ function show(found) {
     gestureSettingsMouse: { clickToZoom: false, dblClickToZoom: false }, gestureSettingsTouch: { dblClickToZoom: false }, tileSources: source,
   });
   const drawing = whenDrawn(frame.capture_id, frame.drawn, pixels, source);
-  pixels.addHandler("tile-load-failed", () => { if (!drawing.on) say("The picture cannot be shown: is the card or the disk there?"); });
+  pixels.addHandler("tile-load-failed", () => { if (!drawing.on) sayWhy(frame.capture_id); });
   pixels.addHandler("open", () => {
     layer = document.createElementNS(SVG, "svg");
     layer.setAttribute("viewBox", `0 0 ${frame.width_px} ${frame.height_px}`);

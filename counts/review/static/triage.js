@@ -166,7 +166,7 @@ function paint(index) {
   const place = grid.children[index];
   const item = at.items[index];
   if (!place || !item) return;
-  const text = [item.label, item.score.toFixed(2), SAID[item.state] ?? item.state].filter(Boolean).join(" · ");
+  const text = [`${item.label} · ${item.score.toFixed(2)}`, SAID[item.state] ?? item.state].filter(Boolean).join("\n");
   place.className = [item.state, index === at.cursor ? "here" : "", place.classList.contains("gone") ? "gone" : ""].join(" ");
   place.setAttribute("aria-selected", String(at.selected.has(index)));
   place.lastChild.textContent = text;
