@@ -31,9 +31,12 @@ def checked_recall(session: Session, sample_id: int, table: DetectionTable) -> d
         first, last = np.searchsorted(table.capture_id, [frame.entry.capture_id, frame.entry.capture_id + 1])
         inside = np.arange(first, last)
         if frame.entry.zone_px is not None:
-            rings = [shapely.LineString(ring) for ring in frame.entry.zone_px]
+            # Rings in rings are holes. Pieces of ground that touch are no valid area, so each ring is asked by itself.
             # Without rings the line leaves the land there, and nothing was to be counted.
-            inside = inside[shapely.intersects_xy(shapely.build_area(shapely.MultiLineString(rings)), centres[inside])]
+            held = np.zeros(len(inside), dtype=np.int64)
+            for ring in frame.entry.zone_px:
+                held += shapely.intersects_xy(shapely.Polygon(ring), centres[inside])
+            inside = inside[held % 2 == 1]
         for name, number in zip(
             table.labels, np.bincount(table.label_ids[inside], minlength=len(table.labels)).tolist(), strict=True
         ):
