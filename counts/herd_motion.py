@@ -17,7 +17,7 @@ import numpy.typing as npt
 import shapely
 from scipy.spatial import KDTree
 
-from counts.likelihood import components
+from counts.likelihood import components, density_within, strangers_near
 from counts.observed import CHI2_95, Observed
 from counts.pass_drift import Followed, pass_drift
 from counts.passes import Passes
@@ -31,10 +31,16 @@ CHAIN_M, LARGEST_M = 50.0, 400.0
 AS_ONE = 0.5
 """How likely a herd walks as one, before its tracks are asked."""
 
+MOST_STRANGERS_NEXT = 2.0
+"""Tracks of a herd tell nothing where more others stand, on average, where an animal may be in the next frame."""
+
+LONGEST_WALK_S = 900.0
+"""No herd is taken to go on in one way for longer."""
+
 WAYS = 24
 """So many velocities stand for all that a herd may have."""
 
-MOST_HERDS, MOST_ASKED, MOST_OF_A_HERD = 300, 30_000, 800
+MOST_HERDS, MOST_ASKED, MOST_OF_A_HERD = 300, 15_000, 800
 """So many herds, the largest, are weighed, by so many sightings in all and of each."""
 
 _SPEEDS, _HEADINGS, _FINE = 48, 72, 1e-3
@@ -70,6 +76,7 @@ def walks(s: Observed, reported: Observed, track: Ints, rows: Ints, share: Float
     seen = followed(reported, track, rows, herd, len(passes.corners))
     velocity, information = pass_drift(seen, len(animals) * len(passes.corners))
     velocity, information = velocity.reshape(-1, len(passes.corners), 2), information.reshape(-1, len(passes.corners))
+    information[_crowded(s, rows, herd, passes)] = 0.0
     limit = float(np.sqrt(s.drift_variance[rows[0]] * CHI2_95))
     flown = Flown.of(passes)
     asked = np.argsort(-animals, kind="stable")[:MOST_HERDS]
@@ -88,6 +95,15 @@ def walks(s: Observed, reported: Observed, track: Ints, rows: Ints, share: Float
     others[asked] = False
     error = float((animals**2 * np.where(others, usual, variance)).sum())
     return Walks(factor[herd], float(np.sqrt(error)))
+
+
+def _crowded(s: Observed, rows: Ints, herd: Ints, passes: Passes) -> npt.NDArray[np.bool_]:
+    """Herds so dense that a track may go from one animal to another, and a whole frame be taken for one shifted."""
+    assert passes.looks is not None
+    step = passes.looks.intervals_s(len(passes.corners))[s.passes[rows]]
+    place = 2 * s.covariances[rows] + (s.drift_variance[rows] * step**2)[:, None, None] * np.eye(2)
+    strangers = strangers_near(place, density_within(s.points, s.layers)[rows])
+    return np.asarray(np.bincount(herd, weights=strangers) > MOST_STRANGERS_NEXT * np.bincount(herd))
 
 
 def herds_at(points: Floats) -> Ints:
@@ -183,18 +199,19 @@ class Flown:
         number = np.zeros((len(velocities), len(points)))
         places, fastest = shapely.points(points), float(np.hypot(*velocities.T).max())
         low, high = np.sort(self.passes.times_s, axis=1).T
-        longest = fastest * max(float(high.max() - times.min()), float(times.max() - low.min()))
+        longest = fastest * min(LONGEST_WALK_S, max(float(high.max() - times.min()), float(times.max() - low.min())))
         widths, around = self.passes.widths, shapely.convex_hull(shapely.multipoints(points))
         reached = self.tree.query(around, predicate="dwithin", distance=longest + float(widths.max()))
         for row in np.sort(reached).tolist():
-            lag = np.maximum(high[row] - times, times - low[row])
+            lag = np.minimum(np.maximum(high[row] - times, times - low[row]), LONGEST_WALK_S)
             near = np.flatnonzero(shapely.distance(self.swaths[row], places) <= fastest * lag + widths[row])
             if not len(near) or not len(self.frames[row]):
                 continue
             way, at = np.repeat(np.arange(len(velocities)), len(near)), np.tile(near, len(velocities))
             there, same = points[at], np.full(len(at), row)
             for _ in range(_ROUNDS):
-                there = points[at] + velocities[way] * (self.passes.when(same, there) - times[at])[:, None]
+                walked_s = np.clip(self.passes.when(same, there) - times[at], -LONGEST_WALK_S, LONGEST_WALK_S)
+                there = points[at] + velocities[way] * walked_s[:, None]
             there = np.where((of_pass[at] == row)[:, None], points[at], there)
             seen = shapely.STRtree(self.frames[row]).query(shapely.points(there), predicate="intersects")[0]
             number += np.bincount(way[seen] * len(points) + at[seen], minlength=number.size).reshape(number.shape)

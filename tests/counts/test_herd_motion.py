@@ -175,3 +175,10 @@ def test_a_herd_is_who_stands_in_squares_that_touch_and_no_larger_than_a_limit()
     sizes = np.bincount(herds_at(row))
     assert len(sizes) == 5
     assert sizes.max() == 20
+
+
+def test_a_crowd_in_which_anyone_may_be_anyones_next_says_nothing_of_how_it_walks_and_the_count_says_so():
+    start = herd(150, 8.0)
+    counts, truth = counted(lambda t: start + np.array([0.1, 0.0]) * t, error_m=5.0)
+    assert counts.untold > truth
+    assert counts.doubtful(0.05)
