@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -110,17 +113,11 @@ def line_transects(
     if len(x) == 0:
         nothing = f"none seen from {k} lines: their spread says nothing about what was missed"
         return estimate(0.0, (), method=method, units=k, confidence=confidence, form=form, reason=nothing)
-    mean, mean_variance, size_df = 1.0, 0.0, math.inf
-    weights = size
+    factor, weights = _Factor(1.0, 0.0, math.inf), size
     if group_size is not GroupSize.PER_LINE and sizes is not None:
         if len(x) < 3:
             raise EstimateError(f"{len(x)} groups are too few to estimate their size", where=method)
-        weights = np.ones_like(x)
-        if group_size is GroupSize.MEAN:
-            mean, mean_variance, size_df = float(size.mean()), float(size.var(ddof=1)) / len(x), len(x) - 1
-        else:
-            mean, mean_variance = _size_at_certain_detection(size, function.detection(x, rows))
-            size_df = len(x) - 2
+        factor, weights = _of_groups(size, group_size, partial(function.detection, x, rows)), np.ones_like(x)
     on_line, on_line_slopes = np.ones_like(x), np.zeros((len(x), 0))
     if observers is not None:
         on_line, on_line_slopes = observers.on_the_line(len(x), None if theirs is None else theirs[inside])
@@ -132,7 +129,7 @@ def line_transects(
     if raised < float(length.sum()):
         seen = 0.0
         notes += ("the strips cover more than the stratum, lines being flown again: no floor at the animals seen",)
-    value = raised / float(length.sum()) * covered * mean
+    value = raised / float(length.sum()) * covered * factor.mean
     components = [
         Component(
             "detection",
@@ -151,16 +148,11 @@ def line_transects(
                 source=f"two observers of {observers.sightings} sightings",
             )
         )
-    if mean_variance > 0:
-        components.append(Component("group size", (value / mean) ** 2 * mean_variance, size_df))
-    reason: str | None = "one line has no spread: limits need at least two" if k < 2 else None
-    if k > 1:
-        rate = encounter_rate_variance(per_line, length, spread)
-        if rate > 0:
-            df = k - k // 2 if spread in (EncounterVariance.S1, EncounterVariance.S2) else k - 1
-            components.insert(0, Component("sampling", (raised * mean) ** 2 * rate, df))
-        else:
-            reason = f"all {k} lines gave the same rate, so the sample holds no measure of its error"
+    if factor.variance > 0:
+        components.append(Component("group size", (value / factor.mean) ** 2 * factor.variance, factor.df))
+    sampling, reason = _between_lines(per_line, length, spread, raised * factor.mean)
+    if sampling is not None:
+        components.insert(0, sampling)
     return estimate(
         value, () if reason else components, method=method, units=k, seen=seen, confidence=confidence, form=form,
         reason=reason, notes=notes,
@@ -182,6 +174,35 @@ def _check(
         raise EstimateError("a sighting is on a line that was not flown", where=method)
     if not area > 0 or sides not in (1, 2):
         raise EstimateError("the area must be larger than 0 and the sides of the line 1 or 2", where=method)
+
+
+@dataclass(frozen=True)
+class _Factor:
+    """The animals in a group: the mean, its variance and the degrees of freedom of that."""
+
+    mean: float
+    variance: float
+    df: float
+
+
+def _of_groups(size: Floats, how: GroupSize, detection: Callable[[], Floats]) -> _Factor:
+    if how is GroupSize.MEAN:
+        return _Factor(float(size.mean()), float(size.var(ddof=1)) / len(size), len(size) - 1)
+    return _Factor(*_size_at_certain_detection(size, detection()), len(size) - 2)
+
+
+def _between_lines(
+    per_line: Floats, length: Floats, spread: EncounterVariance, raised: float
+) -> tuple[Component | None, str | None]:
+    """Return the error of sampling by lines, `raised` to the stratum, or the reason why there is none."""
+    k = len(length)
+    if k < 2:
+        return None, "one line has no spread: limits need at least two"
+    rate = encounter_rate_variance(per_line, length, spread)
+    if not rate > 0:
+        return None, f"all {k} lines gave the same rate, so the sample holds no measure of its error"
+    df = k - k // 2 if spread in (EncounterVariance.S1, EncounterVariance.S2) else k - 1
+    return Component("sampling", raised**2 * rate, df), None
 
 
 def _size_at_certain_detection(size: Floats, detection: Floats) -> tuple[float, float]:

@@ -17,6 +17,8 @@ from counts.estimators.limits import LimitForm, limits
 from flightplan.errors import EstimateError
 from flightplan.frames import Floats
 
+Ints = npt.NDArray[np.int64]
+
 _STEPS = 50
 
 
@@ -78,7 +80,7 @@ def sightability_total(
     totals: npt.ArrayLike,
     covariates: npt.ArrayLike,
     strata: npt.ArrayLike,
-    subunits: Sequence[object] | npt.NDArray[np.int64],
+    subunits: Sequence[object] | Ints,
     sampling: Sequence[SampledStratum],
     *,
     confidence: float = 0.95,
@@ -103,10 +105,7 @@ def sightability_total(
         return no_estimate(f"no group was seen in {units} units", method=method, units=units)
     if at.min() < 0 or at.max() >= len(sampling):
         raise EstimateError("a group lies in a stratum that was not sampled", where=method)
-    names = {unit: i for i, unit in enumerate(dict.fromkeys(zip(at.tolist(), list(subunits), strict=True)))}
-    unit = np.array([names[key] for key in zip(at.tolist(), list(subunits), strict=True)])
-    if np.any(np.bincount(np.array([h for h, _ in names]), minlength=len(sampling)) > drawn):
-        raise EstimateError("groups lie in more units than were sampled", where=method)
+    unit = _units_of(at, subunits, drawn, method)
     theta, covariance = model.inflation(covariates)
     if len(theta) != len(m):
         raise EstimateError(f"{len(m)} groups but {len(theta)} rows of covariates", where=method)
@@ -117,12 +116,7 @@ def sightability_total(
     if thin:
         reason = f"stratum {thin[0] + 1} has one sampled unit, which has no spread: limits need at least two"
         return estimate(value, (), method=method, units=units, seen=seen, confidence=confidence, reason=reason)
-    # Chance that two units of a stratum are drawn together, less that of independent draws, over both: the weight of
-    # each pair in the Horvitz-Thompson variance. Different strata are drawn independently and weigh 0.
-    joint = drawn * (drawn - 1) / np.where(possible > 1, possible * (possible - 1), 1)
-    apart = np.where(joint > 0, 1 / (drawn / possible) ** 2 - 1 / np.where(joint > 0, joint, 1), 0.0)
-    same_unit, same_stratum = unit[:, None] == unit[None, :], at[:, None] == at[None, :]
-    weight = np.where(same_unit, ((1 - share) / share**2)[:, None], np.where(same_stratum, apart[at][:, None], 0.0))
+    weight = _weight_of_pairs(drawn, possible, at, unit)
     animals = m[:, None] * m[None, :]
     corrected = (m * theta)[:, None] * (m * theta)[None, :]
     missed = theta**2 - theta
@@ -144,6 +138,29 @@ def sightability_total(
         return plain
     lower, upper = limits(value - seen, plain.standard_error, math.inf, form=LimitForm.WONG, confidence=confidence)
     return replace(plain, lower=seen + lower, upper=seen + upper, form=LimitForm.WONG)
+
+
+def _weight_of_pairs(drawn: Floats, possible: Floats, at: Ints, unit: Ints) -> Floats:
+    """Weight (n, n) of each pair of groups, in strata `at` and units `unit` (n,), in the Horvitz-Thompson variance.
+
+    The chance that two units of a stratum are drawn together, less that of independent draws, over both. Different
+    strata are drawn independently and weigh 0.
+    """
+    share = (drawn / possible)[at]
+    joint = drawn * (drawn - 1) / np.where(possible > 1, possible * (possible - 1), 1)
+    apart = np.where(joint > 0, 1 / (drawn / possible) ** 2 - 1 / np.where(joint > 0, joint, 1), 0.0)
+    same_unit, same_stratum = unit[:, None] == unit[None, :], at[:, None] == at[None, :]
+    within = ((1 - share) / share**2)[:, None]
+    return np.asarray(np.where(same_unit, within, np.where(same_stratum, apart[at][:, None], 0.0)))
+
+
+def _units_of(at: Ints, subunits: Sequence[object] | Ints, drawn: Floats, method: str) -> Ints:
+    """Return the unit (n,) of each group, numbered from 0 over all strata `at` (n,)."""
+    keys = list(zip(at.tolist(), list(subunits), strict=True))
+    names = {unit: i for i, unit in enumerate(dict.fromkeys(keys))}
+    if np.any(np.bincount(np.array([h for h, _ in names]), minlength=len(drawn)) > drawn):
+        raise EstimateError("groups lie in more units than were sampled", where=method)
+    return np.array([names[key] for key in keys])
 
 
 def _rows(covariates: npt.ArrayLike, expected: int | None) -> Floats:

@@ -196,21 +196,19 @@ def _individuals(
     for row in np.argsort(np.nan_to_num(radius, nan=np.inf), kind="stable").tolist():
         best.setdefault(int(sightings.individual_id[row]), row)
     rows = [best.get(int(key)) for key in table.individual_id]
-    hidden = np.isin(table.species, np.array(sorted(sensitive), dtype=np.str_))
-    return _told(
-        [str(s) for s in table.species],
-        table.lonlat,
-        np.array([np.nan if r is None else radius[r] for r in rows], dtype=np.float64),
-        _numbers(table, sensitive).tolist(),
-        list(table.transect),
-        [None if r is None else int(sightings.capture_id[r]) for r in rows],
-        table.sightings.tolist(),
-        [None if r is None else float(sightings.score[r]) for r in rows],
-        captures,
-        of_transect,
-        hidden,
-        np.isin(table.individual_id, sightings.individual_id[np.isin(sightings.detection_id, judged)]),
+    known = _Known(
+        species=[str(s) for s in table.species],
+        lonlat=table.lonlat,
+        radius_m=np.array([np.nan if r is None else radius[r] for r in rows], dtype=np.float64),
+        numbers=_numbers(table, sensitive).tolist(),
+        transects=list(table.transect),
+        capture_ids=[None if r is None else int(sightings.capture_id[r]) for r in rows],
+        sightings=table.sightings.tolist(),
+        scores=[None if r is None else float(sightings.score[r]) for r in rows],
+        hidden=np.isin(table.species, np.array(sorted(sensitive), dtype=np.str_)),
+        confirmed=np.isin(table.individual_id, sightings.individual_id[np.isin(sightings.detection_id, judged)]),
     )
+    return _told(known, captures, of_transect)
 
 
 def _sightings(
@@ -228,60 +226,66 @@ def _sightings(
     kinds = dict(zip(keys, (str(s) for s in individuals.species), strict=True))
     owner = table.individual_id.tolist()
     by_animal = [kinds.get(i) in sensitive for i in owner]
-    return _told(
-        [str(label) for label in table.label],
-        table.lonlat,
-        _radius_m(table.covariance_m2),
-        [numbers.get(i) for i in owner],
-        [captures[c].transect if c in captures else None for c in table.capture_id.tolist()],
-        table.capture_id.tolist(),
-        [1] * len(table),
-        table.score.tolist(),
-        captures,
-        of_transect,
-        np.isin(table.label, np.array(sorted(sensitive), dtype=np.str_)) | np.array(by_animal, dtype=bool),
-        np.isin(table.detection_id, judged),
+    known = _Known(
+        species=[str(label) for label in table.label],
+        lonlat=table.lonlat,
+        radius_m=_radius_m(table.covariance_m2),
+        numbers=[numbers.get(i) for i in owner],
+        transects=[captures[c].transect if c in captures else None for c in table.capture_id.tolist()],
+        capture_ids=table.capture_id.tolist(),
+        sightings=[1] * len(table),
+        scores=table.score.tolist(),
+        hidden=np.isin(table.label, np.array(sorted(sensitive), dtype=np.str_)) | np.array(by_animal, dtype=bool),
+        confirmed=np.isin(table.detection_id, judged),
     )
+    return _told(known, captures, of_transect)
 
 
-def _told(
-    species: list[str],
-    lonlat: Floats,
-    radius_m: Floats,
-    numbers: list[int | None],
-    transects: list[str | None],
-    capture_ids: list[int | None],
-    sightings: list[int],
-    scores: list[float | None],
-    captures: Mapping[int, StoredCapture],
-    of_transect: Mapping[str, str],
-    hidden: npt.NDArray[np.bool_],
-    confirmed: npt.NDArray[np.bool_],
-) -> tuple[Animal, ...]:
+@dataclass(frozen=True)
+class _Known:
+    """All that the census knows of N individuals, or sightings, of which the `hidden` ones are sensitive.
+
+    `lonlat` (N, 2), `radius_m` (N,) of the circles that hold them, NaN where it is not known.
+    """
+
+    species: list[str]
+    lonlat: Floats
+    radius_m: Floats
+    numbers: list[int | None]
+    transects: list[str | None]
+    capture_ids: list[int | None]
+    sightings: list[int]
+    scores: list[float | None]
+    hidden: npt.NDArray[np.bool_]
+    confirmed: npt.NDArray[np.bool_]
+
+
+def _told(known: _Known, captures: Mapping[int, StoredCapture], of_transect: Mapping[str, str]) -> tuple[Animal, ...]:
     """Return what may be told; the hidden come last, in an order that says nothing of where they were."""
-    places = np.where(hidden[:, None], coarsen(lonlat), np.asarray(lonlat).reshape(-1, 2))
-    radii = np.where(hidden, cell_radius_m(places), radius_m)
+    places = np.where(known.hidden[:, None], coarsen(known.lonlat), np.asarray(known.lonlat).reshape(-1, 2))
+    radii = np.where(known.hidden, cell_radius_m(places), known.radius_m)
     shown: list[Animal] = []
     coarse: list[Animal] = []
-    for row, secret in enumerate(hidden.tolist()):
-        capture = captures.get(capture_ids[row] or -1)
+    for row, secret in enumerate(known.hidden.tolist()):
+        capture_id = known.capture_ids[row]
+        capture = captures.get(capture_id or -1)
         time = capture.capture.time_utc if capture else None
-        transect = None if secret else transects[row]
+        transect = None if secret else known.transects[row]
         animal = Animal(
-            species=species[row],
+            species=known.species[row],
             longitude_deg=float(places[row, 0]),
             latitude_deg=float(places[row, 1]),
             uncertainty_m=round(float(radii[row]), 1) if np.isfinite(radii[row]) else None,
-            number=None if secret else numbers[row],
+            number=None if secret else known.numbers[row],
             transect=transect,
             stratum=None if transect is None else of_transect.get(transect),
-            capture_id=None if secret else capture_ids[row],
+            capture_id=None if secret else capture_id,
             time_utc=None if secret else time,
             day=None if time is None else time.astimezone(UTC).date().isoformat(),
-            sightings=None if secret else sightings[row],
-            score=None if secret else scores[row],
+            sightings=None if secret else known.sightings[row],
+            score=None if secret else known.scores[row],
             generalised=secret,
-            confirmed=bool(confirmed[row]),
+            confirmed=bool(known.confirmed[row]),
         )
         (coarse if secret else shown).append(animal)
     coarse.sort(key=lambda a: (a.species, a.day or "", a.longitude_deg, a.latitude_deg))

@@ -65,12 +65,7 @@ def fly_sortie(
                         link.ask_for()
                         watch.tell("attached", "it is in the air with this mission already: it is watched from here on")
                     else:
-                        _on_the_ground(link)
-                        link.ask_for()
-                        set_parameters(link, parameters or {}, watch.tell, log.change)
-                        transfers = load_lists(link, mission, watch.tell, setup.keys, clear_rally=setup.clear_rally)
-                        if any(end.attempts > 1 for end in transfers.values()):
-                            link.ask_for()  # it may have started anew, and forgotten what it was asked for
+                        transfers = _load(link, mission, watch, log, setup, parameters or {})
                         preflight = run_preflight(
                             link,
                             mission,
@@ -140,13 +135,27 @@ def _fly(
     return watch_to_the_end(link, watch, setup, at_most_s)
 
 
-def _on_the_ground(link: Link) -> None:
+def _load(
+    link: Link,
+    mission: Mission,
+    watch: FlightWatch,
+    log: FlightLog,
+    setup: FlightSetup,
+    parameters: Mapping[str, float],
+) -> dict[int, TransferEnd]:
+    """Set the parameters of a vehicle on the ground and load its lists; return how each transfer ended."""
     if link.armed:
         raise PreflightError(
             "the vehicle is armed, perhaps in the air",
             where=link.address.url,
             hint="A new mission is not loaded over its head: bring it down first.",
         )
+    link.ask_for()
+    set_parameters(link, parameters, watch.tell, log.change)
+    transfers = load_lists(link, mission, watch.tell, setup.keys, clear_rally=setup.clear_rally)
+    if any(end.attempts > 1 for end in transfers.values()):
+        link.ask_for()  # it may have started anew, and forgotten what it was asked for
+    return transfers
 
 
 def _settle(
