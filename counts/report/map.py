@@ -12,6 +12,7 @@ from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import KDTree
 
+from counts.report.bearings import degrees, north
 from counts.report.coarse import CoarseCells, coarse_cells, coarse_text
 from counts.report.facts import Facts
 from counts.report.raster import burnt
@@ -156,9 +157,9 @@ def _draw(facts: Facts, species: Sequence[str], say: Words, sensitive: Collectio
         points=_points(facts, species, canvas, say, sensitive, notes),
         coarse=coarse_cells(facts, canvas, {name: i % MARKS for i, name in enumerate(species)}, sensitive),
         launch_sites=tuple(_label(canvas, s) for s in area.launch_sites) if area else (),
-        meridians=tuple(replace(tick, text=say.degrees(tick.text)) for tick in meridians(canvas)),
-        parallels=tuple(replace(tick, text=say.degrees(tick.text)) for tick in parallels(canvas)),
-        north=say._("North")[0],
+        meridians=tuple(replace(tick, text=degrees(tick.text, say)) for tick in meridians(canvas)),
+        parallels=tuple(replace(tick, text=degrees(tick.text, say)) for tick in parallels(canvas)),
+        north=north(say),
         scale_px=scale_px,
         scale_text=say._("{length} km", length=length) if unit == "km" else say._("{length} m", length=length),
         notes=tuple(notes),

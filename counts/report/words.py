@@ -162,18 +162,6 @@ class Words:
             told = self._("{first}; {second}", first=told, second=clause)
         return told
 
-    def degrees(self, text: str) -> str:
-        """A longitude or latitude as maps name it in English ("34.81° E"), in this language."""
-        number, _, side = text.partition("° ")
-        written = self.decimal(float(number), len(number.partition(".")[2]))
-        sides = {
-            "E": self._("{degrees}° E"),
-            "W": self._("{degrees}° W"),
-            "N": self._("{degrees}° N"),
-            "S": self._("{degrees}° S"),
-        }
-        return sides[side].format(degrees=written)
-
     def day(self, when: date) -> str:
         """A day: 4 March 2026."""
         return str(dates.format_date(when, "long", locale=self.locale))

@@ -12,6 +12,7 @@ from babel.messages.pofile import read_po
 
 from counts.census import Census
 from counts.report import LOCALES, ReportRequest, write_reports
+from counts.report.bearings import degrees, north
 from counts.report.doubts import kind_names
 from counts.report.stored import STORED, match_stored
 from counts.report.words import Words
@@ -99,6 +100,20 @@ def test_a_translation_fills_the_same_gaps(messages, language):
         assert placeholders(told[-1]) == placeholders(originals[-1]), entry.id
 
 
+def test_a_translation_is_in_its_own_language(messages):
+    """No sentence is the same in two languages, and Russian is written in its letters."""
+    told: dict[str, dict[str, str]] = {language: {} for language in TRANSLATED}
+    for language, own in told.items():
+        for entry in messages.read(language):
+            bare = re.sub(r"\{[^}]*\}|[\W\d_]", "", str(entry.id))
+            if entry.id and len(bare) > 24:
+                own[str(entry.id)] = str(entry.string)
+    assert min(map(len, told.values())) > 300
+    for key in told["fr"]:
+        assert len({own[key] for own in told.values()} | {key}) == 5, key
+        assert re.search("[а-я]", told["ru"][key]), key
+
+
 def test_numbers_dates_and_plurals_follow_the_language():
     french, russian, swahili, portuguese = (Words(name) for name in ("fr", "ru", "sw", "pt"))
     assert french.decimal(12400.5) == "12\u202f400,5"
@@ -114,6 +129,18 @@ def test_numbers_dates_and_plurals_follow_the_language():
     ]
     assert french.listed(["a", "b", "c"]) == "a, b et c"
     assert russian._("between {lower} and {upper}", lower="1", upper="2") == "от 1 до 2"
+
+
+def test_a_map_names_degrees_and_north_in_the_language():
+    assert degrees("34.81° E", Words()) == "34.81° E"
+    assert [degrees("2.320° S", Words(name)) for name in ("fr", "ru")] == ["2,320° S", "2,320° ю. ш."]
+    assert [north(Words(name)) for name in ("en", "fr", "ru", "sw")] == ["N", "N", "С", "K"]
+
+
+def test_clauses_are_joined_as_the_language_does():
+    assert Words().in_turn(["a, b", "c", "d"]) == "a, b; c; d"
+    assert Words("fr").in_turn(["a, b", "c", "d"]) == "a, b ; c ; d"
+    assert Words("fr").in_turn([]) == ""
 
 
 def test_what_the_census_keeps_in_english_is_told_in_the_language_or_marked():
