@@ -148,6 +148,8 @@ def count_command(
     Without a checked sample the estimate is of what the detector sees: draw one (--draw), count the animals in the
     outlined part of each frame, and count again with --verified.
 
+    Orthomosaics are counted whole: each place once, on what they show of the area, with parts of them as the frames.
+
     \b
     Examples:
       overfly count

@@ -126,6 +126,8 @@ def ingest_command(
     With --refine the pictures of each flight are compared: headings they contradict are turned, and poses are adjusted
     to the ground that two of them show. What is then found in them is placed with what is left of the errors.
 
+    A GeoTIFF is an orthomosaic: it needs no plan, and is counted in the workspace's area.
+
     A video (.mp4, .mov) with the drone's .SRT beside it is cut into frames first, which are pictures like any other
     from then on (extra `video`).
 
