@@ -15,9 +15,10 @@ const mayJudge = viewer.dataset.role !== "viewer";
 let items = [];
 let here = Number(new URLSearchParams(window.location.search).get("detection")) || null;
 const picked = new Set();
+let loading = Promise.resolve();
 
 const queue = new Queue(
-  (waiting, trouble, act) => { showUnsent(waiting, trouble); if (act && waiting === 0) load(); },
+  (waiting, trouble, act) => { showUnsent(waiting, trouble); if (act && waiting === 0) loading = load(); },
   (act, error) => { say(`Refused: ${error.message}`); load(); },
 );
 const current = () => items.find((i) => i.detection_id === here);
@@ -70,6 +71,7 @@ layer.setAttribute("class", "boxes");
 layer.setAttribute("aria-hidden", "true");
 const pen = new Drawing(pixels, get("pixels"), layer, facts);
 
+const opened = new Promise((done) => pixels.addOnceHandler("open", done));
 pixels.addHandler("open", () => {
   pixels.addOverlay({ element: layer, location: pixels.world.getItemAt(0).getBounds() });
   if (here && !drawing.was) zoomTo(here, true);
@@ -86,8 +88,16 @@ pixels.addHandler("canvas-click", (event) => {
 });
 
 async function load() {
-  items = (await read(`/captures/${capture}/items`)).filter((i) => i.state !== "withdrawn");
+  const found = await read(`/captures/${capture}/items`);
+  const before = current();
+  items = found.filter((i) => i.state !== "withdrawn");
+  // A box that was only just drawn has another key once it is on disk; whoever has chosen it goes on with it.
+  if (before && !current()) here = items.find((i) => i.label === before.label && near(i.box_px, before.box_px))?.detection_id ?? here;
   show();
+}
+
+function near(one, other) {
+  return one.every((value, i) => Math.abs(value - other[i]) < 0.5);
 }
 
 function show() {
@@ -169,7 +179,12 @@ function zoomTo(key, atOnce = false) {
 
 function judge(verdict) {
   const item = current();
-  if (!item || !Number.isInteger(item.detection_id)) { say("Choose one first"); return; }
+  if (!item) { say("Choose one first"); return; }
+  if (!Number.isInteger(item.detection_id)) {
+    // It was drawn a moment ago, and is judged when it has its key.
+    queue.idle().then(() => loading).then(() => (Number.isInteger(current()?.detection_id) ? judge(verdict) : say("Choose one first")));
+    return;
+  }
   queue.push("/verdicts", { verdicts: [{ ...verdict, detection_id: item.detection_id }] });
   item.state = verdict.action;
   if (verdict.label) item.label = verdict.label;
@@ -279,5 +294,6 @@ document.addEventListener("keydown", (event) => {
 });
 await load();
 if (here) go(here);
-document.body.dataset.ready = "yes";
+await opened;
+get("pixels").removeAttribute("aria-busy");
 if (mayJudge) askAhead().catch(() => {});

@@ -15,6 +15,7 @@ const STATES = { unseen: "not judged", accept: "accepted", reject: "rejected", r
 const off = { species: new Set(), state: new Set() };
 let sightings = EMPTY;
 let reading = 0;
+let underWay = 1;
 
 const survey = await read("/map");
 maplibregl.setWorkerUrl("/vendor/maplibre-gl-csp-worker.js");
@@ -26,6 +27,21 @@ map.on("error", ({ error }) => say(`The map: ${error?.message}`));
 map.addControl(new maplibregl.NavigationControl({ showCompass: false }), "top-right");
 map.addControl(new maplibregl.ScaleControl());
 map.keyboard.enable();
+
+// The map is busy from what somebody does until all that follows is read and drawn.
+function busy() {
+  get("map").setAttribute("aria-busy", "true");
+  map.triggerRepaint();
+}
+
+function during(work) {
+  underWay += 1;
+  busy();
+  return work.finally(() => { underWay -= 1; busy(); });
+}
+
+map.on("movestart", busy);
+map.on("idle", () => { if (underWay === 0) get("map").removeAttribute("aria-busy"); });
 await new Promise((done) => map.once("load", done));
 const layers = surveyLayers(survey.labels);
 for (const [, source, parts] of layers) {
@@ -38,7 +54,7 @@ function checkbox(place, text, colour, checked, changed) {
   const box = document.createElement("input");
   box.type = "checkbox";
   box.checked = checked;
-  box.addEventListener("change", () => changed(box.checked));
+  box.addEventListener("change", () => { busy(); changed(box.checked); });
   label.append(box, " ");
   if (colour) {
     const spot = document.createElement("span");
@@ -106,7 +122,7 @@ async function moved() {
   draw();
 }
 
-map.on("moveend", () => moved().catch((error) => say(error.message)));
+map.on("moveend", () => during(moved()).catch((error) => say(error.message)));
 map.on("click", (event) => {
   const around = [[event.point.x - 4, event.point.y - 4], [event.point.x + 4, event.point.y + 4]];
   const [spot] = map.queryRenderedFeatures(around, { layers: ["sightings-0"] });
@@ -114,7 +130,7 @@ map.on("click", (event) => {
   // A strip is a line from afar; from nearer there is room beside its line for a click on one picture.
   const lines = spot ? [] : map.queryRenderedFeatures(around, { layers: ["planned-0", "flown-0"] });
   const line = lines.find((l) => l.source === "planned") ?? lines[0];
-  if (line) { chooseLine(line.source === "planned" ? "line" : "flight", line.properties.name).catch((error) => say(error.message)); return; }
+  if (line) { during(chooseLine(line.source === "planned" ? "line" : "flight", line.properties.name)).catch((error) => say(error.message)); return; }
   const [found] = spot ? [spot] : map.queryRenderedFeatures(event.point, { layers: ["footprints-0"] });
   if (!found) return;
   const { capture, detection } = found.properties;
@@ -155,9 +171,9 @@ function fit(features, padding) {
   get("line").querySelectorAll("optgroup")[i].append(...names.map((name) => new Option(name, `${what} ${name}`)));
   if (names.length) get("of").hidden = false;
 });
-get("line").addEventListener("change", async () => {
+get("line").addEventListener("change", () => {
   const [what, ...name] = get("line").value.split(" ");
-  fit(await chooseLine(what, name.join(" ")), 60);
+  during(chooseLine(what, name.join(" ")).then((features) => fit(features, 60))).catch((error) => say(error.message));
 });
 for (const what of ["line", "flight"]) {
   const name = wished.get(what);
@@ -168,5 +184,5 @@ if (asked) {
   map.getSource("picture").setData(features);
   if (!fit(features, 140)) say(withheld || "Where this picture was taken is not known");
 }
-await moved();
-document.body.dataset.ready = "yes";
+await during(moved()).finally(() => { underWay -= 1; });
+busy();

@@ -10,6 +10,7 @@ const mayAnswer = desk.dataset.role !== "viewer";
 let pair = null;
 let progress = { total: 0, decided: 0, answers: {} };
 let ground = null;
+let asking = 0;
 
 const queue = new Queue(
   (waiting, trouble, act, answer) => {
@@ -47,12 +48,20 @@ async function later() {
   if (pair) await next(pair.pair_id);
 }
 
-async function next(after) {
-  draw(await read("/pairs/next", { after }));
+function next(after) {
+  return ask("/pairs/next", { after });
 }
 
-async function show(key) {
-  draw(await read(`/pairs/${key}`));
+function show(key) {
+  return ask(`/pairs/${key}`);
+}
+
+// What was asked for last is shown, whichever answer comes last.
+async function ask(path, params) {
+  asking += 1;
+  const mine = asking;
+  const found = await read(path, params);
+  if (mine === asking) draw(found);
 }
 
 async function refresh() {

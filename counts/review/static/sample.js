@@ -20,7 +20,7 @@ const queue = new Queue(
 );
 const actions = {
   done: () => done(),
-  mark: () => { if (pixels) put(pixels.viewport.viewportToImageCoordinates(pixels.viewport.getCenter(true))); },
+  mark: () => { if (pixels?.isOpen()) put(pixels.viewport.viewportToImageCoordinates(pixels.viewport.getCenter(true))); },
   undo: () => { if (marks.pop()) { drawMarks(); say("The last mark is taken back"); } },
   back: () => { if (frame?.before) open(frame.before); else say("There is no frame before this one"); },
 };
@@ -69,6 +69,7 @@ function show(found) {
     getTileUrl: (level, x, y) => `/api/v1/captures/${frame.capture_id}/tiles/${level}/${x}/${y}.jpg`,
   };
   pixels?.destroy();
+  get("pixels").setAttribute("aria-busy", "true");
   pixels = OpenSeadragon({
     id: "pixels", showNavigationControl: false, tabIndex: -1, maxZoomPixelRatio: 8, animationTime: 0.35,
     gestureSettingsMouse: { clickToZoom: false, dblClickToZoom: false }, gestureSettingsTouch: { dblClickToZoom: false }, tileSources: source,
@@ -84,6 +85,7 @@ function show(found) {
     pixels.addOverlay({ element: layer, location: pixels.world.getItemAt(0).getBounds() });
     if (frame.part) toPart();
     drawMarks();
+    get("pixels").removeAttribute("aria-busy");
   });
   pixels.addHandler("canvas-click", (event) => {
     if (event.quick) put(pixels.viewport.viewerElementToImageCoordinates(event.position), true);

@@ -13,6 +13,7 @@ const mayJudge = desk.dataset.role !== "viewer";
 const at = { label: null, score: 0, state: "unseen", after: null, items: [], cursor: 0, selected: new Set(), loading: 0 };
 let progress = [];
 let asking = 0;
+let newest = null;
 
 const queue = new Queue(
   (waiting, trouble, act) => {
@@ -40,10 +41,17 @@ const actions = {
 };
 new Keys(mayJudge ? actions : { frame: actions.frame, next: actions.next }).onPage();
 
-async function refresh(again = false) {
-  const mine = ++asking;
+function refresh(again = false) {
+  asking += 1;
+  newest = ask(asking, again);
+  return newest;
+}
+
+async function ask(mine, again) {
   const found = await read("/progress", { least_score: at.score }).catch(() => null);
-  if (mine !== asking || found === null) return;
+  // Whoever waits for an answer that a later question has overtaken waits for that one's.
+  if (mine !== asking) { await newest; return; }
+  if (found === null) return;
   progress = found;
   drawLabels();
   if (again) await load(true);
@@ -295,7 +303,11 @@ score.addEventListener("input", () => {
   document.getElementById("score-shown").textContent = at.score.toFixed(2);
   clear();
   clearTimeout(slid);
-  slid = setTimeout(async () => { await refresh(); drawHistogram(); load(true); }, 120);
+  slid = setTimeout(async () => {
+    await refresh();
+    // Before the first answer there is no label; choosing one reads it from this score up.
+    if (at.label !== null) { drawHistogram(); load(true); }
+  }, 120);
 });
 
 if (window.matchMedia("(max-width: 620px)").matches) document.querySelector(".filters").open = false;
@@ -306,6 +318,7 @@ const open = progress.filter((p) => p.seen < p.total).sort((a, b) => (b.total - 
 const first = progress.find((p) => p.label === wished) || progress.find((p) => p.label === kept && p.seen < p.total) || open[0] || progress[0];
 if (first) await choose(first.label);
 else {
+  grid.removeAttribute("aria-busy");
   document.getElementById("empty").hidden = false;
   document.getElementById("empty").textContent = "Nothing was found in this survey.";
 }

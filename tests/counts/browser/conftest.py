@@ -48,6 +48,9 @@ HALF_PX = np.array([[23.0, 11.0], [11.0, 5.0], [9.0, 5.0]])
 """Half of a box of each species, across and down."""
 COLOURS = ((92, 84, 78), (214, 208, 196), (164, 106, 66))
 HERD, HERDS = 25, 46
+PATIENCE_S = 60.0
+"""How long is waited for what has to come: a machine that tests is busy, and that is no property of the page."""
+_WAITING = "() => { const e = document.getElementById('unsent'); return e.hidden ? 0 : parseInt(e.textContent); }"
 _CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -112,7 +115,8 @@ def serve(census_file: Path, tmp_path: Path) -> Iterator[Callable[..., Served]]:
     for server, _ in running:
         server.should_exit = True
     for _, thread in running:
-        thread.join(10)
+        thread.join(PATIENCE_S)
+        assert not thread.is_alive()
 
 
 @pytest.fixture(scope="module")
@@ -127,8 +131,7 @@ def browser() -> Iterator[Browser]:
         # SwiftShader: maps are drawn with WebGL, and no machine that tests has a graphics card.
         arguments = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
         opened = playwright.chromium.launch(executable_path=program, args=arguments)
-        # A machine that tests is busy: how long an answer takes is no property of the page.
-        expect.set_options(timeout=30_000)
+        expect.set_options(timeout=PATIENCE_S * 1000)
         yield opened
         opened.close()
 
@@ -149,7 +152,7 @@ def visit(browser: Browser) -> Iterator[Callable[..., Page]]:
     ) -> Page:
         context = browser.new_context(viewport={"width": width, "height": height}, reduced_motion="reduce")
         contexts.append(context)
-        context.set_default_timeout(30_000)
+        context.set_default_timeout(PATIENCE_S * 1000)
         own = re.escape(served.address)
         context.route(re.compile(rf"^(?!{own}/|data:|blob:)"), lambda route: route.abort())
 
@@ -202,7 +205,23 @@ def until() -> Callable[..., None]:
     return _until
 
 
-def _until(there: Callable[[], object], what: str, seconds: float = 30.0) -> None:
+@pytest.fixture
+def on_disk() -> Callable[[Page], None]:
+    """Wait until the server has all that was pressed; a slow one may take its time as long as it goes on taking."""
+
+    def wait(page: Page) -> None:
+        waiting, since = page.evaluate(_WAITING), time.monotonic()
+        while waiting:
+            page.wait_for_timeout(50)
+            before, waiting = waiting, page.evaluate(_WAITING)
+            if waiting != before:
+                since = time.monotonic()
+            assert time.monotonic() - since < PATIENCE_S, f"{waiting} are not on disk, and no more comes there"
+
+    return wait
+
+
+def _until(there: Callable[[], object], what: str, seconds: float = PATIENCE_S) -> None:
     end = time.monotonic() + seconds
     while not there():
         if time.monotonic() > end:

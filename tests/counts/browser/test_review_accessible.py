@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Callable
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
@@ -24,6 +23,11 @@ pytestmark = pytest.mark.slow
 PAGES = ("/", "/frames/5", "/pairs", "/sample", "/map", "/dashboard", "/people", "/login", "/api")
 GRAVE = ("serious", "critical")
 WAITS = "() => !document.querySelector('[aria-busy=true]')"
+PLACE = """() => {
+  const b = document.querySelector("svg.boxes").getBoundingClientRect();
+  return { height: b.height, middle: b.top + b.height / 2 };
+}"""
+"""Where on the screen the picture is, and how large."""
 
 
 def faults(page: Page) -> list[str]:
@@ -41,15 +45,6 @@ def faults(page: Page) -> list[str]:
 def ready(page: Page) -> None:
     page.wait_for_load_state("networkidle")
     page.wait_for_function(WAITS)
-
-
-def eventually(page: Page, there: Callable[[], object]) -> None:
-    """Wait for what comes to the disk after the page showed it."""
-    for _ in range(200):
-        if there():
-            return
-        page.wait_for_timeout(50)
-    raise AssertionError("it did not come to the disk")
 
 
 @pytest.fixture
@@ -146,7 +141,7 @@ def test_tab_goes_through_every_page_and_shows_where_it_is(serve, visit, with_pa
         page.context.close()
 
 
-def test_detections_are_judged_with_keys_alone(serve, visit, rows) -> None:
+def test_detections_are_judged_with_keys_alone(serve, visit, rows, until) -> None:
     served = serve()
     page = visit(served, "/")
     ready(page)
@@ -171,7 +166,8 @@ def test_detections_are_judged_with_keys_alone(serve, visit, rows) -> None:
     expect(said).to_have_text("The last act is taken back")
     expect(page.locator("#unsent")).to_be_hidden()
     wanted = {"accept": 4, "reject": 1, "relabel": 1, "undo": 3}
-    eventually(page, lambda: dict(rows(served, "SELECT action, count(*) FROM verdicts GROUP BY action")) == wanted)
+    said_so_far = "SELECT action, count(*) FROM verdicts GROUP BY action"
+    until(lambda: dict(rows(served, said_so_far)) == wanted, "the verdicts are on disk")
     # Another label, by Tab and Enter, and the focus stays on it.
     page.evaluate("document.activeElement.blur()")
     for _ in range(30):
@@ -187,7 +183,7 @@ def test_detections_are_judged_with_keys_alone(serve, visit, rows) -> None:
     page.wait_for_url("**/frames/**")
 
 
-def test_a_missed_animal_is_drawn_with_keys_alone(serve, visit, rows) -> None:
+def test_a_missed_animal_is_drawn_with_keys_alone(serve, visit, rows, until) -> None:
     served = serve()
     page = visit(served, "/frames/5")
     ready(page)
@@ -212,7 +208,7 @@ def test_a_missed_animal_is_drawn_with_keys_alone(serve, visit, rows) -> None:
     keys.press("Enter")
     keys.type("impala")
     keys.press("Enter")
-    eventually(page, lambda: rows(served, "SELECT 1 FROM verdicts"))
+    until(lambda: rows(served, "SELECT 1 FROM verdicts"), "the drawn box is on disk")
     ((capture, after),) = rows(served, "SELECT capture_id, after FROM verdicts WHERE action = 'add'")
     x, y, width, height = moved
     assert capture == 5
@@ -269,7 +265,7 @@ def test_one_logs_in_and_out_with_keys_alone(serve, visit, census_file) -> None:
     expect(page.locator("#log-out")).to_have_count(0)
 
 
-def test_pairs_are_answered_with_keys_alone(serve, visit, with_pairs, rows) -> None:
+def test_pairs_are_answered_with_keys_alone(serve, visit, with_pairs, rows, until) -> None:
     served = serve()
     page = visit(served, "/pairs")
     ready(page)
@@ -286,10 +282,10 @@ def test_pairs_are_answered_with_keys_alone(serve, visit, with_pairs, rows) -> N
     page.keyboard.press("z")
     expect(page.locator("#progress")).to_contain_text("2 of 3 answered")
     answers = "SELECT answer FROM pair_decisions ORDER BY fid LIMIT 3"
-    eventually(page, lambda: rows(served, answers) == [("same",), ("different",), ("unsure",)])
+    until(lambda: rows(served, answers) == [("same",), ("different",), ("unsure",)], "the answers are on disk")
 
 
-def test_a_sample_is_drawn_taken_and_counted_with_keys_alone(serve, visit, rows) -> None:
+def test_a_sample_is_drawn_taken_and_counted_with_keys_alone(serve, visit, rows, until) -> None:
     served = serve()
     page = visit(served, "/sample")
     ready(page)
@@ -310,11 +306,14 @@ def test_a_sample_is_drawn_taken_and_counted_with_keys_alone(serve, visit, rows)
     page.locator("#pixels").focus()
     keys.press("m")
     expect(page.locator("#sum")).to_contain_text("1 ")
+    before = page.evaluate(PLACE)
     for _ in range(2):
         keys.press("+")
-    page.wait_for_timeout(600)
+    # From nearer there is room to move; half of the way there is enough of it.
+    page.wait_for_function(f"before => ({PLACE})().height > 1.3 * before.height", arg=before)
+    before = page.evaluate(PLACE)
     keys.press("ArrowUp")
-    page.wait_for_timeout(600)
+    page.wait_for_function(f"before => ({PLACE})().middle > before.middle + 20", arg=before)
     keys.press("m")
     expect(page.locator("#sum")).to_contain_text("2 ")
     first, then = page.locator("svg.boxes circle").evaluate_all("all => all.map(c => Number(c.getAttribute('cy')))")
@@ -322,4 +321,4 @@ def test_a_sample_is_drawn_taken_and_counted_with_keys_alone(serve, visit, rows)
     keys.press("n")
     expect(page.locator("#said")).to_have_text("2 counted")
     counted = "SELECT count(*) FROM sample_counts WHERE true_count = 2"
-    eventually(page, lambda: rows(served, counted) == [(1,)])
+    until(lambda: rows(served, counted) == [(1,)], "the count is on disk")

@@ -26,10 +26,6 @@ def shown(page: Page) -> None:
     expect(page.locator("#grid li.here")).to_have_count(1)
 
 
-def on_disk(page: Page) -> None:
-    expect(page.locator("#unsent")).to_be_hidden(timeout=60_000)
-
-
 def press_fast(page: Page, keys: str) -> None:
     """Press keys as fast as the browser takes them, in runs that end where the next pictures are still to come."""
     for start in range(0, len(keys), AT_ONCE):
@@ -51,8 +47,9 @@ def test_every_page_opens_without_an_error_at_any_width_and_asks_nobody_else(ser
             assert wider == 0, f"{path} is {wider} px too wide at {width} px"
 
 
+@pytest.mark.timeout(900)
 def test_a_thousand_verdicts_by_keys_are_on_disk_once_each_and_undo_takes_all_back(
-    serve, visit, rows, verdicts
+    serve, visit, rows, verdicts, on_disk
 ) -> None:
     served = serve()
     page = visit(served)
@@ -76,7 +73,7 @@ def test_a_thousand_verdicts_by_keys_are_on_disk_once_each_and_undo_takes_all_ba
     assert rows(served, "SELECT count(DISTINCT undoes_id) FROM verdicts") == [(1000,)]
 
 
-def test_from_opening_the_page_to_a_changed_estimate(serve, visit, rows, verdicts) -> None:
+def test_from_opening_the_page_to_a_changed_estimate(serve, visit, rows, verdicts, on_disk) -> None:
     served = serve()
     page = visit(served)
     page.get_by_role("button", name=re.compile("^zebra")).click()
@@ -91,7 +88,7 @@ def test_from_opening_the_page_to_a_changed_estimate(serve, visit, rows, verdict
     row = page.locator("#estimates tr.total", has_text="zebra")
     assert int(row.locator("td").nth(2).inner_text().split()[0]) > 200
     page.get_by_role("button", name="Count again").click()
-    expect(page.locator("#counting")).to_have_text("Counted again.", timeout=60_000)
+    expect(page.locator("#counting")).to_have_text("Counted again.", timeout=120_000)
     expect(row.locator("td").nth(2)).to_have_text(re.compile(r"^0 "))
     before, now = (row.locator("td").nth(i).inner_text() for i in (1, 2))
     assert before != now
@@ -99,7 +96,7 @@ def test_from_opening_the_page_to_a_changed_estimate(serve, visit, rows, verdict
     expect(page.locator("#estimates tr.total", has_text="zebra").locator("td").nth(1)).to_have_text("0")
 
 
-def test_all_above_a_score_after_a_confirmation_that_says_how_many(serve, visit, rows, verdicts) -> None:
+def test_all_above_a_score_after_a_confirmation_that_says_how_many(serve, visit, rows, verdicts, on_disk) -> None:
     served = serve()
     page = visit(served)
     page.locator("#score").fill("0.8")
@@ -121,7 +118,7 @@ def test_all_above_a_score_after_a_confirmation_that_says_how_many(serve, visit,
     assert rows(served, "SELECT count(*) FROM review_states") == [(0,)]
 
 
-def test_split_and_merge_change_what_counts_and_undo_changes_it_back(serve, visit, rows, verdicts) -> None:
+def test_split_and_merge_change_what_counts_and_undo_changes_it_back(serve, visit, rows, verdicts, on_disk) -> None:
     served = serve()
     capture, first, second = rows(
         served, "SELECT capture_id, min(fid), max(fid) FROM detections WHERE run_id = 2 AND label = 'elephant'"
@@ -150,10 +147,10 @@ def test_split_and_merge_change_what_counts_and_undo_changes_it_back(serve, visi
     assert rows(served, "SELECT count(*) FROM review_states WHERE action <> 'withdrawn'") == [(0,)]
 
 
-def test_a_missed_animal_is_drawn_and_its_box_drawn_anew(serve, visit, rows, until) -> None:
+def test_a_missed_animal_is_drawn_and_its_box_drawn_anew(serve, visit, rows, until, on_disk) -> None:
     served = serve()
     page = visit(served, "/frames/3")
-    page.wait_for_load_state("networkidle")
+    expect(page.locator("#pixels")).not_to_have_attribute("aria-busy", "true")
     area = page.locator("#pixels").bounding_box()
     middle = (area["x"] + area["width"] / 2, area["y"] + area["height"] / 2)
 
@@ -179,7 +176,7 @@ def test_a_missed_animal_is_drawn_and_its_box_drawn_anew(serve, visit, rows, unt
     until(lambda: rows(served, "SELECT label, action FROM review_states") == [("zebra", "move")], "the box has moved")
 
 
-def test_keys_are_shown_and_one_s_own_hold(serve, visit, rows, verdicts) -> None:
+def test_keys_are_shown_and_one_s_own_hold(serve, visit, rows, verdicts, on_disk) -> None:
     served = serve()
     page = visit(served)
     expect(page.locator("#keys div", has_text="accept").locator("dt")).to_have_text("a")
@@ -188,7 +185,7 @@ def test_keys_are_shown_and_one_s_own_hold(serve, visit, rows, verdicts) -> None
     page.get_by_role("button", name="Done").click()
     expect(page.locator("#keys div", has_text="accept").locator("dt")).to_have_text("y")
     page.reload()
-    expect(page.locator("#grid li")).not_to_have_count(0)
+    shown(page)
     first = chosen(page)
     page.keyboard.press("a")
     page.keyboard.press("y")
@@ -196,7 +193,7 @@ def test_keys_are_shown_and_one_s_own_hold(serve, visit, rows, verdicts) -> None
     assert rows(served, "SELECT detection_id, action FROM verdicts") == [(first, "accept")]
 
 
-def test_the_dashboard_lays_seasons_side_by_side_and_follows_by_itself(serve, visit) -> None:
+def test_the_dashboard_lays_seasons_side_by_side_and_follows_by_itself(serve, visit, on_disk) -> None:
     served = serve()
     page = visit(served, "/login")
     page.clock.install()

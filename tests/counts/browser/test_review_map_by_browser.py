@@ -140,8 +140,7 @@ BASE_MAPS = {
 
 
 def seen(page: Page) -> Image.Image:
-    expect(page.locator("body")).to_have_attribute("data-ready", "yes", timeout=60_000)
-    page.wait_for_load_state("networkidle")
+    expect(page.locator("#map")).not_to_have_attribute("aria-busy", "true", timeout=120_000)
     return Image.open(io.BytesIO(page.locator("#map").screenshot())).convert("RGB")
 
 
@@ -203,5 +202,6 @@ def test_a_click_on_a_line_lists_its_pictures(serve, visit) -> None:
     box = page.locator("#map").bounding_box()
     page.get_by_label("Pictures of").select_option("")
     expect(page.locator("#chosen")).to_be_hidden()
+    seen(page)
     page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     expect(page.locator("#chosen-title")).to_contain_text("Line floodplain-07: ")

@@ -5,7 +5,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from counts.census import Census
 from counts.store import find_survey
@@ -25,10 +25,6 @@ def asked(census_file: Path, rows_of) -> list[tuple[int, int]]:
         run = latest_identity_run(session, find_survey(session, "2026-wet").survey_id)
         add_pairs(session, run, [PairEntry(a, b, True, 2.5, 0.6, "near the gate") for a, b in pairs])
     return pairs
-
-
-def on_disk(page: Page) -> None:
-    expect(page.locator("#unsent")).to_be_hidden(timeout=60_000)
 
 
 def test_pairs_are_answered_by_keys_and_the_answers_taken_back_one_by_one(serve, visit, rows, asked) -> None:
@@ -55,7 +51,7 @@ def test_pairs_are_answered_by_keys_and_the_answers_taken_back_one_by_one(serve,
     ]  # fmt: skip
 
 
-def test_a_sample_is_drawn_taken_and_counted_blind_with_marks(serve, visit, rows) -> None:
+def test_a_sample_is_drawn_taken_and_counted_blind_with_marks(serve, visit, rows, on_disk) -> None:
     served = serve()
     page = visit(served, "/sample")
     page.get_by_label("Frames with detections").fill("3")
@@ -67,7 +63,7 @@ def test_a_sample_is_drawn_taken_and_counted_blind_with_marks(serve, visit, rows
     expect(page.locator("#checking")).to_be_visible()
     expect(page.locator("#progress")).to_contain_text("yours: 0 of 5 done")
     assert page.locator(".boxes rect").count() == 0, "what the detector found is not told"
-    page.wait_for_load_state("networkidle")
+    expect(page.locator("#pixels")).not_to_have_attribute("aria-busy", "true")
     page.keyboard.press("2")
     page.keyboard.press("m")
     expect(page.locator("#sum")).to_contain_text("1")
