@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
 from math import radians, tan
@@ -14,6 +15,7 @@ from flightplan.messages import message
 from flightplan.sun import (
     THERMAL_BEST_MIN,
     THERMAL_LAST_MIN,
+    Sun,
     day_of_sun,
     glint_free_deg,
     good_light,
@@ -127,7 +129,18 @@ def _sun(when: date | datetime, area: StudyArea, camera: Camera) -> tuple[list[s
         assert time is not None
         return f"{time.astimezone(zone) if zone else time:%H:%M}{named}"
 
-    day = day_of_sun(*place, when.date() if isinstance(when, datetime) else when)
+    notes = _of_the_day(place, when.date() if isinstance(when, datetime) else when, camera, clock)
+    if not isinstance(when, datetime):
+        return notes, []
+    of_then, warnings = _at_the_time(sun_at(*place, when), camera, clock(when))
+    return [*notes, *of_then], warnings
+
+
+def _of_the_day(
+    place: tuple[float, float], date_there: date, camera: Camera, clock: Callable[[datetime | None], str]
+) -> list[str]:
+    """Return notes on sunrise and sunset at a place (longitude, latitude), and on the hours that suit a camera."""
+    day = day_of_sun(*place, date_there)
     if day.sunrise is None:
         notes = [day.why_none or "sunrise is not known"]
     else:
@@ -150,20 +163,22 @@ def _sun(when: date | datetime, area: StudyArea, camera: Camera) -> tuple[list[s
         )
     elif day.noon_elevation_deg < _LOW_SUN_DEG:
         notes.append(f"the sun stays below {_LOW_SUN_DEG:.0f}° all day: shadows are long in every picture")
-    if not isinstance(when, datetime):
-        return notes, []
-    sun = sun_at(*place, when)
-    notes.append(f"at {clock(when)} the sun stands {sun.elevation_deg:.0f}° high, towards {sun.azimuth_deg:.0f}°")
+    return notes
+
+
+def _at_the_time(sun: Sun, camera: Camera, time: str) -> tuple[list[str], list[str]]:
+    """Return notes and warnings on where the sun stands at a time of the clock."""
+    notes = [f"at {time} the sun stands {sun.elevation_deg:.0f}° high, towards {sun.azimuth_deg:.0f}°"]
     free_deg = glint_free_deg(sun, camera)
     warnings: list[str] = []
     if sun.elevation_deg < 0:
-        warnings.append(message("at {time} the sun is below the horizon: for a thermal camera only", time=clock(when)))
+        warnings.append(message("at {time} the sun is below the horizon: for a thermal camera only", time=time))
     elif sun.elevation_deg < _LOW_SUN_DEG:
         warnings.append(
             message(
                 "at {time} the sun is only {height:.0f}° high: shadows are {times:.1f} times as long as animals are"
                 " high",
-                time=clock(when),
+                time=time,
                 height=float(sun.elevation_deg),
                 times=float(1 / max(tan(radians(sun.elevation_deg)), 0.05)),
             )
@@ -172,7 +187,7 @@ def _sun(when: date | datetime, area: StudyArea, camera: Camera) -> tuple[list[s
         warnings.append(
             message(
                 "at {time} the sun glints in water in every frame (its mirror image is {inside:.0f}° inside)",
-                time=clock(when),
+                time=time,
                 inside=float(-free_deg),
             )
         )

@@ -13,9 +13,10 @@ from flightplan.drones import FIXED_WING, Drone
 from flightplan.energy import fly_legs, swath_turned_m
 from flightplan.errors import PlanError
 from flightplan.flying import Flown, Flying
-from flightplan.messages import Value, message
+from flightplan.messages import Message, Value, message
 from flightplan.mounting import Mounting, View
 
+_TOO_HIGH = 1.3
 _WORTH_SAYING_MPS, _WORTH_SAYING_DEG = 0.1, 1.0
 
 
@@ -95,42 +96,9 @@ def about_wind(
     if drone.kind == FIXED_WING:
         crab_deg = float(np.abs(costs.crab_deg).max())
         notes.append(f"{said}, the nose up to {crab_deg:.0f}° off the track")
-        swath_m = swath_turned_m(view.across_m, view.along_m, flying.trigger_distance_m, crab_deg)
-        if crab_deg > _WORTH_SAYING_DEG:
-            text = message(
-                "frames turned by {angle:.0f}° show {swath:.0f} m across without gaps, not {across:.0f} m",
-                angle=crab_deg,
-                swath=float(swath_m),
-                across=float(view.across_m),
-            )
-            if spacing_m is not None and swath_m < spacing_m:
-                warnings.append(
-                    message(
-                        "{found}: less than the {spacing:.0f} m between lines; ask for more overlap",
-                        found=text,
-                        spacing=float(spacing_m),
-                    )
-                )
-            else:
-                notes.append(text)
-        by_trigger_mps = fastest_by_trigger_mps(camera, flying.trigger_distance_m)
-        by_blur_mps = mounting.fastest_mps(camera, view.finest_gsd_cm)
-        if fast > min(by_trigger_mps, by_blur_mps) + _WORTH_SAYING_MPS:
-            of_trigger = message(
-                "{fast:.1f} m/s over ground, with the wind behind, is more than the {most:.1f} m/s that its trigger"
-                " lets {camera} be flown at",
-                fast=fast,
-                most=float(by_trigger_mps),
-                camera=camera.name,
-            )
-            of_blur = message(
-                "{fast:.1f} m/s over ground, with the wind behind, is more than the {most:.1f} m/s that motion blur"
-                " lets {camera} be flown at",
-                fast=fast,
-                most=float(by_blur_mps),
-                camera=camera.name,
-            )
-            warnings.append(of_trigger if by_trigger_mps <= by_blur_mps else of_blur)
+        of_frames, gaps = _about_turned_frames(view, flying.trigger_distance_m, crab_deg, spacing_m)
+        notes += of_frames
+        warnings += [*gaps, *_about_tailwind(fast, flying.trigger_distance_m, camera, mounting, view)]
     elif slow < flying.speed_mps - _WORTH_SAYING_MPS:
         warnings.append(
             message(
@@ -144,6 +112,72 @@ def about_wind(
     else:
         notes.append(f"{said}, at up to {float(costs.airspeed_mps.max()):.1f} m/s through the air")
     return notes, warnings
+
+
+def _about_turned_frames(
+    view: View, trigger_distance_m: float, crab_deg: float, spacing_m: float | None
+) -> tuple[list[str], list[str]]:
+    """Return notes and warnings on frames that the wind turns against the line."""
+    if crab_deg <= _WORTH_SAYING_DEG:
+        return [], []
+    swath_m = swath_turned_m(view.across_m, view.along_m, trigger_distance_m, crab_deg)
+    text = message(
+        "frames turned by {angle:.0f}° show {swath:.0f} m across without gaps, not {across:.0f} m",
+        angle=crab_deg,
+        swath=float(swath_m),
+        across=float(view.across_m),
+    )
+    if spacing_m is None or swath_m >= spacing_m:
+        return [text], []
+    return [], [
+        message(
+            "{found}: less than the {spacing:.0f} m between lines; ask for more overlap",
+            found=text,
+            spacing=float(spacing_m),
+        )
+    ]
+
+
+def _about_tailwind(
+    fast_mps: float, trigger_distance_m: float, camera: Camera, mounting: Mounting, view: View
+) -> list[str]:
+    """Return a warning where the wind behind makes the ground go by faster than the camera can take."""
+    by_trigger_mps = fastest_by_trigger_mps(camera, trigger_distance_m)
+    by_blur_mps = mounting.fastest_mps(camera, view.finest_gsd_cm)
+    if fast_mps <= min(by_trigger_mps, by_blur_mps) + _WORTH_SAYING_MPS:
+        return []
+    if by_trigger_mps <= by_blur_mps:
+        return [
+            message(
+                "{fast:.1f} m/s over ground, with the wind behind, is more than the {most:.1f} m/s that its trigger"
+                " lets {camera} be flown at",
+                fast=fast_mps,
+                most=float(by_trigger_mps),
+                camera=camera.name,
+            )
+        ]
+    return [
+        message(
+            "{fast:.1f} m/s over ground, with the wind behind, is more than the {most:.1f} m/s that motion blur"
+            " lets {camera} be flown at",
+            fast=fast_mps,
+            most=float(by_blur_mps),
+            camera=camera.name,
+        )
+    ]
+
+
+def about_heights(low_m: float, high_m: float, asked_m: float) -> Message:
+    """Return what to know of the least and the greatest height above hilly ground, against the one asked for."""
+    said = message(
+        "height above ground is {low:.0f} to {high:.0f} m on the way; asked for {asked:.0f} m",
+        low=float(low_m),
+        high=float(high_m),
+        asked=float(asked_m),
+    )
+    if high_m > _TOO_HIGH * asked_m:
+        said = message("{found}: slower, it follows the ground more closely", found=said)
+    return said
 
 
 def about_ground(

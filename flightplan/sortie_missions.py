@@ -10,6 +10,7 @@ import numpy as np
 from flightplan.areas import StudyArea
 from flightplan.drones import FIXED_WING
 from flightplan.errors import PlanError
+from flightplan.findings import about_heights
 from flightplan.fleet import Shares, estimated_makespan_s, one_after_another, share_out
 from flightplan.flying import Flown, Flying, image_count, made_for, ways_of
 from flightplan.frames import Floats
@@ -31,15 +32,16 @@ from flightplan.ordering import Run
 from flightplan.paths import Airspace
 from flightplan.plan import Sortie
 from flightplan.profile import Profile
+from flightplan.separation import Separation
 from flightplan.separation import return_height_m as height_of_return_m
 from flightplan.sorties import Flight, cut_sorties
 from flightplan.take_offs import set_take_offs
+from flightplan.terrain import Terrain
 from flightplan.timeline import predict
 from flightplan.visibility import judge_sight, line_of_sight
 from flightplan.ways import Ways
 
 _MOST_CUTS = 4
-_TOO_HIGH = 1.3
 _STRETCHES = tuple(1 + 0.05 * i for i in range(13))
 _POINTED_BY_MAVLINK = 2.0
 
@@ -78,35 +80,16 @@ def build_sorties(
     ways = ways_of(area, airspace, flying)
     maker = _Maker(area, runs_by_part, airspace, tuple(homes), flying, ways, Fences(area, airspace))
     drafts, shares = maker.drafts()
-    fleet, separation = flying.operations.fleet, None
-    if fleet.drones > 1:
-        grounds_m = maker.home_grounds_m(drafts)
-        timelines = [
-            predict(
-                d.mission,
-                area.frame,
-                flying.drone,
-                height_of_return_m(d.mission, number, fleet.layer_m, d.raised_m),
-                wind=flying.operations.wind,
-                ground_m=ground_m,
-            )
-            for d, number, ground_m in zip(drafts, shares.drone, grounds_m, strict=True)
-        ]
-        shares, separation = set_take_offs([d.flight for d in drafts], timelines, shares, fleet)
+    separation = None
+    if flying.operations.fleet.drones > 1:
+        shares, separation = maker.apart(drafts, shares)
     order = sorted(range(len(drafts)), key=lambda i: (shares.start_s[i], shares.drone[i], i))
     named = {i: f"sortie-{number:02d}" for number, i in enumerate(order, start=1)}
     if separation is not None and separation.sorties is not None:
         one, other = separation.sorties
         separation = replace(separation, sorties=(named[int(one)], named[int(other)]))
     sorties = tuple(maker.sortie(drafts[i], named[i], shares.drone[i], shares.start_s[i], warnings) for i in order)
-    # As read back, in one projection.
-    read_back = [mission_path(d.mission) for d in drafts]
-    local = area.frame.to_local(np.concatenate(read_back))
-    outside_m = airspace.all_metres_outside(np.split(local, np.cumsum([len(path) for path in read_back])[:-1]))
-    if airspace.turning is not None:
-        # Waypoints stand for arcs: what is flown between them is looked at too.
-        outside_m += sum(airspace.metres_outside(ways.as_flown(way)) for d in drafts for way in d.flight.ways)
-        outside_m += sum(airspace.metres_outside(d.approach.track) for d in drafts if d.approach is not None)
+    outside_m = maker.outside_m(drafts)
     warnings += _about_landings({named[i]: drafts[i] for i in order}, flying, airspace)
     shortened = sum(ways.shortened(runs) for runs in runs_by_part)
     if shortened:
@@ -123,15 +106,7 @@ def build_sorties(
     low = min(d.profile.agl_range_m[0] for d in drafts)
     high = max(d.profile.agl_range_m[1] for d in drafts)
     if flying.terrain is not None:
-        said = message(
-            "height above ground is {low:.0f} to {high:.0f} m on the way; asked for {asked:.0f} m",
-            low=float(low),
-            high=float(high),
-            asked=float(flying.altitude_agl_m),
-        )
-        if high > _TOO_HIGH * flying.altitude_agl_m:
-            said = message("{found}: slower, it follows the ground more closely", found=said)
-        warnings.append(said)
+        warnings.append(about_heights(low, high, flying.altitude_agl_m))
     if flying.operations.line_of_sight and flying.terrain is None:
         raise PlanError("line of sight needs an elevation model", hint="Name one: --terrain DEM")
     seen = [(s.identifier, s.length_m, s.visibility) for s in sorties if s.visibility is not None]
@@ -187,9 +162,37 @@ class _Maker:
                 )
         return found
 
+    def apart(self, drafts: Sequence[_Draft], shares: Shares) -> tuple[Shares, Separation | None]:
+        """Set when each takes off, so that no two drones come near each other."""
+        flying, fleet = self.flying, self.flying.operations.fleet
+        timelines = [
+            predict(
+                d.mission,
+                self.area.frame,
+                flying.drone,
+                height_of_return_m(d.mission, number, fleet.layer_m, d.raised_m),
+                wind=flying.operations.wind,
+                ground_m=ground_m,
+            )
+            for d, number, ground_m in zip(drafts, shares.drone, self.home_grounds_m(drafts), strict=True)
+        ]
+        return set_take_offs([d.flight for d in drafts], timelines, shares, fleet)
+
+    def outside_m(self, drafts: Sequence[_Draft]) -> float:
+        """Metres of the missions, as read back and in one projection, that lie where nobody may fly."""
+        airspace = self.airspace
+        read_back = [mission_path(d.mission) for d in drafts]
+        local = self.area.frame.to_local(np.concatenate(read_back))
+        outside_m = airspace.all_metres_outside(np.split(local, np.cumsum([len(path) for path in read_back])[:-1]))
+        if airspace.turning is not None:
+            # Waypoints stand for arcs: what is flown between them is looked at too.
+            outside_m += sum(airspace.metres_outside(self.ways.as_flown(way)) for d in drafts for way in d.flight.ways)
+            outside_m += sum(airspace.metres_outside(d.approach.track) for d in drafts if d.approach is not None)
+        return outside_m
+
     def sortie(self, draft: _Draft, name: str, drone: int, start_s: float, warnings: list[str]) -> Sortie:
         """Return the sortie of a draft, with what it takes and what it meets."""
-        flying, area, flight = self.flying, self.area, draft.flight
+        flying, flight = self.flying, draft.flight
         if draft.energy_wh > flying.drone.budget_wh:
             warnings.append(
                 message(
@@ -218,15 +221,17 @@ class _Maker:
             storage_mb=None if flying.camera is None else round(images * flying.camera.storage_mb, 1),
             furthest_m=round(float(np.hypot(*(flight.path - flight.home).T).max()), 1),
         )
-        if flying.terrain is None:
-            return sortie
-        profile = draft.profile
+        return sortie if flying.terrain is None else self._over_ground(sortie, draft, flying.terrain, warnings)
+
+    def _over_ground(self, sortie: Sortie, draft: _Draft, terrain: Terrain, warnings: list[str]) -> Sortie:
+        """Return a sortie with what an elevation model says of it: a safe height to return at, the line of sight."""
+        area, flight, profile = self.area, draft.flight, draft.profile
         safe_m, void_share = return_height_m(
             flight.path,
             flight.home,
             area,
-            flying.terrain,
-            clearance_m=flying.operations.return_clearance_m,
+            terrain,
+            clearance_m=self.flying.operations.return_clearance_m,
             at_least_m=float(profile.altitude_home_m[0]),
         )
         if void_share > 0:
@@ -234,11 +239,11 @@ class _Maker:
                 message(
                     "{sortie}: {share:.1%} of the ground on its straight ways home has no height: the return height"
                     " knows nothing of it",
-                    sortie=name,
+                    sortie=sortie.identifier,
                     share=float(void_share),
                 )
             )
-        seen = line_of_sight(flight.path, profile.distance_m, profile.altitude_home_m, area, flying.terrain)
+        seen = line_of_sight(flight.path, profile.distance_m, profile.altitude_home_m, area, terrain)
         rally = tuple(
             RallyPoint(r.longitude_deg, r.latitude_deg, max(r.altitude_home_m, safe_m)) for r in draft.mission.rally
         )
@@ -246,7 +251,7 @@ class _Maker:
             sortie,
             mission=replace(draft.mission, rally=rally),
             return_height_m=safe_m,
-            ground=ground_under(draft.mission, area, flying.terrain),
+            ground=ground_under(draft.mission, area, terrain),
             visibility=seen,
         )
 
