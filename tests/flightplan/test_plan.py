@@ -18,6 +18,7 @@ from flightplan.commands.plan import plan_command
 from flightplan.errors import AreaError, DesignError, PlanError, UnreadableFileError
 from flightplan.formats import read_mission
 from flightplan.frames import LocalFrame
+from flightplan.messages import Message
 from flightplan.mission_builder import mission_path
 from flightplan.plan import SurveyPlan
 from flightplan.plan_files import load_plan, save_plan
@@ -144,6 +145,21 @@ def test_real_areas_are_planned_inside(
 def test_an_area_larger_than_a_local_frame_is_refused(shared_data: Path) -> None:
     with pytest.raises(AreaError, match=r"AreaRStrata\.shp: reaches 286 km from its centre"):
         read_area(shared_data / "areas" / "AreaRStrata.shp")
+
+
+def test_a_plans_warnings_know_in_its_folder_what_they_were_made_from(tmp_path):
+    made = replace(plan(seed=1), warnings=(*plan(seed=1).warnings, "in plain words"))
+    assert any(isinstance(text, Message) for text in made.warnings)
+    save_plan(made, tmp_path)
+    read = load_plan(tmp_path)
+    assert read == made
+    assert [isinstance(t, Message) for t in read.warnings] == [isinstance(t, Message) for t in made.warnings]
+    # One that an older overfly wrote has the texts alone.
+    document = json.loads((tmp_path / "plan.json").read_text(encoding="utf-8"))
+    del document["messages"]
+    (tmp_path / "plan.json").write_text(json.dumps(document), encoding="utf-8")
+    assert load_plan(tmp_path) == made
+    assert not any(isinstance(text, Message) for text in load_plan(tmp_path).warnings)
 
 
 def test_the_same_plan_twice_is_the_same_bytes(tmp_path: Path) -> None:
