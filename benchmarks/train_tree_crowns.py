@@ -10,9 +10,9 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
+
+from train_simulated import overfly
 
 PICTURES = {"yell": "2019_YELL_2_541000_4977000_image_crop.xml", "soap": "SOAP_061.xml", "osbs": "OSBS_029.csv"}
 GSD_CM = "10"
@@ -38,13 +38,6 @@ def main() -> None:
         arguments += ["--freeze", options.freeze]
         arguments += ["--augment", "elsewhere", "--epochs", str(options.epochs), "--batch", "8", "--rate", "0.001"]
         overfly("train", *arguments, "--threads", str(options.threads), "--json")
-
-
-def overfly(*arguments: str) -> None:
-    """Run the command as a user does; what it skips is no reason to stop."""
-    done = subprocess.run([sys.executable, "-m", "overfly", *arguments], check=False)
-    if done.returncode not in (0, 3):
-        sys.exit(done.returncode)
 
 
 if __name__ == "__main__":

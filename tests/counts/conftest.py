@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -14,7 +16,7 @@ import numpy as np
 import pytest
 from shapely.geometry import Polygon, box
 
-from counts import store
+from counts import address, store
 from counts.census import Census
 from detect.captures import Capture
 from detect.detections import Detections
@@ -125,6 +127,24 @@ def _copied(request: pytest.FixtureRequest, database: str, which: str, path: Pat
     url = request.getfixturevalue("make_database")(request.getfixturevalue(f"{which}_database"))
     yield url
     drop(url)
+
+
+@pytest.fixture
+def protect(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], None]:
+    """Make a folder and its files read-only, for root as well, whom no permission stops."""
+
+    def access(path: Path, mode: int) -> bool:
+        wanted = stat.S_IWUSR if mode == os.W_OK else stat.S_IRUSR
+        return Path(path).exists() and bool(Path(path).stat().st_mode & wanted)
+
+    def protected(folder: Path) -> None:
+        for path in folder.iterdir():
+            path.chmod(0o444)
+        folder.chmod(0o555)
+        if os.geteuid() == 0:
+            monkeypatch.setattr(address.os, "access", access)
+
+    return protected
 
 
 @pytest.fixture(scope="session")

@@ -2,13 +2,10 @@
 
 import csv
 import json
-import os
 import resource
 import shutil
 import sqlite3
-import stat
 from contextlib import contextmanager
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,7 +14,6 @@ from fastapi.testclient import TestClient
 from PIL import Image
 from sqlalchemy import Engine, event, func, select, text
 
-from counts import address
 from counts.audit import verify
 from counts.census import Census
 from counts.review import ReviewSettings, create_app
@@ -107,19 +103,6 @@ def full_disk(monkeypatch):
         event.remove(Engine, "connect", limit)
 
 
-def protect(folder, monkeypatch):
-    for path in folder.iterdir():
-        path.chmod(0o444)
-    folder.chmod(0o555)
-    if os.geteuid() == 0:  # whom no permission stops
-
-        def access(path, mode):
-            wanted = stat.S_IWUSR if mode == os.W_OK else stat.S_IRUSR
-            return Path(path).exists() and bool(Path(path).stat().st_mode & wanted)
-
-        monkeypatch.setattr(address.os, "access", access)
-
-
 @contextmanager
 def no_larger_file_than(bytes_at_most):
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -176,11 +159,11 @@ def test_a_full_disk_is_one_clear_error_nothing_is_lost_and_the_verb_goes_on_whe
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_on_a_read_only_medium_a_verb_says_why_it_cannot_write_and_changes_nothing(verb, places, monkeypatch):
+def test_on_a_read_only_medium_a_verb_says_why_it_cannot_write_and_changes_nothing(verb, places, protect):
     words = words_of(verb, places)
     census = places["photographed" if verb == "detect" else "census"]
     before = census.read_bytes()
-    protect(census.parent, monkeypatch)
+    protect(census.parent)
     try:
         said = CliRunner().invoke(main, words)
     finally:
@@ -230,9 +213,9 @@ def test_a_verdict_that_finds_no_room_is_not_acknowledged_and_is_taken_when_ther
     assert rows_of(places["census"])["verdicts"] == before + kept + 1
 
 
-def test_on_a_read_only_medium_the_page_shows_everything_and_takes_no_verdict(places, tmp_path, monkeypatch):
+def test_on_a_read_only_medium_the_page_shows_everything_and_takes_no_verdict(places, tmp_path, protect):
     before = places["census"].read_bytes()
-    protect(places["census"].parent, monkeypatch)
+    protect(places["census"].parent)
     with asked(places["census"], tmp_path) as client:
         assert json.loads(client.get("/api/v1/progress").text)[0]["total"] > 0
         refused = judged(client, "request-0001")

@@ -1,9 +1,7 @@
 """A census on a read-only medium is read, and says so where it would have to be written; a full disk hurts nothing."""
 
-import os
 import resource
 import shutil
-import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from counts import address, audit, store
+from counts import audit, store
 from counts.census import Census
 from flightplan.errors import CensusError
 
@@ -19,28 +17,15 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
-def card(filled_file, tmp_path, monkeypatch):
+def card(filled_file, tmp_path, protect):
     """A census on a card that is write-protected: file and folder."""
     folder = tmp_path / "card"
     folder.mkdir()
     path = Path(shutil.copy(filled_file, folder / "census.gpkg"))
-    protect(folder, monkeypatch)
+    protect(folder)
     yield path
     folder.chmod(0o755)
     path.chmod(0o644)
-
-
-def protect(folder, monkeypatch):
-    for path in folder.iterdir():
-        path.chmod(0o444)
-    folder.chmod(0o555)
-    if os.geteuid() == 0:  # whom no permission stops
-
-        def access(path, mode):
-            wanted = stat.S_IWUSR if mode == os.W_OK else stat.S_IRUSR
-            return Path(path).exists() and bool(Path(path).stat().st_mode & wanted)
-
-        monkeypatch.setattr(address.os, "access", access)
 
 
 def test_a_census_on_a_protected_card_is_read_and_nothing_is_left_beside_it(card):
@@ -85,22 +70,22 @@ def test_a_census_in_use_by_another_can_be_read_only(filled):
         assert store.latest_survey(session).name == "in the log"
 
 
-def test_one_of_an_older_overfly_cannot_be_brought_up_to_date_there(filled_file, tmp_path, monkeypatch):
+def test_one_of_an_older_overfly_cannot_be_brought_up_to_date_there(filled_file, tmp_path, protect):
     folder = tmp_path / "card"
     folder.mkdir()
     path = shutil.copy(filled_file, folder / "census.gpkg")
     with Census.open(path) as census:
         census.downgrade("r0004")
-    protect(folder, monkeypatch)
+    protect(folder)
     with pytest.raises(CensusError, match="written by an older overfly and has to be brought up to date, but"):
         Census.open(path)
     folder.chmod(0o755)
 
 
-def test_a_new_census_is_not_begun_in_a_protected_folder(tmp_path, monkeypatch):
+def test_a_new_census_is_not_begun_in_a_protected_folder(tmp_path, protect):
     folder = tmp_path / "card"
     folder.mkdir()
-    protect(folder, monkeypatch)
+    protect(folder)
     with pytest.raises(CensusError, match="its folder is read-only"):
         Census.open(folder / "census.gpkg")
     folder.chmod(0o755)

@@ -1,6 +1,7 @@
 """Small ONNX networks for the tests of detectors, written field by field (onnx.proto3 of the ONNX project)."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -60,6 +61,15 @@ def model(
     graph += field(11, typed(b"images", kind, shape)) + b"".join(field(12, typed(n, 1, s)) for n, s in outputs)
     told = field(1, 8) + field(8, field(2, 17)) + field(7, graph)
     return told + b"".join(field(14, field(1, k.encode()) + field(2, v.encode())) for k, v in metadata.items())
+
+
+@pytest.fixture
+def ultralytics_offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Keep ultralytics from the network and from folders of other runs."""
+    pytest.importorskip("ultralytics")
+    monkeypatch.setenv("YOLO_OFFLINE", "true")
+    monkeypatch.setenv("YOLO_AUTOINSTALL", "false")
+    monkeypatch.chdir(tmp_path)
 
 
 @pytest.fixture(scope="session")

@@ -14,16 +14,7 @@ from detect.engine import detect_images, policy_for
 from detect.images import open_raster
 from detect.tiles import TilePolicy, read_tile
 
-pytestmark = [pytest.mark.yolo, pytest.mark.filterwarnings("ignore")]
-
-
-@pytest.fixture(autouse=True)
-def ultralytics_offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Keep ultralytics from the network and from folders of other runs."""
-    pytest.importorskip("ultralytics")
-    monkeypatch.setenv("YOLO_OFFLINE", "true")
-    monkeypatch.setenv("YOLO_AUTOINSTALL", "false")
-    monkeypatch.chdir(tmp_path)
+pytestmark = [pytest.mark.yolo, pytest.mark.filterwarnings("ignore"), pytest.mark.usefixtures("ultralytics_offline")]
 
 
 def tiles_of(path: Path, detector: Detector) -> list[np.ndarray]:

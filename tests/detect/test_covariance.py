@@ -1,7 +1,6 @@
 """How honest the covariance of a place is, over simulated flights: benchmarks/covariance.py, in small."""
 
-import importlib.util
-import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -11,18 +10,10 @@ import pytest
 from detect.captures import Capture
 from detect.pose_errors import PoseErrors, common_turned, packed
 
-SCRIPT = Path(__file__).parents[2] / "benchmarks" / "covariance.py"
-
 
 @pytest.fixture(scope="module")
-def covariance() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("covariance_benchmark", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+def covariance(load_benchmark: Callable[[str], ModuleType]) -> ModuleType:
+    return load_benchmark("covariance")
 
 
 @pytest.mark.parametrize("ground", ["level", "hills"])

@@ -9,16 +9,7 @@ import pytest
 from detect.detections import Detections
 from detect.detectors import load_detector
 
-pytestmark = [pytest.mark.yolo, pytest.mark.filterwarnings("ignore")]
-
-
-@pytest.fixture(autouse=True)
-def ultralytics_offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Keep ultralytics from the network and from folders of other runs."""
-    pytest.importorskip("ultralytics")
-    monkeypatch.setenv("YOLO_OFFLINE", "true")
-    monkeypatch.setenv("YOLO_AUTOINSTALL", "false")
-    monkeypatch.chdir(tmp_path)
+pytestmark = [pytest.mark.yolo, pytest.mark.filterwarnings("ignore"), pytest.mark.usefixtures("ultralytics_offline")]
 
 
 def outspoken(name: str, task: str, folder: Path, picture: np.ndarray) -> Path:

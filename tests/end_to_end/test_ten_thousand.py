@@ -1,7 +1,6 @@
 """Broken pictures go through ingest and detect, killed and gone on with: `benchmarks/ten_thousand.py` in small."""
 
-import importlib.util
-import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -9,15 +8,8 @@ import pytest
 
 
 @pytest.fixture(scope="module")
-def ten_thousand() -> ModuleType:
-    path = Path(__file__).resolve().parents[2] / "benchmarks" / "ten_thousand.py"
-    spec = importlib.util.spec_from_file_location("ten_thousand", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+def ten_thousand(load_benchmark: Callable[[str], ModuleType]) -> ModuleType:
+    return load_benchmark("ten_thousand")
 
 
 @pytest.mark.slow

@@ -1,8 +1,7 @@
 """Along a river: what lies beside it is seen, as wide as was asked, and bends are flown as legs."""
 
-import importlib.util
 import json
-import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -40,15 +39,8 @@ def plan(path: Path, width_m: float, **asked: object) -> SurveyPlan:
 
 
 @pytest.fixture(scope="module")
-def looks() -> ModuleType:
-    path = Path(__file__).resolve().parents[2] / "benchmarks" / "looks.py"
-    spec = importlib.util.spec_from_file_location("corridor_looks", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+def looks(load_benchmark: Callable[[str], ModuleType]) -> ModuleType:
+    return load_benchmark("looks")
 
 
 def test_a_straight_fence_gets_parallel_lines_as_far_apart_as_asked(tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 """Full coverage keeps its promise, by raster: looks counted from the missions, by nothing of the planner's."""
 
-import importlib.util
-import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -24,15 +23,8 @@ VILLAGE = shapely.Polygon([(-400, -250), (-200, -260), (-180, -50), (-350, -30)]
 
 
 @pytest.fixture(scope="module")
-def looks() -> ModuleType:
-    path = Path(__file__).resolve().parents[2] / "benchmarks" / "looks.py"
-    spec = importlib.util.spec_from_file_location("benchmark_looks", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+def looks(load_benchmark: Callable[[str], ModuleType]) -> ModuleType:
+    return load_benchmark("looks")
 
 
 def plan(area: StudyArea, **asked: object) -> SurveyPlan:

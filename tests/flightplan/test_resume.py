@@ -1,6 +1,5 @@
 """A flight that ends early is resumed: what was missed is flown, what was photographed is not flown again."""
 
-import importlib.util
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -8,6 +7,7 @@ from dataclasses import asdict, replace
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -385,14 +385,10 @@ def test_a_mission_file_alone_cannot_be_resumed(plan: SurveyPlan, tmp_path: Path
     assert "does not say where may be flown" in result.stderr
 
 
-def test_surveys_under_random_faults_are_covered_in_the_end_and_count_no_frame_off_the_lines() -> None:
-    path = Path(__file__).resolve().parents[2] / "benchmarks" / "flights.py"
-    spec = importlib.util.spec_from_file_location("flights_benchmark", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    found = module.run(2, seed=1)
+def test_surveys_under_random_faults_are_covered_in_the_end_and_count_no_frame_off_the_lines(
+    load_benchmark: Callable[[str], ModuleType],
+) -> None:
+    found = load_benchmark("flights").run(2, seed=1)
     assert found["flights"] > 2
     assert set(found["outcomes"]) > {"completed"}
     assert found["not_as_they_should_be"] == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import math
+import signal
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -92,6 +93,16 @@ def item_message(row: Row, seq: int, kind: int = 0) -> Any:
         1, 1, seq, row.get("frame", 3), row["command"], 0, 1, *(row.get(f"param{i}", 0) for i in (1, 2, 3, 4)),
         row.get("x", 0), row.get("y", 0), row.get("z", 0), kind,
     )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def heeds_ctrl_c() -> Callable[[], None]:
+    """What a process does first: a shell makes what it starts in the background deaf to Ctrl-C, tests included."""
+
+    def listen() -> None:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+    return listen
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,6 @@
 """Faults happen to a vehicle as they were asked for, in simulated time, the same each time."""
 
-import importlib.util
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -206,35 +206,29 @@ def test_a_camera_misses_its_share_of_shots_and_the_numbers_tell() -> None:
     assert indices == sorted(set(indices))
 
 
-def benchmark() -> ModuleType:
-    path = Path(__file__).resolve().parents[2] / "benchmarks" / "uploads.py"
-    spec = importlib.util.spec_from_file_location("uploads_benchmark", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+@pytest.fixture(scope="module")
+def uploads(load_benchmark: Callable[[str], ModuleType]) -> ModuleType:
+    return load_benchmark("uploads")
 
 
-def test_no_upload_of_two_hundred_items_over_a_bad_link_is_silently_different() -> None:
-    found = benchmark().run(20, 200, Faults(loss=0.2, double=0.2, reorder=0.2, delay_s=0.02), seed=5)
+def test_no_upload_of_two_hundred_items_over_a_bad_link_is_silently_different(uploads: ModuleType) -> None:
+    found = uploads.run(20, 200, Faults(loss=0.2, double=0.2, reorder=0.2, delay_s=0.02), seed=5)
     assert found["silently different"] == 0
     assert found["exact"] >= 19
     assert found["exact"] + found["none"] + found["unknown"] == 20
 
 
-def test_uploads_over_a_bad_link_and_sockets_end_the_same_way() -> None:
-    found = benchmark().run(2, 60, Faults(loss=0.2, double=0.2, reorder=0.2, delay_s=0.02), seed=5, sockets=True)
+def test_uploads_over_a_bad_link_and_sockets_end_the_same_way(uploads: ModuleType) -> None:
+    found = uploads.run(2, 60, Faults(loss=0.2, double=0.2, reorder=0.2, delay_s=0.02), seed=5, sockets=True)
     assert found["exact"] == 2
 
 
-def test_the_benchmark_finds_out_a_vehicle_that_holds_something_else() -> None:
-    module = benchmark()
-    items = module.survey(np.random.default_rng(1), 20)
-    end, vehicle, _ = module.upload(items, Faults(), 1)
+def test_the_benchmark_finds_out_a_vehicle_that_holds_something_else(uploads: ModuleType) -> None:
+    items = uploads.survey(np.random.default_rng(1), 20)
+    end, vehicle, _ = uploads.upload(items, Faults(), 1)
     assert len(items) == 20
-    assert module.judge(items, end, vehicle) == "exact"
+    assert uploads.judge(items, end, vehicle) == "exact"
     vehicle.items[MISSION].pop()
-    assert module.judge(items, end, vehicle) == "silently different"
-    assert module.judge(items, TransferEnd(Holding.UNKNOWN), vehicle) == "unknown"
-    assert module.judge(items, TransferEnd(Holding.NONE), vehicle) == "silently different"
+    assert uploads.judge(items, end, vehicle) == "silently different"
+    assert uploads.judge(items, TransferEnd(Holding.UNKNOWN), vehicle) == "unknown"
+    assert uploads.judge(items, TransferEnd(Holding.NONE), vehicle) == "silently different"

@@ -127,13 +127,8 @@ class MavProxy:
             self._lines.put(line)
 
 
-def heeds_ctrl_c() -> None:
-    """A shell makes what it starts in the background deaf to Ctrl-C, tests and all that they start."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
 @contextmanager
-def command_served() -> Iterator[str]:
+def command_served(heeds_ctrl_c: Callable[[], None]) -> Iterator[str]:
     """`overfly sim vehicle` in a process of its own, which is `patient`."""
     patience = f"from sim.vehicle import transfers; transfers.RETRY_S = {PATIENCE_S}"
     command = [sys.executable, "-c", f"{patience}; from overfly.cli import main; main()"]
@@ -161,12 +156,14 @@ def frames_in(log: Path) -> dict[int, Any]:
     return frames
 
 
-def test_mavproxy_loads_reads_back_and_flies_what_overfly_wrote(tmp_path: Path) -> None:
+def test_mavproxy_loads_reads_back_and_flies_what_overfly_wrote(
+    tmp_path: Path, heeds_ctrl_c: Callable[[], None]
+) -> None:
     if importlib.util.find_spec("MAVProxy") is None:
         pytest.skip("MAVProxy is not installed")
     sent = mission()
     files = write_formats(sent, tmp_path / "lines")
-    with command_served() as url:
+    with command_served(heeds_ctrl_c) as url:
         proxy = MavProxy(url, tmp_path)
         try:
             proxy.wait_for_all("IMU0 is using GPS", r"Received \d+ parameters")

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -91,13 +92,8 @@ def test_the_command_says_what_it_cannot_read(option: str, value: str) -> None:
     assert option in result.output or "not an address" in result.output
 
 
-def heeds_ctrl_c() -> None:
-    """A shell makes what it starts in the background deaf to Ctrl-C, tests and all that they start."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
 @pytest.mark.parametrize("kind", ["copter", "px4"])
-def test_the_command_ends_at_ctrl_c(kind: str) -> None:
+def test_the_command_ends_at_ctrl_c(kind: str, heeds_ctrl_c: Callable[[], None]) -> None:
     code = "from sim.commands.vehicle import vehicle_command; vehicle_command()"
     with subprocess.Popen(
         [sys.executable, "-c", code, "--listen", "tcp:127.0.0.1:0", "--kind", kind],
@@ -113,7 +109,9 @@ def test_the_command_ends_at_ctrl_c(kind: str) -> None:
 
 
 @pytest.mark.parametrize(("kind", "name"), [("copter", b"BATT_CAPACITY"), ("px4", b"BAT1_CAPACITY")])
-def test_the_command_gives_the_vehicle_the_battery_that_is_asked_for(kind: str, name: bytes) -> None:
+def test_the_command_gives_the_vehicle_the_battery_that_is_asked_for(
+    kind: str, name: bytes, heeds_ctrl_c: Callable[[], None]
+) -> None:
     code = "from sim.commands.vehicle import vehicle_command; vehicle_command()"
     options = ["--listen", "tcp:127.0.0.1:0", "--kind", kind, "--battery", "21", "--speed", "20"]
     with subprocess.Popen(
