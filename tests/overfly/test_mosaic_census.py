@@ -70,7 +70,7 @@ class Colony:
         here = np.vstack([self.birds[self.bright], self.litter]) if found else self.birds
         hole = shapely.box(*HOLE)
         out = shapely.contains_xy(hole, here) | shapely.contains_xy(EXCLUDED, here) | (here[:, 0] > 130)
-        return here[~out]
+        return np.asarray(here[~out])
 
 
 def colony(seed: int = 3, missed: float = 0.12) -> Colony:
