@@ -155,7 +155,7 @@ def peopled_file(filled_file: Path, tmp_path_factory: pytest.TempPathFactory) ->
         )
         assign(session, sample, NAMES["reviewer"], turn=1, time_utc=NOON, frames=2)
         for key in {5, session.get_one(Detection, 1).capture_id}:
-            capture, picture = session.get_one(Capture, key), folder / str(key) / PICTURE
+            capture, picture = session.get_one(Capture, key), folder / f"folder-of-{key:04d}" / PICTURE
             picture.parent.mkdir()
             # What follows a JPEG's end is not looked at: the same picture, and another file.
             picture.write_bytes(photograph.read_bytes() + str(key).encode())
