@@ -20,7 +20,8 @@ BUSY_TIMEOUT_S = 60.0
 CACHE_KB = 65_536
 """Pages that SQLite keeps in memory: with its own 2 MB an index of millions of rows is read from disk row by row."""
 
-_SQLITE_MAGIC = b"SQLite format 3\x00"
+_SMALLEST_BYTES = 512
+"""SQLite's smallest page: it would take what is shorter for an empty database."""
 _KINDS_HINT = "A census is a file, or postgresql://USER@HOST/DATABASE"
 
 
@@ -108,14 +109,17 @@ def check_file(path: Path, *, create: bool) -> None:
         return
     if not os.access(path, os.R_OK):
         raise CensusError("may not be read by you", where=where, hint="Ask whoever owns the file")
-    with path.open("rb") as file:
-        if file.read(16) != _SQLITE_MAGIC:
-            raise CensusError("is not a census (nor any GeoPackage)", where=where, hint="Name another file")
+    # Only SQLite may open it: whoever else does, and closes it again, lets go of all locks that this process has on it,
+    # and another program then takes the log away from under a census that is open here (sqlite.org/howtocorrupt, 2.2).
+    if path.stat().st_size < _SMALLEST_BYTES:
+        raise CensusError("is not a census (nor any GeoPackage)", where=where, hint="Name another file")
     try:
         with closing(sqlite3.connect(_read_only_uri(path), uri=True)) as peek:
             application_id = peek.execute("PRAGMA application_id").fetchone()[0]
             tables = {row[0] for row in peek.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     except sqlite3.DatabaseError as error:
+        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_NOTADB:
+            raise CensusError("is not a census (nor any GeoPackage)", where=where, hint="Name another file") from error
         if _log_of(path) is not None and _locked(path) is not None:
             raise CensusError(
                 f"its last transactions are in {_log_of(path)}, which cannot be read where nothing may be written",

@@ -23,6 +23,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateTable
 
 from counts import migrations, store
+from counts.address import address_of
 from counts.audit import verify
 from counts.census import Census
 from counts.columns import UtcTime
@@ -32,6 +33,32 @@ from flightplan.errors import CensusError, Skip
 
 BOTH = pytest.mark.parametrize("database", ["geopackage", "postgis"], indirect=True)
 coordinates = st.tuples(st.floats(-180, 180), st.floats(-90, 90))
+
+
+def test_looking_at_a_census_again_keeps_others_from_taking_its_log_away(tmp_path):
+    path = tmp_path / "census.gpkg"
+    with Census.open(path) as census:
+        with census.writing() as session:
+            store.add_survey(session, name="first")
+        address_of(path, create=False)
+        Census.open(path).close()
+        # The last program to close a census writes its log into it and removes it: this one is not the last.
+        other = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('SELECT * FROM surveys'); c.close()"
+        subprocess.run([sys.executable, "-c", other, str(path)], check=True)
+        assert path.with_name("census.gpkg-wal").exists()
+        with census.writing() as session:
+            store.add_survey(session, name="second")
+        with census.reading() as session:
+            assert session.scalars(select(Survey.name).order_by(Survey.fid)).all() == ["first", "second"]
+
+
+@pytest.mark.parametrize("content", [b"x", b"SQLite format 3\x00", b"no database " * 100])
+def test_what_is_no_database_is_refused_and_left_as_it_is(tmp_path, content):
+    path = tmp_path / "census.gpkg"
+    path.write_bytes(content)
+    with pytest.raises(CensusError, match="nor any GeoPackage"):
+        Census.open(path)
+    assert path.read_bytes() == content
 
 
 def test_a_new_census_is_a_geopackage_that_other_programs_recognise(tmp_path):
