@@ -61,8 +61,8 @@ _KEYS_AT_A_TIME = 5000
 class Survey(BaseModel):
     """What does not change while one reviews: strata, exclusions, lines planned and flown, gaps and masks.
 
-    `bounds` are west, south, east, north of it all, None where nothing has a place. `labels` are those of sightings.
-    `withheld` says what is left out for this visitor.
+    `bounds` are west, south, east, north of it all, None where nothing has a place. `labels` are those of sightings, by
+    name, which is the order of their colours in the report too. `withheld` says what is left out for this visitor.
     """
 
     bounds: tuple[float, float, float, float] | None
@@ -98,7 +98,7 @@ def survey(here: Here, visitor: Viewer) -> Survey:
         shapes = [g for g, _ in land] or list(read_footprints(session, key).polygons)
         return Survey(
             bounds=tuple(np.round(shapely.total_bounds(shapes), 6).tolist()) if shapes else None,
-            labels=here.labels(session),
+            labels=sorted(here.labels(session)),
             strata=_collection(land),
             exclusions=_collection([] if area is None else [(e, {}) for e in area.exclusions]),
             planned=_collection(
