@@ -26,8 +26,11 @@ from detect.detections import Detections, sorted_detections
 from detect.georeference import Georeference
 from detect.orthomosaics import read_mosaic
 from flightplan.areas import Stratum, StudyArea, write_area
+from flightplan.cameras import camera_named
 from flightplan.errors import CensusError, EstimateError
 from flightplan.frames import Floats
+from flightplan.planning import plan_survey
+from flightplan.request import PlanRequest
 from overfly.chain import Counted, FrameToCheck, Verifier, count_survey, detect_survey, ingest
 from overfly.chain.verifying import draw_for_people
 from overfly.cli import main
@@ -216,6 +219,26 @@ def test_what_is_found_counts_once_inside_the_area_and_not_on_what_nobody_may_co
     assert counted.mosaics["area_m2"] == pytest.approx(150 * 120 - 600, rel=0.01)
     assert any(note.startswith("sand: the mosaics show 73.") for note in counted.effort_notes)
     assert all(any("are not in the number" in note for note in e.notes) for e in counted.estimates)
+
+
+def test_a_survey_planned_with_lines_is_counted_by_the_mosaic_it_came_back_as(
+    tmp_path: Path, one_mosaic: Path, birds: Colony
+) -> None:
+    plan = plan_survey(
+        AREA, PlanRequest(camera=camera_named("overfly-demo"), altitude_agl_m=20.0, spacing_m=40.0, buffer_m=2.0)
+    )
+    with Census.open(tmp_path / "census.gpkg") as census:
+        ingest(census, "2026", [one_mosaic], plan=plan)
+        detect_survey(census, Bright(), name="bright")
+        counted = count_survey(census)
+        with census.reading() as session:
+            effort = read_effort(session, counted.estimate_run_id)
+    assert total(counted) == (len(birds.on(found=True)), None, None)
+    assert [e.transect for e in effort] == [None, None], "a stratum is the unit, and no line"
+    lines = sum(len(s.transects) for s in plan.strata)
+    assert counted.mosaics is not None
+    (note,) = counted.mosaics["notes"]
+    assert note == f"{lines} lines were planned: they are not the units of a count by mosaic"
 
 
 def test_the_count_is_true_within_the_limits_that_checked_parts_give(census: Census, birds: Colony) -> None:
