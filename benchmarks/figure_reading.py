@@ -84,3 +84,9 @@ def peak(document: Any, megapixels: float) -> float:
         if round(row["megapixels"]) == megapixels and row["kind"] == "tiled.tif"
     ]
     return float(found[0])
+
+
+def of_settings(document: Any, which: str) -> float:
+    """Of the surveys of all settings and species, how many limits hold the truth ("coverage"), or there are ("all")."""
+    scored = [species["chosen"] for setting in document["found"].values() for species in setting.values()]
+    return float(sum(one["n"] * (one["coverage"] if which == "coverage" else 1) for one in scored))

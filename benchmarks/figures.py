@@ -12,6 +12,8 @@ from figure_reading import (
     at,
     error,
     kills,
+    of_faults,
+    of_settings,
     over,
     peak,
     rows,
@@ -397,6 +399,65 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     Benchmark(
         ("coverage.py", "--seeds", "150", "--processes", "2"),
         (_coverage("elephant"), _coverage("zebra")),
+        repeated=False,
+    ),
+    Benchmark(
+        ("virtual_surveys.py", "coverage", "--runs", "60"),
+        (
+            Figure(
+                "Virtual surveys of six settings whose 95 % limits hold the truth",
+                "the nominal 0.95",
+                **share(lambda d: of_settings(d, "coverage"), lambda d: of_settings(d, "all")),
+                goal=0.93,
+            ),
+        ),
+        repeated=False,
+    ),
+    Benchmark(
+        ("design_precision.py", "--runs", "300"),
+        (
+            Figure(
+                "CVs of surveys that overfly design foretold within a tenth",
+                "the CVs that 300 surveys of each of 12 settings delivered",
+                **share(at("within_a_tenth"), at("of")),
+                goal=0.9,
+            ),
+        ),
+        repeated=False,
+    ),
+    Benchmark(
+        ("mosaic_census.py", "--n", "60"),
+        (
+            Figure(
+                "Counts of mosaics whose 95 % limits hold the truth",
+                "the nominal 0.95",
+                **share(
+                    lambda d: sum(row["limits_hold"] * row["colonies"] for row in d),
+                    lambda d: float(sum(row["colonies"] for row in d)),
+                ),
+                goal=0.93,
+            ),
+        ),
+        repeated=False,
+    ),
+    Benchmark(
+        ("flight_checks.py", "{data}/imagery/brighton_dji", "--n", "10"),
+        (
+            Figure(
+                "Spoilt yaws and heights that are named",
+                "all that were spoilt",
+                **share(of_faults("named"), of_faults("spoilt")),
+                goal=0.9,
+            ),
+            Figure(
+                "Sound yaws and heights that are named",
+                "none, as they are sound",
+                of_faults("named_wrongly"),
+                0.0,
+                more_is_better=False,
+            ),
+        ),
+        data=True,
         repeated=False,
     ),
 )
