@@ -17,6 +17,9 @@ from counts.report.spread import source_name, spreads, variance_shares
 from counts.report.words import UNKNOWN, Words
 from counts.store import EstimateEntry
 
+_ELEPHANTS = ("elephant", "éléphant", "elefante", "loxodonta", "tembo", "ndovu", "слон")
+"""What a label of African elephants has in it, in the languages of the report."""
+
 
 def estimates_section(facts: Facts, say: Words) -> Iterator[Section]:
     """The strata table of each species, else what was found."""
@@ -108,8 +111,11 @@ def herds_section(facts: Facts, say: Words) -> Iterator[Section]:
 
 
 def categories_of(entry: EstimateEntry, facts: Facts) -> ReliabilityCategories | None:
-    """The categories of the African Elephant Database: A a total count, B a sample count with 95 % limits."""
-    if entry.value is None:
+    """The categories of the African Elephant Database: A a total count, B a sample count with 95 % limits.
+
+    None where there is no such number, or it is of no elephants.
+    """
+    if entry.value is None or not _is_elephant(entry.species):
         return None
     whole = facts.survey.design_kind == "full" or facts.mosaics is not None
     if entry.method.startswith("total count") or (whole and entry.lower is None):
@@ -166,10 +172,14 @@ def _stratum_row(entry: EstimateEntry, say: Words) -> Row:
     )
 
 
+def _is_elephant(label: str) -> bool:
+    return any(name in label.casefold() for name in _ELEPHANTS)
+
+
 def _reliability(facts: Facts, say: Words) -> Iterator[Block]:
     rows = []
     for entry in facts.totals():
-        if entry.species in facts.signs:
+        if entry.species in facts.signs or not _is_elephant(entry.species):
             continue
         own = categories_of(entry, facts)
         numbers = (None,) * 3 if own is None else (own.definite, own.probable, own.possible)
