@@ -21,6 +21,7 @@ import numpy.typing as npt
 import pyproj
 import rasterio
 from rasterio import Affine
+from rasterio._err import CPLE_BaseError
 from rasterio.enums import ColorInterp, MaskFlags, Resampling
 from rasterio.errors import RasterioError
 from rasterio.io import MemoryFile
@@ -141,8 +142,12 @@ class Mosaic(Closing):
         # A JPEG is decoded from its top wherever the window lies.
         self.block_px: tuple[int, int] | None = None if driver == "JPEG" else self._file.block_shapes[0][::-1]
         self.transform: Affine | None = self._file.transform if self._file.crs is not None else None
-        self._bands = _colour_bands(self._file)
-        flags = self._file.mask_flag_enums[self._bands[0] - 1]
+        try:
+            self._bands = _colour_bands(self._file)
+            flags = self._file.mask_flag_enums[self._bands[0] - 1]
+        except CPLE_BaseError as error:  # rasterio lets what GDAL says of a broken tag through as it is
+            self._file.close()
+            raise CaptureError(f"The raster cannot be read ({error})", where=str(path)) from error
         self._masked = MaskFlags.all_valid not in flags
         self._range = None if all(self._file.dtypes[b - 1] == "uint8" for b in self._bands) else self._stretch()
 
