@@ -21,7 +21,7 @@ from flightplan.plan import SurveyPlan
 from flightplan.plan_files import load_plan
 from flightplan.terrain import Terrain
 from overfly.chain import Ingested, ingest
-from overfly.commands.places import Places, as_sources, find_places, survey_option, workspace_option
+from overfly.commands.places import Places, as_sources, find_places, survey_option, utc_offset_option, workspace_option
 from overfly.commands.progress import counted_progress
 
 _STEP = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m)")
@@ -92,13 +92,7 @@ _STEP = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m)")
     metavar="DIR",
     help="Where frames of videos are written, instead of a folder beside each.",
 )
-@click.option(
-    "--utc-offset",
-    "utc_offset_h",
-    type=click.FloatRange(-24, 24),
-    metavar="HOURS",
-    help="How far the cameras' clocks run ahead of UTC, where a file names no zone.",
-)
+@utc_offset_option
 @workspace_option
 @json_option
 def ingest_command(

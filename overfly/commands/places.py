@@ -27,6 +27,13 @@ pictures_option = click.option(
     metavar="FOLDER",
     help="A folder to look for pictures in that are not where they were; may be given several times.",
 )
+utc_offset_option = click.option(
+    "--utc-offset",
+    "utc_offset_h",
+    type=click.FloatRange(-24, 24),
+    metavar="HOURS",
+    help="How far the cameras' clocks run ahead of UTC, where a file names no zone.",
+)
 survey_option = click.option("--survey", metavar="NAME", help="The survey (season), instead of the latest.")
 
 

@@ -19,7 +19,7 @@ from flightplan.console import OverflyCommand, finish, json_option, say
 from flightplan.errors import OverflyError, Skip, WorkspaceError
 from flightplan.plan import SurveyPlan
 from flightplan.plan_files import PLAN_FILE, save_plan
-from overfly.commands.places import as_sources, survey_option, workspace_option
+from overfly.commands.places import as_sources, survey_option, utc_offset_option, workspace_option
 from overfly.commands.progress import counted_progress
 from overfly.workspace import Workspace
 
@@ -54,13 +54,7 @@ Examples:
     metavar="M",
     help="Height above ground that was flown, instead of the pictures' height above take-off.",
 )
-@click.option(
-    "--utc-offset",
-    "utc_offset_h",
-    type=click.FloatRange(-24, 24),
-    metavar="HOURS",
-    help="How far the cameras' clocks run ahead of UTC, where a file names no zone.",
-)
+@utc_offset_option
 @survey_option
 @workspace_option
 @json_option
